@@ -1,0 +1,185 @@
+/* rapt's inference engine: models that write text, and the attention modules they are made of. C ABI and manual.
+ * Builds on rapt.h (status, errors, contexts). Link librapt_engine; it contains librapt. Compiles as C11 and C++17.
+ *
+ * 1. A first text
+ *
+ *     rapt_model* model;
+ *     if (rapt_model_load("model.safetensors", NULL, &model) != RAPT_OK) return puts(rapt_last_error());
+ *     rapt_generate_params call;
+ *     rapt_generate_params_init(&call);
+ *     call.prompt = "To be, or not";
+ *     call.num_tokens = 100;
+ *     call.on_text = print_piece;                 // int print_piece(const char* text, size_t n, void* user)
+ *     rapt_generate(model, &call, NULL);
+ *     rapt_model_free(model);
+ *
+ * A model is read-only after loading: any number of sessions and threads share it, one thread a session.
+ */
+#ifndef RAPT_ENGINE_H_
+#define RAPT_ENGINE_H_
+
+#include "rapt/rapt.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* 2. Models --------------------------------------------------------------------------------------------------------- */
+
+typedef struct rapt_model rapt_model;
+
+typedef struct rapt_model_params {
+  size_t struct_size;
+  int num_threads;     /* as in rapt_context_params */
+  const char* backend; /* of the attention inside: NULL = "rapt" */
+  const char* isa;     /* NULL: the best, or RAPT_ISA */
+  /* Called while loading with 0 <= done <= 1; a return other than 0 cancels (RAPT_CANCELLED). May be NULL. */
+  int (*on_progress)(double done, void* user);
+  void* user;
+} rapt_model_params;
+
+static inline void rapt_model_params_init(rapt_model_params* params) {
+  memset(params, 0, sizeof *params);
+  params->struct_size = sizeof *params;
+}
+
+/* Loads a model file, or a directory that holds model.safetensors (and, for byte-level BPE, vocab.json and merges.txt).
+ * Family, configuration and a character vocabulary stand in the file's metadata (tools/convert_nanogpt.py writes them).
+ * The file is treated as hostile: RAPT_INVALID_FILE with what is wrong with it. params may be NULL. */
+RAPT_API rapt_status rapt_model_load(const char* path, const rapt_model_params* params, rapt_model** model);
+RAPT_API void rapt_model_free(rapt_model* model); /* NULL is fine; free its sessions first */
+
+typedef struct rapt_model_info {
+  size_t struct_size;
+  const char* family;    /* "gpt2" */
+  const char* tokenizer; /* "characters", "bpe", or "none" */
+  int64_t num_layers, num_heads, embed_dim, vocab_size, context_length;
+  int64_t num_parameters; /* tied weights once */
+} rapt_model_info;
+
+static inline void rapt_model_info_init(rapt_model_info* info) {
+  memset(info, 0, sizeof *info);
+  info->struct_size = sizeof *info;
+}
+
+RAPT_API rapt_status rapt_model_get_info(const rapt_model* model, rapt_model_info* info);
+
+/* 3. Text and tokens ------------------------------------------------------------------------------------------------ */
+
+/* Writes at most `capacity` ids and sets *count to how many the text has (call with capacity 0 to ask).
+ * text: UTF-8, `size` bytes. A character outside a character vocabulary is RAPT_INVALID_ARGUMENT, naming it. */
+RAPT_API rapt_status rapt_tokenize(const rapt_model* model, const char* text, size_t size, int32_t* ids, size_t capacity,
+                                   size_t* count);
+/* Writes at most `capacity` bytes, no NUL, and sets *size to how many there are. Ids outside the vocabulary are an error. */
+RAPT_API rapt_status rapt_detokenize(const rapt_model* model, const int32_t* ids, size_t count, char* text, size_t capacity,
+                                     size_t* size);
+
+/* 4. Sessions: one sequence and its KV cache -------------------------------------------------------------------------- */
+
+typedef struct rapt_session rapt_session;
+
+RAPT_API rapt_status rapt_session_create(rapt_model* model, rapt_session** session);
+RAPT_API void rapt_session_free(rapt_session* session);
+
+/* Appends `count` tokens and computes them; the same bits whether given at once or in pieces.
+ * logits: [count, vocab_size] for every position, or NULL; last_logits: [vocab_size] of the last one, or NULL.
+ * More tokens than context_length in all, or an id outside the vocabulary, is RAPT_INVALID_ARGUMENT and changes nothing. */
+RAPT_API rapt_status rapt_session_append(rapt_session* session, const int32_t* ids, size_t count, float* logits,
+                                         float* last_logits);
+RAPT_API int64_t rapt_session_length(const rapt_session* session);
+RAPT_API void rapt_session_clear(rapt_session* session); /* back to length 0; keeps the memory */
+
+/* 5. Generation ------------------------------------------------------------------------------------------------------- */
+
+typedef struct rapt_generate_params {
+  size_t struct_size;
+  const char* prompt; /* UTF-8, NUL-terminated; or, for a model without tokenizer, prompt_ids; one of the two, not empty */
+  const int32_t* prompt_ids;
+  size_t num_prompt_ids;
+  int64_t num_tokens;        /* to write, at most */
+  double temperature;        /* > 0; 0 (the default) is greedy: the most likely token, the lowest id on a tie */
+  int64_t top_k;             /* keep the k most likely tokens; 0 (default): all */
+  double top_p;              /* keep the most likely tokens that sum to p, 0 < p <= 1 (default 1: all) */
+  double repetition_penalty; /* > 0, 1 (default): none; divides positive and multiplies negative logits of tokens seen
+                                (Keskar et al. 2019, CTRL) */
+  uint64_t seed;             /* the same seed, the same text, on every machine's same ISA level */
+  size_t prompt_chunk;       /* tokens a forward pass of the prompt; 0: all at once */
+  /* Called for every token written, and for every piece of text: whole UTF-8 characters. A return other than 0 stops, which
+   * is no error. Both may be NULL. */
+  int (*on_token)(int32_t id, void* user);
+  int (*on_text)(const char* text, size_t size, void* user);
+  void* user;
+} rapt_generate_params;
+
+static inline void rapt_generate_params_init(rapt_generate_params* params) {
+  memset(params, 0, sizeof *params);
+  params->struct_size = sizeof *params;
+  params->top_p = 1;
+  params->repetition_penalty = 1;
+}
+
+typedef struct rapt_generate_stats {
+  size_t struct_size;
+  int64_t prompt_tokens, generated_tokens;
+  double prompt_seconds, generate_seconds; /* generate: after the first token */
+  int stopped;                             /* 1: a callback asked for it */
+} rapt_generate_stats;
+
+static inline void rapt_generate_stats_init(rapt_generate_stats* stats) {
+  memset(stats, 0, sizeof *stats);
+  stats->struct_size = sizeof *stats;
+}
+
+/* Writes text after the prompt. Past the context it goes on as nanoGPT does: the last context_length tokens are read again
+ * for every token. A prompt longer than the context is RAPT_INVALID_ARGUMENT. stats may be NULL. */
+RAPT_API rapt_status rapt_generate(rapt_model* model, const rapt_generate_params* params, rapt_generate_stats* stats);
+
+/* Mean negative log-likelihood (natural log) of a text, in windows of context_length + 1 tokens that share one token, as
+ * nanoGPT's train.py estimates it but over the whole text; the rest shorter than a window is left out, unless there is no whole window.
+ * perplexity = exp(loss). on_progress as in rapt_model_params, may be NULL. */
+RAPT_API rapt_status rapt_eval(rapt_model* model, const char* text, size_t size, int (*on_progress)(double done, void* user),
+                               void* user, double* loss, int64_t* num_tokens);
+
+/* 6. Attention modules: the Transformer paper's, from PyTorch state dicts ---------------------------------------------- */
+
+/* y = concat(head_1, ..., head_h) W_o + b_o,  head_i = softmax(scale * (x W_q)(x W_k)') (x W_v)
+ * (Vaswani et al. 2017, sections 3.2.1 and 3.2.2). */
+typedef struct rapt_module rapt_module;
+
+typedef struct rapt_module_params {
+  size_t struct_size;
+  const char* prefix; /* of the tensor names in the file, e.g. "encoder.0.self_attn."; NULL: "" */
+  int64_t num_heads;  /* for multi-head attention; embed_dim is a multiple of it */
+  int causal;         /* other than 0: a causal mask */
+  double dropout;     /* 0 <= p < 1: accepted, and the identity, because this is inference */
+  rapt_model_params model; /* threads, backend, ISA; rapt_module_params_init fills it */
+} rapt_module_params;
+
+static inline void rapt_module_params_init(rapt_module_params* params) {
+  memset(params, 0, sizeof *params);
+  params->struct_size = sizeof *params;
+  params->num_heads = 1;
+  rapt_model_params_init(&params->model);
+}
+
+/* SingleHeadAttention: three projections, one head, no output projection. Tensor names: {query,key,value}.weight (and .bias),
+ * or q_proj/k_proj/v_proj, or W_q/W_k/W_v. */
+RAPT_API rapt_status rapt_single_head_attention_load(const char* safetensors, const rapt_module_params* params,
+                                                     rapt_module** module);
+/* MultiHeadAttention: names as torch.nn.MultiheadAttention (in_proj_weight, in_proj_bias, out_proj.weight, out_proj.bias), or
+ * q_proj, k_proj, v_proj, out_proj with .weight and .bias, or heads.N.{query,key,value} and proj. */
+RAPT_API rapt_status rapt_multi_head_attention_load(const char* safetensors, const rapt_module_params* params,
+                                                    rapt_module** module);
+RAPT_API void rapt_module_free(rapt_module* module);
+RAPT_API int64_t rapt_module_embed_dim(const rapt_module* module);  /* of the input */
+RAPT_API int64_t rapt_module_output_dim(const rapt_module* module);
+
+/* y[batch, q_len, output_dim] from query [batch, q_len, embed_dim] and key_value [batch, kv_len, embed_dim], contiguous.
+ * key_value NULL: self-attention (kv_len is ignored). A causal mask is aligned bottom right. */
+RAPT_API rapt_status rapt_module_forward(rapt_module* module, int64_t batch, int64_t q_len, const float* query, int64_t kv_len,
+                                         const float* key_value, float* y);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* RAPT_ENGINE_H_ */

@@ -1,0 +1,93 @@
+// C[m x n] (+)= A[m x k] * B[k x n], B in panels of NR columns. Layer: ops (a template over an Isa; knows no attention).
+// Serves Q K' (B: packed keys), P V (B: values, packed or in place) and linear layers (B: packed weights).
+//
+// Bound: MR * NV FMAs a step of k against NV loads of B and MR broadcasts of A, at two FMAs and two loads a cycle:
+//   avx2    6 x 2 vectors: 12 FMAs = 6 cycles,   8 loads = 4 cycles: the FMAs bind
+//   avx512  6 x 4 vectors: 24 FMAs = 12 cycles, 10 loads = 5 cycles: the FMAs bind
+// and a step of k reads NR floats of B: from L1 when the loop over row tiles is inside the loop over panels, as here.
+#pragma once
+#include "kernels/runtime/kernel_table.h"
+#include "kernels/simd/isa.h"
+
+namespace rapt {
+namespace {
+
+// One register tile. Registers: MR * NV accumulators + NV of B + 1 broadcast.
+// last: lanes of the last vector that exist (1 .. kLanes); kPartial says whether it may be fewer than all.
+template <simd::Isa I, int MR, int NV, bool kPartial>
+inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float* a, std::int64_t lda, const float* b,
+                                                     std::int64_t b_stride, float* c, std::int64_t ldc, int last,
+                                                     bool accumulate) {
+  static_assert(MR * NV + NV + 1 <= I::kRegisters, "the tile must stay in registers");
+  using V = typename I::V;
+  const auto load = [&](const float* p, int v) {
+    return kPartial && v == NV - 1 ? I::load_first(p + v * I::kLanes, last) : I::load(p + v * I::kLanes);
+  };
+  V acc[MR][NV];
+#pragma GCC unroll 8
+  for (int r = 0; r < MR; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < NV; ++v) acc[r][v] = accumulate ? load(c + r * ldc, v) : I::zero();
+
+  for (std::int64_t p = 0; p < k; ++p) {
+    V row[NV];
+#pragma GCC unroll 8
+    for (int v = 0; v < NV; ++v) row[v] = load(b, v);
+#pragma GCC unroll 8
+    for (int r = 0; r < MR; ++r) {
+      const V left = I::broadcast(a[r * lda]);
+#pragma GCC unroll 8
+      for (int v = 0; v < NV; ++v) acc[r][v] = I::fma(left, row[v], acc[r][v]);
+    }
+    a += 1;
+    b += b_stride;
+  }
+
+#pragma GCC unroll 8
+  for (int r = 0; r < MR; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < NV; ++v) {
+      float* to = c + r * ldc + v * I::kLanes;
+      if (kPartial && v == NV - 1)
+        I::store_first(to, acc[r][v], last);
+      else
+        I::store(to, acc[r][v]);
+    }
+}
+
+// All row tiles of one panel: full tiles of MR rows, then one of what is left.
+template <simd::Isa I, int MR, int NV, bool kPartial>
+__attribute__((noinline)) void gemm_panel(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const float* b,
+                                          std::int64_t b_stride, float* c, std::int64_t ldc, int last, bool accumulate) {
+  for (; m >= MR; m -= MR, a += MR * lda, c += MR * ldc)
+    gemm_tile<I, MR, NV, kPartial>(k, a, lda, b, b_stride, c, ldc, last, accumulate);
+  if constexpr (MR > 1)
+    if (m > 0) gemm_panel<I, (MR > 4 ? 4 : MR - 1), NV, kPartial>(m, k, a, lda, b, b_stride, c, ldc, last, accumulate);
+}
+
+// The last panel: as many vectors as its columns need, the last of them partial.
+template <simd::Isa I, int MR, int NV>
+void gemm_last_panel(std::int64_t n, std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const float* b,
+                     std::int64_t b_stride, float* c, std::int64_t ldc, bool accumulate) {
+  if constexpr (NV > 1)
+    if (n <= (NV - 1) * I::kLanes)
+      return gemm_last_panel<I, MR, NV - 1>(n, m, k, a, lda, b, b_stride, c, ldc, accumulate);
+  const int last = (int)(n - (NV - 1) * I::kLanes);
+  if (last == I::kLanes)
+    gemm_panel<I, MR, NV, false>(m, k, a, lda, b, b_stride, c, ldc, last, accumulate);
+  else
+    gemm_panel<I, MR, NV, true>(m, k, a, lda, b, b_stride, c, ldc, last, accumulate);
+}
+
+template <simd::Isa I, int MR, int NV>
+void gemm(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda, PanelView b, float* c,
+          std::int64_t ldc, bool accumulate) {
+  constexpr int kPanel = NV * I::kLanes;
+  const float* panel = b.data;
+  for (; n >= kPanel; n -= kPanel, panel += b.panel_stride, c += kPanel)
+    gemm_panel<I, MR, NV, false>(m, k, a, lda, panel, b.k_stride, c, ldc, I::kLanes, accumulate);
+  if (n > 0) gemm_last_panel<I, MR, NV>(n, m, k, a, lda, panel, b.k_stride, c, ldc, accumulate);
+}
+
+}  // namespace
+}  // namespace rapt

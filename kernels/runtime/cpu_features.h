@@ -1,0 +1,18 @@
+// What CPUID and the operating system offer, as bits. Layer: runtime. Plain constants: the ISA objects include this.
+#pragma once
+#include <cstdint>
+
+namespace rapt {
+
+enum CpuFeature : std::uint32_t {
+  kCpuAvx2 = 1u << 0,
+  kCpuFma = 1u << 1,
+  kCpuAvx512F = 1u << 2,
+  kCpuAvx512Bw = 1u << 3,
+  kCpuAvx512Dq = 1u << 4,
+  kCpuAvx512Vl = 1u << 5,
+};
+
+std::uint32_t cpu_features();
+
+}  // namespace rapt

@@ -1,0 +1,86 @@
+// The only door from portable code to ISA code: about twenty function pointers. Layer: kernels/runtime.
+// build_table(level) starts with the scalar entries and lets every level up to the chosen one overlay those it has,
+// so a half-finished port works. Filled by the templates of kernels/ops through kernels/isa/<isa>.cpp.
+#pragma once
+#include <cstdint>
+
+namespace rapt {
+
+// Columns of a [k, n] matrix in strips of nr. Packed: k_stride = nr, panel_stride = k * nr, the last strip padded with zeros.
+// In place in a row-major matrix: k_stride = its row stride, panel_stride = nr; then the last strip has only its own columns.
+struct PanelView {
+  const float* data;
+  std::int64_t k_stride;
+  std::int64_t panel_stride;
+};
+
+struct KernelTable {
+  const char* isa;         // level of the highest overlay, "avx2"
+  const char* gemm_name;   // the micro-kernel as `perf report` shows it, "gemm_f32_6x16__avx2"
+  int mr, nr;              // register tile of gemm in rows and columns; nr is also the width of a panel
+
+  // c[m, n] = a[m, k] * b[k, n], or += with accumulate. Every element is a running sum along k from 0 (or from c) upwards, one
+  // fused multiply-add a step: the bits do not depend on m, n or on where the element lies. Reads and writes nothing outside.
+  void (*gemm)(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda, PanelView b, float* c,
+               std::int64_t ldc, bool accumulate);
+
+  // out[rows, dim] = scale * in, with row strides. Q before the first gemm.
+  void (*scale_rows)(std::int64_t rows, std::int64_t dim, float scale, const float* in, std::int64_t in_stride, float* out,
+                     std::int64_t out_stride);
+
+  // rows[n, dim] with a row stride -> panels of its transpose: panel p holds rows p*nr .. p*nr+nr-1 as [dim][nr], rows past n as 0.
+  // Packs K (keys are the columns of Q K') and linear weights (outputs are the columns of x W').
+  void (*pack_transposed)(std::int64_t n, std::int64_t dim, const float* rows, std::int64_t stride, float* panels);
+
+  // rows[k, dim] with a row stride -> panels of itself, [dim / nr][k][nr], columns past dim as 0. Packs V.
+  void (*pack_panels)(std::int64_t k, std::int64_t dim, const float* rows, std::int64_t stride, float* panels);
+
+  // s[row, j] = -infinity for the columns outside [begin[row], end[row]), 0 <= j < n.
+  void (*mask_range)(std::int64_t rows, std::int64_t n, const std::int64_t* begin, const std::int64_t* end, float* s,
+                     std::int64_t ld);
+
+  // One step of the online softmax in base 2 (Milakov and Gimelshein 2018, "Online normalizer calculation for softmax"):
+  //   m' = max(m, max_j s[row, j]);  s[row, j] = 2^(s[row, j] - m');  factor = 2^(m - m');  l = l * factor + sum_j s[row, j]
+  // m, l, factor: [rows]. Returns whether any factor differs from 1.
+  bool (*online_softmax)(std::int64_t rows, std::int64_t n, float* s, std::int64_t ld, float* m, float* l, float* factor);
+
+  // x[row, :] *= factor[row], rows with factor 1 untouched.
+  void (*rescale_rows)(std::int64_t rows, std::int64_t dim, const float* factor, float* x, std::int64_t ld);
+
+  // Softmax states of the same rows over different keys: (m, l, o) = (m, l, o) + (m2, l2, o2).
+  void (*merge_states)(std::int64_t rows, std::int64_t dim, float* m, float* l, float* o, std::int64_t ld, const float* m2,
+                       const float* l2, const float* o2, std::int64_t ld2);
+
+  // out = x / l[row]; rows with l = 0 (no visible key) give 0.
+  void (*divide_rows)(std::int64_t rows, std::int64_t dim, const float* l, const float* x, std::int64_t ld, float* out,
+                      std::int64_t out_stride);
+
+  // Whether all of x[rows, dim] is finite.
+  bool (*all_finite)(std::int64_t rows, std::int64_t dim, const float* x, std::int64_t ld);
+
+  // For the engine; rows are contiguous.
+  // y = (x - mean) / sqrt(variance + eps) * weight + bias over each row's dim values; bias may be null. y may be x.
+  void (*layer_norm)(std::int64_t rows, std::int64_t dim, const float* x, const float* weight, const float* bias, float eps,
+                     float* y);
+  // x / 2 * (1 + erf(x / sqrt(2))), in place.
+  void (*gelu_erf)(std::int64_t n, float* x);
+  // x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))), in place.
+  void (*gelu_tanh)(std::int64_t n, float* x);
+  // y[row, :] += x[row, :]; the row stride of x may be 0, which adds a bias.
+  void (*add_rows)(std::int64_t rows, std::int64_t dim, const float* x, std::int64_t ldx, float* y, std::int64_t ldy);
+};
+
+// What an ISA object exports: one constant.
+struct IsaDescriptor {
+  const char* name;             // "avx2"
+  std::uint32_t cpu_features;   // CpuFeature bits it needs (runtime/machine.h)
+  void (*overlay)(KernelTable& table);
+};
+
+// All levels of this build, lowest first. CMake generates the list (rapt_add_isa).
+const IsaDescriptor* isa_at(int index);  // null past the last
+
+// The table for a level by name; null if there is no such level. The caller has checked the CPU. Built once, kept.
+const KernelTable* kernel_table(const char* isa);
+
+}  // namespace rapt

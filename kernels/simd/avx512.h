@@ -1,0 +1,79 @@
+// ISA level "avx512": AVX-512 F, BW, DQ and VL, sixteen floats a vector. Layer: simd. Include only from kernels/isa/avx512.cpp.
+#pragma once
+#include <immintrin.h>
+
+#include "kernels/simd/isa.h"
+
+namespace rapt::simd {
+namespace {
+
+struct Avx512 {
+  using V = __m512;
+  static constexpr int kLanes = 16;
+  static constexpr int kRegisters = 32;
+  static constexpr const char* kName = "avx512";
+
+  static V zero() { return _mm512_setzero_ps(); }
+  static V broadcast(float f) { return _mm512_set1_ps(f); }
+  static V load(const float* p) { return _mm512_loadu_ps(p); }
+  static V load_first(const float* p, int n) { return _mm512_maskz_loadu_ps(first(n), p); }
+  static void store(float* p, V v) { _mm512_storeu_ps(p, v); }
+  static void store_first(float* p, V v, int n) { _mm512_mask_storeu_ps(p, first(n), v); }
+  static V add(V a, V b) { return _mm512_add_ps(a, b); }
+  static V sub(V a, V b) { return _mm512_sub_ps(a, b); }
+  static V mul(V a, V b) { return _mm512_mul_ps(a, b); }
+  static V div(V a, V b) { return _mm512_div_ps(a, b); }
+  static V fma(V a, V b, V c) { return _mm512_fmadd_ps(a, b, c); }
+  static V max(V a, V b) { return _mm512_max_ps(a, b); }
+  static V min(V a, V b) { return _mm512_min_ps(a, b); }
+  static V round(V v) { return _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+  // As the other levels do it (2^-127 is 0), not VSCALEF: two cheap integer operations against one that is slow on Zen 4.
+  static V scale_by_power_of_2(V v, V n) {
+    const __m512i exponent = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
+    return _mm512_mul_ps(v, _mm512_castsi512_ps(_mm512_slli_epi32(exponent, 23)));
+  }
+  static V abs(V v) { return _mm512_abs_ps(v); }
+  static V copy_sign(V a, V b) {
+    const V sign = _mm512_set1_ps(-0.0f);
+    return _mm512_or_ps(_mm512_andnot_ps(sign, a), _mm512_and_ps(sign, b));
+  }
+  static V select_less(V a, V b, V c, V d) { return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), d, c); }
+  static V keep_first(V a, V b, int n) { return _mm512_mask_blend_ps(first(n), b, a); }
+  static float reduce_add(V v) { return _mm512_reduce_add_ps(v); }
+  static float reduce_max(V v) { return _mm512_reduce_max_ps(v); }
+  static bool all_finite(V v) {
+    return _mm512_fpclass_ps_mask(v, 0x01 | 0x08 | 0x10 | 0x80) == 0;  // quiet NaN, +infinity, -infinity, signalling NaN
+  }
+  // 64 shuffles: pairs, quads, then 128-bit lanes twice.
+  static void transpose(V* r) {
+    V t[16], u[16];
+    for (int i = 0; i < 16; i += 2) {
+      t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+      t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+    }
+    for (int i = 0; i < 16; i += 4) {
+      u[i] = _mm512_shuffle_ps(t[i], t[i + 2], 0x44);
+      u[i + 1] = _mm512_shuffle_ps(t[i], t[i + 2], 0xee);
+      u[i + 2] = _mm512_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+      u[i + 3] = _mm512_shuffle_ps(t[i + 1], t[i + 3], 0xee);
+    }
+    // u[4 * a + b]: rows 4a .. 4a+3 of columns b, b + 4, b + 8, b + 12, one in each 128-bit lane.
+    for (int b = 0; b < 4; ++b) {
+      const V low_even = _mm512_shuffle_f32x4(u[b], u[4 + b], 0x88);
+      const V low_odd = _mm512_shuffle_f32x4(u[b], u[4 + b], 0xdd);
+      const V high_even = _mm512_shuffle_f32x4(u[8 + b], u[12 + b], 0x88);
+      const V high_odd = _mm512_shuffle_f32x4(u[8 + b], u[12 + b], 0xdd);
+      r[b] = _mm512_shuffle_f32x4(low_even, high_even, 0x88);
+      r[b + 4] = _mm512_shuffle_f32x4(low_odd, high_odd, 0x88);
+      r[b + 8] = _mm512_shuffle_f32x4(low_even, high_even, 0xdd);
+      r[b + 12] = _mm512_shuffle_f32x4(low_odd, high_odd, 0xdd);
+    }
+  }
+
+ private:
+  static __mmask16 first(int n) { return (__mmask16)((1u << n) - 1); }
+};
+static_assert(Isa<Avx512>);
+
+}  // namespace
+}  // namespace rapt::simd

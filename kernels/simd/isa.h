@@ -1,0 +1,42 @@
+// The vector operations an ISA level provides, as a concept. Layer: simd (knows no matrix).
+// scalar.h, avx2.h and avx512.h implement it; the templates of kernels/ops are written against it.
+//
+// V is a vector of kLanes floats. "First n" operations touch the memory of lanes 0 .. n-1 only, 0 <= n <= kLanes:
+// the other lanes are neither read (they come as 0) nor written, whatever lies behind them.
+#pragma once
+#include <concepts>
+#include <cstdint>
+
+namespace rapt::simd {
+
+template <class I>
+concept Isa = requires(const float* in, float* out, typename I::V v, typename I::V* rows, float f, int n) {
+  { I::kLanes } -> std::convertible_to<int>;
+  { I::kRegisters } -> std::convertible_to<int>;  // architectural vector registers
+  { I::kName } -> std::convertible_to<const char*>;
+  { I::zero() } -> std::same_as<typename I::V>;
+  { I::broadcast(f) } -> std::same_as<typename I::V>;
+  { I::load(in) } -> std::same_as<typename I::V>;
+  { I::load_first(in, n) } -> std::same_as<typename I::V>;
+  { I::store(out, v) };
+  { I::store_first(out, v, n) };
+  { I::add(v, v) } -> std::same_as<typename I::V>;
+  { I::sub(v, v) } -> std::same_as<typename I::V>;
+  { I::mul(v, v) } -> std::same_as<typename I::V>;
+  { I::div(v, v) } -> std::same_as<typename I::V>;
+  { I::fma(v, v, v) } -> std::same_as<typename I::V>;  // a * b + c; rounded once where the CPU can, always the same way
+  { I::max(v, v) } -> std::same_as<typename I::V>;     // a > b ? a : b, so b if either is NaN
+  { I::min(v, v) } -> std::same_as<typename I::V>;     // a < b ? a : b, so b if either is NaN
+  { I::round(v) } -> std::same_as<typename I::V>;      // to nearest, ties to even; |v| < 2^22
+  { I::scale_by_power_of_2(v, v) } -> std::same_as<typename I::V>;  // a * 2^n, n integral in [-127, 127]; 2^-127 is 0
+  { I::abs(v) } -> std::same_as<typename I::V>;
+  { I::copy_sign(v, v) } -> std::same_as<typename I::V>;        // |a| with the sign of b
+  { I::select_less(v, v, v, v) } -> std::same_as<typename I::V>;  // a < b ? c : d, lane by lane
+  { I::keep_first(v, v, n) } -> std::same_as<typename I::V>;      // lanes < n of a, the others of b
+  { I::reduce_add(v) } -> std::same_as<float>;
+  { I::reduce_max(v) } -> std::same_as<float>;
+  { I::all_finite(v) } -> std::same_as<bool>;
+  { I::transpose(rows) };  // rows[kLanes]: a square of floats, in place
+};
+
+}  // namespace rapt::simd
