@@ -80,7 +80,7 @@ struct IsaDescriptor {
 // All levels of this build, lowest first. CMake generates the list (rapt_add_isa).
 const IsaDescriptor* isa_at(int index);  // null past the last
 
-// The table for a level by name; null if there is no such level. The caller has checked the CPU. Built once, kept.
+// The table for a level by name; null if there is no such level or the CPU lacks it. Built once, kept.
 const KernelTable* kernel_table(const char* isa);
 
 }  // namespace rapt

@@ -1,0 +1,37 @@
+// Every decision of a call as data. Layer: kernels/attention.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "kernels/attention/problem.h"
+#include "kernels/runtime/kernel_table.h"
+#include "kernels/runtime/machine.h"
+
+namespace rapt {
+
+// A pure function of problem, machine and ISA level; never of the number of threads, so that results are not either.
+// block_kv and kv_split depend on the head sizes, the machine and the level alone: prefill and decoding cut the keys at the same places.
+struct Plan {
+  std::int64_t block_kv;          // keys a score block; blocks start at multiples of it
+  std::int64_t kv_split;          // keys a split, a multiple of block_kv; every split starts from a fresh softmax state
+  std::int64_t num_splits;
+  bool splits_are_tasks;          // decoding: a task is one split; else a task walks all its splits
+  std::int64_t tokens_per_task;   // queries of one task
+  std::int64_t rows_per_task;     // tokens_per_task * group_size
+  std::int64_t num_q_blocks;
+  std::int64_t rows_per_strip;    // rows of a score block
+  bool pack_values;
+  std::int64_t num_tasks;
+  std::int64_t max_useful_threads;  // more would cost more to wake than they compute
+  std::int64_t q_stride, o_stride;  // row strides of the packed Q and of the output state
+  std::size_t workspace_per_thread;
+  std::size_t workspace_shared;     // softmax states of the splits, where splits are tasks
+};
+
+Plan make_plan(const AttentionProblem& problem, const Machine& machine, const KernelTable& kernels);
+
+// "rapt avx2, 32 query heads on 8 KV heads, block 192x512, keys packed, values in place, 1 split, 64 tasks, 0.9 MiB workspace a thread"
+std::string to_string(const Plan& plan, const AttentionProblem& problem, const KernelTable& kernels);
+
+}  // namespace rapt

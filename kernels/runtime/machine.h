@@ -1,0 +1,21 @@
+// What the process may use: CPU features, caches, threads. Layer: runtime. Read once.
+#pragma once
+#include <cstdint>
+#include <string>
+
+#include "kernels/runtime/cpu_features.h"
+
+namespace rapt {
+
+struct Machine {
+  std::string cpu;              // brand string
+  std::uint32_t features = 0;   // CpuFeature bits
+  std::int64_t l1d_bytes = 0, l2_bytes = 0, l3_bytes = 0;  // L1 and L2 of one core; 0: unknown
+  int logical_cpus = 1;
+  int num_threads = 1;          // what num_threads = 0 means
+  std::string threads_reason;   // which limit decided it
+};
+
+const Machine& machine();
+
+}  // namespace rapt
