@@ -1,0 +1,152 @@
+// Option values are checked as text, before CLI11 converts them, so that every message can say what is right. Layer: tools.
+#include "tools/rapt/arguments.h"
+
+#include <algorithm>
+#include <charconv>
+#include <climits>
+#include <cmath>
+#include <functional>
+#include <numeric>
+#include <optional>
+
+#include "rapt/rapt.h"
+
+namespace rapt::tool {
+namespace {
+
+template <typename T>
+std::optional<T> parse(const std::string& text) {
+  T value{};
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc() || stop != end) return std::nullopt;
+  return value;
+}
+
+std::string in_quotes(const std::string& text) { return "\"" + text + "\""; }
+
+std::string short_number(double value) {
+  std::string text = std::to_string(value);  // "0.500000"
+  text.erase(text.find_last_not_of('0') + 1);
+  if (text.back() == '.') text.pop_back();
+  return text;
+}
+
+CLI::Validator number(std::function<bool(double)> right, std::string what) {
+  return CLI::Validator(
+      [right = std::move(right), what = std::move(what)](std::string& text) {
+        const std::optional<double> value = parse<double>(text);
+        if (value && std::isfinite(*value) && right(*value)) return std::string();
+        return "is " + in_quotes(text) + ", but must be " + what;
+      },
+      "");
+}
+
+std::vector<std::string> names_of(const char* (*name)(int)) {
+  std::vector<std::string> names;
+  for (int i = 0; name(i) != nullptr; ++i) names.emplace_back(name(i));
+  return names;
+}
+
+// Levenshtein's distance, one row of the table at a time.
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+CLI::Validator whole_number(std::uint64_t least, std::uint64_t most) {
+  return CLI::Validator(
+      [=](std::string& text) {
+        const std::optional<std::uint64_t> value = parse<std::uint64_t>(text);
+        if (value && least <= *value && *value <= most) return std::string();
+        return "is " + in_quotes(text) + ", but must be a whole number from " + std::to_string(least) + " to " +
+               std::to_string(most);
+      },
+      "");
+}
+
+CLI::Validator number_above(double bound) {
+  return number([=](double x) { return x > bound; }, "a number greater than " + short_number(bound));
+}
+
+CLI::Validator number_from(double bound) {
+  return number([=](double x) { return x >= bound; }, "a number not less than " + short_number(bound));
+}
+
+CLI::Validator number_above_up_to(double bound, double most) {
+  return number([=](double x) { return bound < x && x <= most; },
+                "a number greater than " + short_number(bound) + " and at most " + short_number(most));
+}
+
+CLI::Validator not_empty() {
+  return CLI::Validator([](std::string& text) { return std::string(text.empty() ? "is empty, but must not be" : ""); }, "");
+}
+
+CLI::Validator one_of(std::vector<std::string> names) {
+  return CLI::Validator(
+      [names = std::move(names)](std::string& text) {
+        if (std::find(names.begin(), names.end(), text) != names.end()) return std::string();
+        return "is " + in_quotes(text) + ", but must be " + join(names, " or ");
+      },
+      "");
+}
+
+void add_threads_option(CLI::App& app, ComputeOptions& options) {
+  app.add_option("--threads", options.threads,
+                 "how many threads compute; never changes a result\n(default: all that the process may use)")
+      ->type_name("N")
+      ->check(whole_number(1, INT_MAX));
+}
+
+void add_backend_option(CLI::App& app, ComputeOptions& options) {
+  app.add_option("--backend", options.backend,
+                 "what computes attention: " + join(backend_names(), " or ") + "\n(default: rapt)")
+      ->type_name("NAME")
+      ->check(one_of(backend_names()));
+}
+
+void add_isa_option(CLI::App& app, ComputeOptions& options) {
+  app.add_option("--isa", options.isa,
+                 "the instruction set to use: " + join(isa_names(), " or ") + "\n(default: RAPT_ISA, or the best of the CPU)")
+      ->type_name("NAME")
+      ->check(one_of(isa_names()));
+}
+
+std::vector<std::string> isa_names() { return names_of(rapt_isa_name); }
+std::vector<std::string> backend_names() { return names_of(rapt_backend_name); }
+
+std::string join(const std::vector<std::string>& names, std::string_view last_separator) {
+  std::string text;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (i > 0) text += i + 1 == names.size() ? last_separator : ", ";
+    text += names[i];
+  }
+  return text;
+}
+
+std::string closest(std::string_view word, const std::vector<std::string>& names) {
+  std::string best;
+  std::size_t best_distance = word.size() / 3 + 1;  // one slip in three letters is a slip, more is another word
+  for (const std::string& name : names) {
+    const std::size_t distance = edit_distance(word, name);
+    if (distance <= best_distance && (best.empty() || distance < best_distance)) {
+      best = name;
+      best_distance = distance;
+    }
+  }
+  return best;
+}
+
+}  // namespace rapt::tool

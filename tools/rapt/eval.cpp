@@ -1,0 +1,75 @@
+// `rapt eval`: how well a model predicts a text. Layer: tools.
+#include <cerrno>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "tools/rapt/command.h"
+#include "tools/rapt/failure.h"
+#include "tools/rapt/model.h"
+#include "tools/rapt/terminal.h"
+
+namespace rapt::tool {
+namespace {
+
+constexpr const char* kDescription = "Measures how well a model predicts a text: loss and perplexity.";
+constexpr const char* kFooter =
+    "The loss is the mean negative log-likelihood (natural logarithm) of the tokens, read in windows as long as\n"
+    "the model's context; the perplexity is exp(loss). A rest shorter than a window is left out.\n\n"
+    "Examples:\n"
+    "  rapt eval model.safetensors --text book.txt\n"
+    "  rapt eval model.safetensors --text book.txt --json | jq .perplexity";
+
+struct EvalOptions {
+  ModelOptions model;
+  std::string text_path;
+  bool json = false;
+};
+
+std::string read_file(const std::string& path) {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
+  if (!file) throw Failure("cannot open " + path + ": " + std::strerror(errno));
+  std::string text;
+  char buffer[1 << 16];
+  while (const std::size_t n = std::fread(buffer, 1, sizeof buffer, file.get())) text.append(buffer, n);
+  if (std::ferror(file.get()) != 0) throw Failure("cannot read " + path + ": " + std::strerror(errno));
+  return text;
+}
+
+int run(const EvalOptions& options) {
+  catch_interrupt();
+  const std::string text = read_file(options.text_path);
+  const Model model = load_model(options.model);
+  double loss = 0;
+  std::int64_t tokens = 0;
+  {
+    Progress progress("reading");
+    check(rapt_eval(model.get(), text.data(), text.size(), Progress::on_progress, &progress, &loss, &tokens));
+  }
+  const double perplexity = std::exp(loss);
+  if (options.json) {
+    const nlohmann::ordered_json json = {{"tokens", tokens}, {"loss", loss}, {"perplexity", perplexity}};
+    print(json.dump(2) + "\n");
+  } else {
+    char line[128];
+    std::snprintf(line, sizeof line, "tokens\t%lld\nloss\t%.6f\nperplexity\t%.4f\n", static_cast<long long>(tokens), loss,
+                  perplexity);
+    print(line);
+  }
+  return 0;
+}
+
+}  // namespace
+
+Command add_eval(CLI::App& parent) {
+  auto options = std::make_shared<EvalOptions>();
+  CLI::App* app = parent.add_subcommand("eval", kDescription)->footer(kFooter);
+  app->add_option("--text", options->text_path, "the text, in UTF-8")->type_name("FILE")->required()->check(not_empty());
+  add_model_options(*app, options->model);
+  app->add_flag("--json", options->json, "JSON in place of lines of label, tab, value");
+  return {app, [options] { return run(*options); }};
+}
+
+}  // namespace rapt::tool

@@ -1,0 +1,121 @@
+// The `rapt` command: picks the subcommand, and turns every failure into one line on stderr and an exit status. Layer: tools.
+#include <algorithm>
+#include <cstdio>
+#include <vector>
+
+#include "rapt/rapt.h"
+#include "tools/rapt/arguments.h"
+#include "tools/rapt/command.h"
+#include "tools/rapt/failure.h"
+#include "tools/rapt/help.h"
+
+namespace rapt::tool {
+namespace {
+
+constexpr const char* kDescription = "rapt: exact attention on a CPU, and models that write text with it.";
+constexpr const char* kFooter =
+    "`rapt COMMAND --help` says more about a command.\n\n"
+    "Environment:\n"
+    "  RAPT_ISA          the highest instruction set to use, one of those that `rapt info` lists\n"
+    "  OMP_NUM_THREADS   how many threads to use where --threads does not say\n\n"
+    "Exit status:\n"
+    "  0    all went well\n"
+    "  1    it could not be done: a file that cannot be read, a CPU that lacks what was asked for\n"
+    "  2    an argument is wrong; the message says what is right\n"
+    "  130  stopped by Ctrl-C";
+
+std::vector<std::string> option_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  return names;
+}
+
+// A word that no option or command has: what it is, and what was probably meant.
+std::string unknown_word(const std::string& word, const CLI::App& app, const std::vector<std::string>& commands) {
+  const bool is_option = word.starts_with("-");
+  const std::string name = word.substr(0, word.find('='));
+  std::string text = is_option ? "there is no option " + name : "there is no command " + name;
+  if (!is_option && commands.empty()) return "the argument \"" + word + "\" is one too many";
+  const std::string meant = closest(name, is_option ? option_names(app) : commands);
+  if (!meant.empty())
+    text += "; did you mean " + meant + "?";
+  else if (!is_option)
+    text += "; the commands are " + join(commands, " and ");
+  return text;
+}
+
+// The text of a parse error in the words of this command. Validators' texts are "--tokens: is ...".
+std::string parse_error_text(const CLI::ParseError& error, const CLI::App& app, const std::vector<std::string>& commands) {
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
+    const std::vector<std::string> extras = app.remaining(true);
+    if (!extras.empty()) return unknown_word(extras.front(), app, commands);
+  }
+  std::string text = error.what();
+  if (dynamic_cast<const CLI::ValidationError*>(&error) != nullptr) {
+    const std::size_t colon = text.find(": ");
+    if (colon != std::string::npos) text.erase(colon, 1);
+  } else if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
+    text = text.substr(0, text.find(':')) + " needs a value, and takes one only once";
+  }
+  return text;
+}
+
+int fail(const std::string& who, const std::string& text, int status) {
+  std::fprintf(stderr, "%s: %s\n", who.c_str(), text.c_str());
+  return status;
+}
+
+int run(int argc, char** argv) {
+  CLI::App app(kDescription, "rapt");
+  app.formatter(help_formatter())->footer(kFooter)->require_subcommand(1);
+  app.set_help_flag("-h,--help", "this text");
+  app.set_version_flag("--version", std::string("rapt ") + rapt_version(), "the version");
+  const std::vector<Command> commands = {add_info(app), add_generate(app), add_eval(app), add_compare(app)};
+  std::vector<std::string> command_names;
+  for (const Command& command : commands) command_names.push_back(command.app->get_name());
+
+  const std::string first = argc > 1 ? argv[1] : "";
+  const bool known = std::find(command_names.begin(), command_names.end(), first) != command_names.end();
+  if (first.empty()) return fail("rapt", "which command? " + join(command_names, " or ") + "; see rapt --help", kExitUsage);
+  if (!known && !first.starts_with("-")) return fail("rapt", unknown_word(first, app, command_names), kExitUsage);
+
+  const std::string who = known ? "rapt " + first : "rapt";
+  try {
+    app.parse(argc, argv);
+    for (const Command& command : commands) {
+      if (command.app->parsed()) return command.run();
+    }
+    return 0;
+  } catch (const CLI::CallForHelp&) {
+    print(app.help());
+    return 0;
+  } catch (const CLI::CallForVersion& version) {
+    print(std::string(version.what()) + "\n");
+    return 0;
+  } catch (const CLI::ParseError& error) {
+    const CLI::App& asked = known ? *app.get_subcommand(first) : app;
+    return fail(who,
+                parse_error_text(error, asked, known ? std::vector<std::string>() : command_names) + "; see " + who + " --help",
+                kExitUsage);
+  } catch (const UsageError& error) {
+    return fail(who, error.what(), kExitUsage);
+  } catch (const Interrupted&) {
+    return kExitInterrupted;
+  } catch (const std::exception& error) {  // Failure, std::bad_alloc
+    return fail(who, error.what(), kExitFailure);
+  }
+}
+
+}  // namespace
+}  // namespace rapt::tool
+
+int main(int argc, char** argv) {
+  try {
+    return rapt::tool::run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "rapt: %s\n", error.what());
+    return rapt::tool::kExitFailure;
+  }
+}

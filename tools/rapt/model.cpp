@@ -1,0 +1,32 @@
+// The model of a subcommand. Layer: tools.
+#include "tools/rapt/model.h"
+
+#include "tools/rapt/failure.h"
+#include "tools/rapt/terminal.h"
+
+namespace rapt::tool {
+
+void add_model_options(CLI::App& app, ModelOptions& options) {
+  app.add_option("MODEL", options.path, "a .safetensors file, or a directory with model.safetensors in it")
+      ->required()
+      ->check(not_empty());
+  add_threads_option(app, options.compute);
+  add_backend_option(app, options.compute);
+  add_isa_option(app, options.compute);
+}
+
+Model load_model(const ModelOptions& options) {
+  Progress progress("loading");
+  rapt_model_params params;
+  rapt_model_params_init(&params);
+  params.num_threads = options.compute.threads;
+  params.backend = options.compute.backend_or_null();
+  params.isa = options.compute.isa_or_null();
+  params.on_progress = Progress::on_progress;
+  params.user = &progress;
+  rapt_model* model = nullptr;
+  check(rapt_model_load(options.path.c_str(), &params, &model));
+  return Model(model);
+}
+
+}  // namespace rapt::tool

@@ -1,0 +1,26 @@
+// Loading a model with a progress bar, as `generate` and `eval` do. Layer: tools.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "rapt/engine.h"
+#include "tools/rapt/arguments.h"
+
+namespace rapt::tool {
+
+struct FreeModel {
+  void operator()(rapt_model* model) const { rapt_model_free(model); }
+};
+using Model = std::unique_ptr<rapt_model, FreeModel>;
+
+// The MODEL argument and the options of where to compute.
+struct ModelOptions {
+  std::string path;
+  ComputeOptions compute;
+};
+
+void add_model_options(CLI::App& app, ModelOptions& options);
+
+Model load_model(const ModelOptions& options);
+
+}  // namespace rapt::tool
