@@ -68,7 +68,7 @@ struct TaskBuffers {
   SoftmaxState total, split;        // over all splits so far, and over the one at hand
   float* k_panels;                  // [block_kv / nr][head_dim][nr]
   float* v_panels;                  // [head_dim_v / nr][block_kv][nr]; unused with values in place
-  float* s;                         // [rows_per_strip, block_kv]
+  float* s;                         // [rows_per_strip, block_kv], row stride plan.s_stride
   float* factor;                    // [rows_per_strip]
   float* gathered;                  // [tokens_per_task]: one head's m or l
   std::int64_t *begin, *end;        // [rows_per_task]: visible keys of each row
@@ -79,7 +79,7 @@ struct TaskBuffers {
     split.take(carver, plan);
     k_panels = carver.take<float>(round_up(plan.block_kv, kernels.nr) * p.head_dim);
     v_panels = carver.take<float>(plan.pack_values ? plan.block_kv * round_up(p.head_dim_v, kernels.nr) : 0);
-    s = carver.take<float>(plan.rows_per_strip * plan.block_kv);
+    s = carver.take<float>(plan.rows_per_strip * plan.s_stride);
     factor = carver.take<float>(plan.rows_per_strip);
     gathered = carver.take<float>(plan.tokens_per_task);
     begin = carver.take<std::int64_t>(plan.rows_per_task);
@@ -215,20 +215,20 @@ class Task {
     float* const s = buffers_.s;
     float* const o = state.o + first * plan_.o_stride;
     const bool partly_visible = !all_see(block, first, rows, count);
-    kernels_.gemm(rows, count, p_.head_dim, buffers_.q + first * plan_.q_stride, plan_.q_stride, block.keys, s, plan_.block_kv, false);
+    kernels_.gemm(rows, count, p_.head_dim, buffers_.q + first * plan_.q_stride, plan_.q_stride, block.keys, s, plan_.s_stride, false);
     std::int64_t begin[kMaxTileRows], end[kMaxTileRows];  // in columns of the block
     if (partly_visible) {
       for (std::int64_t r = 0; r < rows; ++r) {
         begin[r] = std::clamp<std::int64_t>(buffers_.begin[first + r] - block.first, 0, count);
         end[r] = std::clamp<std::int64_t>(buffers_.end[first + r] - block.first, begin[r], count);
       }
-      kernels_.mask_range(rows, count, begin, end, s, plan_.block_kv);
+      kernels_.mask_range(rows, count, begin, end, s, plan_.s_stride);
     }
-    const bool grew = kernels_.online_softmax(rows, count, s, plan_.block_kv, state.m + first, state.l + first, buffers_.factor);
+    const bool grew = kernels_.online_softmax(rows, count, s, plan_.s_stride, state.m + first, state.l + first, buffers_.factor);
     if (grew) kernels_.rescale_rows(rows, p_.head_dim_v, buffers_.factor, o, plan_.o_stride);
     if (partly_visible && !masked_values_are_finite(block, rows, count, begin, end))
       return add_values_row_by_row(block, rows, begin, end, o);
-    kernels_.gemm(rows, p_.head_dim_v, count, s, plan_.block_kv, block.values, o, plan_.o_stride, true);
+    kernels_.gemm(rows, p_.head_dim_v, count, s, plan_.s_stride, block.values, o, plan_.o_stride, true);
   }
 
   // Whether weight 0 times a value that some row must not see is 0: it is NaN for infinity and NaN.
@@ -245,12 +245,12 @@ class Task {
     for (std::int64_t r = 0; r < rows; ++r) {
       PanelView values = block.values;
       values.data += begin[r] * values.k_stride;
-      kernels_.gemm(1, p_.head_dim_v, end[r] - begin[r], buffers_.s + r * plan_.block_kv + begin[r], plan_.block_kv, values,
+      kernels_.gemm(1, p_.head_dim_v, end[r] - begin[r], buffers_.s + r * plan_.s_stride + begin[r], plan_.s_stride, values,
                     o + r * plan_.o_stride, plan_.o_stride, true);
     }
   }
 
-  static constexpr int kMaxTileRows = 64;  // at least the strip or the tile that is masked: mr, see run_strip
+  static constexpr int kMaxTileRows = 16;  // only register tiles are masked (run_strip): at least any level's mr
 
   const AttentionProblem& p_;
   const Plan& plan_;

@@ -15,29 +15,54 @@ std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * 
 constexpr std::int64_t kLine = 16;
 // Merging a split costs a row 3 d_v operations where its keys cost 2 (d + d_v) each: well under 1 % from 1,024 keys on.
 constexpr std::int64_t kKvSplit = 1024;
-// Packing a K element costs about 0.3 cycles and the gemms 2 * rows / 16 cycles (AVX2) for it: 192 rows keep it near 1 %.
-constexpr std::int64_t kRowsPerTask = 192;
-// Scores of a strip: 48 x 512 floats are 96 KiB, a fraction of L2 beside the K and V block. A multiple of every level's mr.
-constexpr std::int64_t kRowsPerStrip = 48;
+// Packing a K or V element costs about 0.3 cycles (bench/kernels) and its gemms rows / 8 cycles with AVX2: from 96 rows on it
+// is 2 % at most, and 384 leave 0.6 %.
+constexpr std::int64_t kMinRowsPerTask = 96, kMaxRowsPerTask = 384;
+// Enough tasks for the cores of a server, where the rows allow it.
+constexpr std::int64_t kEnoughTasks = 64;
 // Waking a thread costs some 5 microseconds, at 50 GFLOP/s some 250 kFLOP.
 constexpr double kFlopsPerThread = 250e3;
 // Splits become tasks of their own for up to this many rows; beyond, their states would take more memory than they are worth.
 constexpr std::int64_t kMaxRowsOfSplitTasks = 64;
 
-// The K and V of a block take half of L2: the largest power of two from 64 to 512 keys.
+constexpr std::int64_t kFloat = sizeof(float);
+
+// What a task holds in L2 at a time: K and V of a block in up to half of it, Q and two output states in the other half, of
+// which only a strip is in use at a time.
+std::int64_t l2_bytes(const Machine& machine) { return machine.l2_bytes > 0 ? machine.l2_bytes : 512 * 1024; }
+std::int64_t l1_bytes(const Machine& machine) { return machine.l1d_bytes > 0 ? machine.l1d_bytes : 32 * 1024; }
+
+// A power of two from 64 to 256. Smaller blocks read and write the output state more often (128 for D = 128: 10 % slower on
+// Zen 3), larger ones gain nothing.
 std::int64_t choose_block_kv(const AttentionProblem& p, const Machine& machine) {
-  const std::int64_t l2 = machine.l2_bytes > 0 ? machine.l2_bytes : 512 * 1024;
-  const std::int64_t bytes_per_key = (p.head_dim + p.head_dim_v) * std::int64_t{sizeof(float)};
-  std::int64_t block = 512;
-  while (block > 64 && block * bytes_per_key > l2 / 2) block /= 2;
+  const std::int64_t bytes_per_key = (p.head_dim + p.head_dim_v) * kFloat;
+  std::int64_t block = 256;
+  while (block > 64 && block * bytes_per_key > l2_bytes(machine) / 2) block /= 2;
   return block;
 }
 
-// V in place is a panel as it stands. It pays to copy it where its rows lie far apart (a [B, L, H, D] or fused layout: rows a
-// power of two apart fall into the same cache sets) and enough rows use the copy.
+std::int64_t choose_tokens_per_task(const AttentionProblem& p, const Machine& machine, int mr) {
+  const std::int64_t bytes_per_row = (p.head_dim + 2 * p.head_dim_v) * kFloat;
+  std::int64_t rows = std::clamp(l2_bytes(machine) / 2 / bytes_per_row, kMinRowsPerTask, kMaxRowsPerTask);
+  const std::int64_t all_rows = p.q_len * p.group_size, heads = std::max<std::int64_t>(1, p.batch * p.num_kv_heads);
+  while (rows / 2 >= kMinRowsPerTask && ceil_div(all_rows, rows) < ceil_div(kEnoughTasks, heads)) rows /= 2;
+  const std::int64_t most = std::max<std::int64_t>(1, rows / p.group_size);
+  if (p.q_len <= most) return std::max<std::int64_t>(1, p.q_len);
+  // Blocks of equal size, whole register tiles; the last block takes what is left.
+  const std::int64_t even = ceil_div(p.q_len, ceil_div(p.q_len, most));
+  return std::min(most, round_up(even, mr));
+}
+
+// A strip of scores stays in half of L1 between the gemms and the softmax, in whole register tiles, at least two of them.
+std::int64_t choose_rows_per_strip(std::int64_t s_stride, const Machine& machine, int mr) {
+  const std::int64_t rows = l1_bytes(machine) / 2 / (s_stride * kFloat);
+  return std::max<std::int64_t>(2, rows / mr) * mr;
+}
+
+// V in place is a panel as it stands, but only where its rows are as wide as a panel does a panel fill the cache sets evenly:
+// rows 256 bytes apart with panels of 64 bytes use a quarter of L1. Copying pays where enough rows use the copy.
 bool choose_pack_values(const AttentionProblem& p, std::int64_t rows, const KernelTable& kernels) {
-  const bool dense = p.v.stride_length == p.head_dim_v;
-  return !dense && rows >= 4 * kernels.mr;
+  return p.v.stride_length != kernels.nr && rows >= 4 * kernels.mr;
 }
 
 // The work of the call, masks aside, decides how many threads pay.
@@ -55,21 +80,18 @@ Plan make_plan(const AttentionProblem& p, const Machine& machine, const KernelTa
   plan.kv_split = kKvSplit;
   plan.num_splits = std::max<std::int64_t>(1, ceil_div(p.kv_len, plan.kv_split));
 
-  const std::int64_t most_tokens = std::max<std::int64_t>(1, kRowsPerTask / p.group_size);
-  plan.num_q_blocks = std::max<std::int64_t>(1, ceil_div(p.q_len, most_tokens));
-  plan.tokens_per_task = std::max<std::int64_t>(1, ceil_div(p.q_len, plan.num_q_blocks));
-  if (plan.num_q_blocks > 1)  // whole register tiles; the last block takes what is left
-    plan.tokens_per_task = std::min(most_tokens, round_up(plan.tokens_per_task, kernels.mr));
+  plan.tokens_per_task = choose_tokens_per_task(p, machine, kernels.mr);
   plan.num_q_blocks = std::max<std::int64_t>(1, ceil_div(p.q_len, plan.tokens_per_task));
   plan.rows_per_task = plan.tokens_per_task * p.group_size;
-  plan.rows_per_strip = std::min(kRowsPerStrip, plan.rows_per_task);
+  plan.q_stride = round_up(p.head_dim, kLine);
+  plan.o_stride = round_up(p.head_dim_v, kLine);
+  plan.s_stride = plan.block_kv + kLine;  // not a power of two, so that a tile's rows fall into different cache sets
+  plan.rows_per_strip = std::min(choose_rows_per_strip(plan.s_stride, machine, kernels.mr), plan.rows_per_task);
   plan.splits_are_tasks = plan.num_q_blocks == 1 && plan.num_splits > 1 && plan.rows_per_task <= kMaxRowsOfSplitTasks;
   plan.pack_values = choose_pack_values(p, plan.rows_per_task, kernels);
   plan.num_tasks = p.batch * p.num_kv_heads * (plan.splits_are_tasks ? plan.num_splits : plan.num_q_blocks);
   plan.max_useful_threads = choose_max_threads(p);
 
-  plan.q_stride = round_up(p.head_dim, kLine);
-  plan.o_stride = round_up(p.head_dim_v, kLine);
   plan.workspace_per_thread = task_buffer_bytes(plan, p, kernels);
   if (plan.splits_are_tasks)
     plan.workspace_shared = static_cast<std::size_t>(plan.num_tasks) * static_cast<std::size_t>(round_up(plan.rows_per_task, kLine)) *

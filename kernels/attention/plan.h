@@ -24,7 +24,7 @@ struct Plan {
   bool pack_values;
   std::int64_t num_tasks;
   std::int64_t max_useful_threads;  // more would cost more to wake than they compute
-  std::int64_t q_stride, o_stride;  // row strides of the packed Q and of the output state
+  std::int64_t q_stride, o_stride, s_stride;  // row strides of the packed Q, the output state and the scores
   std::size_t workspace_per_thread;
   std::size_t workspace_shared;     // softmax states of the splits, where splits are tasks
 };

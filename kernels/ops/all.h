@@ -20,7 +20,7 @@ void fill(KernelTable& t) {
   t.pack_transposed = pack_transposed<I, NV>;
   t.pack_panels = pack_panels<I, NV>;
   t.mask_range = mask_range<I>;
-  t.online_softmax = online_softmax<I, NV>;
+  t.online_softmax = online_softmax<I>;
   t.rescale_rows = rescale_rows<I>;
   t.merge_states = merge_states<I>;
   t.divide_rows = divide_rows<I>;

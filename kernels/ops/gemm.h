@@ -29,6 +29,7 @@ inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float
 #pragma GCC unroll 8
     for (int v = 0; v < NV; ++v) acc[r][v] = accumulate ? load(c + r * ldc, v) : I::zero();
 
+#pragma GCC unroll 4
   for (std::int64_t p = 0; p < k; ++p) {
     V row[NV];
 #pragma GCC unroll 8
@@ -79,14 +80,30 @@ void gemm_last_panel(std::int64_t n, std::int64_t m, std::int64_t k, const float
     gemm_panel<I, MR, NV, true>(m, k, a, lda, b, b_stride, c, ldc, last, accumulate);
 }
 
+// All columns over a depth of k that lets a piece of panel stay in L1.
 template <simd::Isa I, int MR, int NV>
-void gemm(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda, PanelView b, float* c,
-          std::int64_t ldc, bool accumulate) {
+inline void gemm_depth(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda, PanelView b, float* c,
+                       std::int64_t ldc, bool accumulate) {
   constexpr int kPanel = NV * I::kLanes;
   const float* panel = b.data;
   for (; n >= kPanel; n -= kPanel, panel += b.panel_stride, c += kPanel)
     gemm_panel<I, MR, NV, false>(m, k, a, lda, panel, b.k_stride, c, ldc, I::kLanes, accumulate);
   if (n > 0) gemm_last_panel<I, MR, NV>(n, m, k, a, lda, panel, b.k_stride, c, ldc, accumulate);
+}
+
+// C is read and written once a depth; a sum that pauses in memory has the same bits.
+template <simd::Isa I, int MR, int NV>
+void gemm(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda, PanelView b, float* c,
+          std::int64_t ldc, bool accumulate) {
+  constexpr std::int64_t kDepth = 16 * 1024 / (NV * I::kLanes * (int)sizeof(float)) < 128 ? 128 : 256;
+  do {
+    const std::int64_t depth = k < kDepth ? k : kDepth;
+    gemm_depth<I, MR, NV>(m, n, depth, a, lda, b, c, ldc, accumulate);
+    accumulate = true;
+    k -= depth;
+    a += depth;
+    b.data += depth * b.k_stride;
+  } while (k > 0);
 }
 
 }  // namespace

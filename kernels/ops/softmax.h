@@ -32,58 +32,67 @@ void mask_range(std::int64_t rows, std::int64_t n, const std::int64_t* begin, co
   }
 }
 
-// NV accumulators, vector j of the row into accumulator j % NV: a key's place in the sum depends on its column alone.
-template <simd::Isa I, int NV>
+// Vectors in flight, and accumulators of a row: vector j goes to accumulator j % 4, so that a key's place in the sum depends on
+// its column alone.
+inline constexpr int kChains = 4;
+
+template <simd::Isa I>
 inline float row_max(std::int64_t n, const float* s) {
   using V = typename I::V;
   const V lowest = I::broadcast(kMinusInfinity);
-  V best[NV];
-  for (int v = 0; v < NV; ++v) best[v] = lowest;
+  V best[kChains];
+  for (int v = 0; v < kChains; ++v) best[v] = lowest;
   std::int64_t j = 0;
-  for (; j + NV * I::kLanes <= n; j += NV * I::kLanes)
+  for (; j + kChains * I::kLanes <= n; j += kChains * I::kLanes)
 #pragma GCC unroll 8
-    for (int v = 0; v < NV; ++v) best[v] = I::max(best[v], I::load(s + j + v * I::kLanes));
-  for (int v = 0; j < n; ++v, j += I::kLanes) {
+    for (int v = 0; v < kChains; ++v) best[v] = I::max(best[v], I::load(s + j + v * I::kLanes));
+  for (; j < n; j += I::kLanes) {
     const int left = n - j < I::kLanes ? (int)(n - j) : I::kLanes;
-    best[v] = I::max(best[v], I::keep_first(I::load_first(s + j, left), lowest, left));
+    best[0] = I::max(best[0], I::keep_first(I::load_first(s + j, left), lowest, left));
   }
-  for (int v = 1; v < NV; ++v) best[0] = I::max(best[0], best[v]);
-  return I::reduce_max(best[0]);
+  return I::reduce_max(I::max(I::max(best[0], best[1]), I::max(best[2], best[3])));
 }
 
 // s = 2^(s - m); returns the sum.
-template <simd::Isa I, int NV>
+template <simd::Isa I>
 inline float row_exp2(std::int64_t n, float m, float* s) {
   using V = typename I::V;
   const V maximum = I::broadcast(m);
-  V sum[NV];
-  for (int v = 0; v < NV; ++v) sum[v] = I::zero();
+  V sum[kChains];
+  for (int v = 0; v < kChains; ++v) sum[v] = I::zero();
   std::int64_t j = 0;
-  for (; j + NV * I::kLanes <= n; j += NV * I::kLanes)
+  for (; j + kChains * I::kLanes <= n; j += kChains * I::kLanes) {
+    V p[kChains];
 #pragma GCC unroll 8
-    for (int v = 0; v < NV; ++v) {
-      float* at = s + j + v * I::kLanes;
-      const V p = exp2<I>(I::sub(I::load(at), maximum));
-      I::store(at, p);
-      sum[v] = I::add(sum[v], p);
-    }
-  for (int v = 0; j < n; ++v, j += I::kLanes) {
-    const int left = n - j < I::kLanes ? (int)(n - j) : I::kLanes;
-    const V p = I::keep_first(exp2<I>(I::sub(I::load_first(s + j, left), maximum)), I::zero(), left);
-    I::store_first(s + j, p, left);
-    sum[v] = I::add(sum[v], p);
+    for (int v = 0; v < kChains; ++v) p[v] = I::sub(I::load(s + j + v * I::kLanes), maximum);
+    exp2<I, kChains>(p);
+#pragma GCC unroll 8
+    for (int v = 0; v < kChains; ++v) I::store(s + j + v * I::kLanes, p[v]);
+#pragma GCC unroll 8
+    for (int v = 0; v < kChains; ++v) sum[v] = I::add(sum[v], p[v]);
   }
-  for (int v = 1; v < NV; ++v) sum[0] = I::add(sum[0], sum[v]);
-  return I::reduce_add(sum[0]);
+  if (j < n) {
+    V p[kChains];
+#pragma GCC unroll 8
+    for (int v = 0; v < kChains; ++v) {
+      const std::int64_t left = n - j - v * I::kLanes;
+      const int lanes = left < 0 ? 0 : left < I::kLanes ? (int)left : I::kLanes;
+      p[v] = exp2<I>(I::sub(I::load_first(s + j + v * I::kLanes, lanes), maximum));
+      p[v] = I::keep_first(p[v], I::zero(), lanes);
+      I::store_first(s + j + v * I::kLanes, p[v], lanes);
+      sum[v] = I::add(sum[v], p[v]);
+    }
+  }
+  return I::reduce_add(I::add(I::add(sum[0], sum[1]), I::add(sum[2], sum[3])));
 }
 
-template <simd::Isa I, int NV>
+template <simd::Isa I>
 bool online_softmax(std::int64_t rows, std::int64_t n, float* s, std::int64_t ld, float* m, float* l, float* factor) {
   bool grew = false;
   for (std::int64_t r = 0; r < rows; ++r, s += ld) {
     const float before = m[r];
-    const float after = max_f(row_max<I, NV>(n, s), before);
-    const float sum = row_exp2<I, NV>(n, finite_maximum(after), s);
+    const float after = max_f(row_max<I>(n, s), before);
+    const float sum = row_exp2<I>(n, finite_maximum(after), s);
     factor[r] = before == after ? 1.0f : exp2_f<I>(before - finite_maximum(after));
     l[r] = l[r] * factor[r] + sum;
     m[r] = after;

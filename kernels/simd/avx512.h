@@ -26,12 +26,7 @@ struct Avx512 {
   static V fma(V a, V b, V c) { return _mm512_fmadd_ps(a, b, c); }
   static V max(V a, V b) { return _mm512_max_ps(a, b); }
   static V min(V a, V b) { return _mm512_min_ps(a, b); }
-  static V round(V v) { return _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
-  // As the other levels do it (2^-127 is 0), not VSCALEF: two cheap integer operations against one that is slow on Zen 4.
-  static V scale_by_power_of_2(V v, V n) {
-    const __m512i exponent = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
-    return _mm512_mul_ps(v, _mm512_castsi512_ps(_mm512_slli_epi32(exponent, 23)));
-  }
+  static V low_bits_to_exponent(V v) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(v), 23)); }
   static V abs(V v) { return _mm512_abs_ps(v); }
   static V copy_sign(V a, V b) {
     const V sign = _mm512_set1_ps(-0.0f);

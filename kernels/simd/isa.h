@@ -27,8 +27,7 @@ concept Isa = requires(const float* in, float* out, typename I::V v, typename I:
   { I::fma(v, v, v) } -> std::same_as<typename I::V>;  // a * b + c; rounded once where the CPU can, always the same way
   { I::max(v, v) } -> std::same_as<typename I::V>;     // a > b ? a : b, so b if either is NaN
   { I::min(v, v) } -> std::same_as<typename I::V>;     // a < b ? a : b, so b if either is NaN
-  { I::round(v) } -> std::same_as<typename I::V>;      // to nearest, ties to even; |v| < 2^22
-  { I::scale_by_power_of_2(v, v) } -> std::same_as<typename I::V>;  // a * 2^n, n integral in [-127, 127]; 2^-127 is 0
+  { I::low_bits_to_exponent(v) } -> std::same_as<typename I::V>;  // the bits of v shifted left by 23
   { I::abs(v) } -> std::same_as<typename I::V>;
   { I::copy_sign(v, v) } -> std::same_as<typename I::V>;        // |a| with the sign of b
   { I::select_less(v, v, v, v) } -> std::same_as<typename I::V>;  // a < b ? c : d, lane by lane

@@ -37,17 +37,7 @@ struct Scalar {
   static V fma(V a, V b, V c) { return a * b + c; }
   static V max(V a, V b) { return a > b ? a : b; }
   static V min(V a, V b) { return a < b ? a : b; }
-  static V round(V v) {
-    // Adding 1.5 * 2^23 leaves no bits for a fraction, so the sum is rounded to an integer.
-    const V magic = broadcast(12582912.0f);
-    return (v + magic) - magic;
-  }
-  static V scale_by_power_of_2(V v, V n) {
-    const I bits = (__builtin_convertvector(n, I) + 127) << 23;
-    V power;
-    __builtin_memcpy(&power, &bits, sizeof power);
-    return v * power;
-  }
+  static V low_bits_to_exponent(V v) { return from_bits(to_bits(v) << 23); }
   static V abs(V v) { return from_bits(to_bits(v) & 0x7fffffff); }
   static V copy_sign(V a, V b) {
     const I sign = I{} + INT32_MIN;
