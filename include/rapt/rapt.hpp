@@ -1,0 +1,250 @@
+// The C++ face of rapt.h and engine.h: the same calls with RAII and exceptions, header-only, C++17 (examples need C++20).
+//
+//   std::vector<float> q(2*4*8*64), k(q), v(q), o(q);
+//   rapt::attention({.q = rapt::tensor(q, {2, 4, 8, 64}), .k = rapt::tensor(k, {2, 4, 8, 64}),
+//                    .v = rapt::tensor(v, {2, 4, 8, 64}), .out = rapt::tensor(o, {2, 4, 8, 64}),
+//                    .causal = rapt::Causal::kBottomRight});
+//
+// A failed call throws rapt::Error with the status and the text of rapt_last_error(). Semantics, shapes and limits: rapt.h.
+// The classes Model and Session need librapt_engine; the rest is in librapt.
+#ifndef RAPT_RAPT_HPP_
+#define RAPT_RAPT_HPP_
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "rapt/engine.h"
+#include "rapt/rapt.h"
+
+namespace rapt {
+
+class Error : public std::runtime_error {
+ public:
+  Error(rapt_status status, const std::string& text) : std::runtime_error(text), status_(status) {}
+  rapt_status status() const noexcept { return status_; }
+
+ private:
+  rapt_status status_;
+};
+
+// Throws Error unless status is RAPT_OK.
+inline void check(rapt_status status) {
+  if (status != RAPT_OK) throw Error(status, rapt_last_error());
+}
+
+using Tensor = rapt_tensor;
+using Shape = std::array<std::int64_t, 4>;  // batch, heads, length, dim
+
+// A contiguous view of f32 data; `data` must hold the product of `shape`.
+inline Tensor tensor(const float* data, const Shape& shape) {
+  return rapt_tensor_f32(data, shape[0], shape[1], shape[2], shape[3]);
+}
+inline Tensor tensor(const float* data, const Shape& shape, const Shape& strides) {
+  Tensor t = tensor(data, shape);
+  for (int i = 0; i < 4; ++i) t.strides[i] = strides[static_cast<std::size_t>(i)];
+  return t;
+}
+// Of a vector, whose size is checked.
+inline Tensor tensor(const std::vector<float>& data, const Shape& shape) {
+  std::uint64_t elements = 1;
+  for (const std::int64_t extent : shape) elements *= static_cast<std::uint64_t>(extent);
+  if (elements != data.size())
+    throw Error(RAPT_INVALID_ARGUMENT, "rapt::tensor: the vector has " + std::to_string(data.size()) + " elements, but the shape " +
+                                           std::to_string(elements));
+  return tensor(data.data(), shape);
+}
+
+enum class Causal { kNone = RAPT_CAUSAL_NONE, kTopLeft = RAPT_CAUSAL_TOP_LEFT, kBottomRight = RAPT_CAUSAL_BOTTOM_RIGHT };
+
+// Threads, backend, ISA level. One call at a time; movable, not copyable.
+class Context {
+ public:
+  struct Options {
+    int num_threads = 0;
+    const char* backend = nullptr;
+    const char* isa = nullptr;
+  };
+  Context() : Context(Options{}) {}
+  explicit Context(const Options& options) {
+    rapt_context_params params;
+    rapt_context_params_init(&params);
+    params.num_threads = options.num_threads;
+    params.backend = options.backend;
+    params.isa = options.isa;
+    check(rapt_context_create(&params, &context_));
+  }
+  Context(Context&& other) noexcept : context_(std::exchange(other.context_, nullptr)) {}
+  Context& operator=(Context&& other) noexcept {
+    std::swap(context_, other.context_);
+    return *this;
+  }
+  ~Context() { rapt_context_destroy(context_); }
+  rapt_context* get() const noexcept { return context_; }
+  int num_threads() const { return rapt_context_num_threads(context_); }
+  std::string_view backend() const { return rapt_context_backend(context_); }
+  std::string_view isa() const { return rapt_context_isa(context_); }
+
+ private:
+  rapt_context* context_ = nullptr;
+};
+
+struct Attention {
+  Tensor q = {}, k = {}, v = {}, out = {};
+  Tensor lse = {};                           // optional
+  std::optional<double> softmax_scale = {};  // 1 / sqrt(head_dim)
+  Causal causal = Causal::kNone;
+};
+
+namespace detail {
+inline rapt_attention_params params(const Attention& call) {
+  rapt_attention_params p;
+  rapt_attention_params_init(&p);
+  p.q = call.q;
+  p.k = call.k;
+  p.v = call.v;
+  p.out = call.out;
+  p.lse = call.lse;
+  if (call.softmax_scale) p.softmax_scale = *call.softmax_scale;
+  p.causal = static_cast<rapt_causal>(call.causal);
+  return p;
+}
+}  // namespace detail
+
+inline void attention(const Context& context, const Attention& call) {
+  const rapt_attention_params p = detail::params(call);
+  check(rapt_attention(context.get(), &p));
+}
+inline void attention(const Attention& call) {
+  const rapt_attention_params p = detail::params(call);
+  check(rapt_attention(nullptr, &p));
+}
+
+inline std::string explain(const Context& context, const Attention& call) {
+  const rapt_attention_params p = detail::params(call);
+  char text[512];
+  check(rapt_explain(context.get(), &p, text, sizeof text));
+  return text;
+}
+
+inline std::size_t workspace_size(const Context& context, const Attention& call) {
+  const rapt_attention_params p = detail::params(call);
+  std::size_t bytes = 0;
+  check(rapt_workspace_size(context.get(), &p, &bytes));
+  return bytes;
+}
+
+// (out, lse) = attention over the keys of (a, lse_a) and (b, lse_b) together.
+inline void merge(const Tensor& a, const Tensor& lse_a, const Tensor& b, const Tensor& lse_b, const Tensor& out, const Tensor& lse) {
+  rapt_merge_params p;
+  rapt_merge_params_init(&p);
+  p.a = a;
+  p.lse_a = lse_a;
+  p.b = b;
+  p.lse_b = lse_b;
+  p.out = out;
+  p.lse = lse;
+  check(rapt_merge(nullptr, &p));
+}
+
+// A loaded model (librapt_engine).
+class Model {
+ public:
+  explicit Model(const std::string& path, int num_threads = 0) {
+    rapt_model_params params;
+    rapt_model_params_init(&params);
+    params.num_threads = num_threads;
+    check(rapt_model_load(path.c_str(), &params, &model_));
+  }
+  Model(Model&& other) noexcept : model_(std::exchange(other.model_, nullptr)) {}
+  Model& operator=(Model&& other) noexcept {
+    std::swap(model_, other.model_);
+    return *this;
+  }
+  ~Model() { rapt_model_free(model_); }
+  rapt_model* get() const noexcept { return model_; }
+
+  rapt_model_info info() const {
+    rapt_model_info info;
+    rapt_model_info_init(&info);
+    check(rapt_model_get_info(model_, &info));
+    return info;
+  }
+
+  std::vector<std::int32_t> tokenize(std::string_view text) const {
+    std::size_t count = 0;
+    check(rapt_tokenize(model_, text.data(), text.size(), nullptr, 0, &count));
+    std::vector<std::int32_t> ids(count);
+    check(rapt_tokenize(model_, text.data(), text.size(), ids.data(), ids.size(), &count));
+    return ids;
+  }
+
+  std::string detokenize(const std::vector<std::int32_t>& ids) const {
+    std::size_t size = 0;
+    check(rapt_detokenize(model_, ids.data(), ids.size(), nullptr, 0, &size));
+    std::string text(size, '\0');
+    check(rapt_detokenize(model_, ids.data(), ids.size(), text.data(), text.size(), &size));
+    return text;
+  }
+
+  // The text after `prompt`; on_text gets it piece by piece and returns whether to go on. Options beyond: rapt_generate_params.
+  std::string generate(const std::string& prompt, std::int64_t num_tokens,
+                       const std::function<bool(std::string_view)>& on_text = {}) const {
+    rapt_generate_params params;
+    rapt_generate_params_init(&params);
+    params.prompt = prompt.c_str();
+    params.num_tokens = num_tokens;
+    return generate(params, on_text);
+  }
+  // params.on_text and params.user are replaced.
+  std::string generate(rapt_generate_params params, const std::function<bool(std::string_view)>& on_text = {}) const {
+    struct Sink {
+      std::string text;
+      const std::function<bool(std::string_view)>* on_text;
+    } sink{{}, &on_text};
+    params.user = &sink;
+    params.on_token = nullptr;
+    params.on_text = [](const char* text, std::size_t size, void* user) {
+      Sink& to = *static_cast<Sink*>(user);
+      to.text.append(text, size);
+      return *to.on_text && !(*to.on_text)({text, size}) ? 1 : 0;
+    };
+    check(rapt_generate(model_, &params, nullptr));
+    return std::move(sink.text);
+  }
+
+ private:
+  rapt_model* model_ = nullptr;
+};
+
+// One sequence over a model's weights. The model must outlive it.
+class Session {
+ public:
+  explicit Session(const Model& model) : vocab_size_(model.info().vocab_size) { check(rapt_session_create(model.get(), &session_)); }
+  Session(Session&& other) noexcept : vocab_size_(other.vocab_size_), session_(std::exchange(other.session_, nullptr)) {}
+  Session& operator=(Session&&) = delete;
+  ~Session() { rapt_session_free(session_); }
+  rapt_session* get() const noexcept { return session_; }
+
+  // Appends tokens; the logits [vocab_size] after the last one.
+  std::vector<float> append(const std::vector<std::int32_t>& ids) {
+    std::vector<float> logits(static_cast<std::size_t>(vocab_size_));
+    check(rapt_session_append(session_, ids.data(), ids.size(), nullptr, logits.data()));
+    return logits;
+  }
+  std::int64_t length() const { return rapt_session_length(session_); }
+  void clear() { rapt_session_clear(session_); }
+
+ private:
+  std::int64_t vocab_size_;
+  rapt_session* session_ = nullptr;
+};
+
+}  // namespace rapt
+#endif  // RAPT_RAPT_HPP_
