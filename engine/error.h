@@ -1,0 +1,27 @@
+// The one exception type of engine/: what went wrong, with the status that the C ABI returns for it. api.cpp turns it into
+// rapt_last_error(). Also printable(), which makes a name out of a file fit to be printed.
+#pragma once
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include "rapt/rapt.h"
+
+namespace rapt::engine {
+
+class Error : public std::runtime_error {
+ public:
+  Error(rapt_status status, const std::string& text) : std::runtime_error(text), status_(status) {}
+  rapt_status status() const { return status_; }
+
+ private:
+  rapt_status status_;
+};
+
+// Throws Error with a printf text.
+[[noreturn]] void throw_error(rapt_status status, const char* format, ...) __attribute__((format(printf, 2, 3)));
+
+// 'name' for an error text: what a terminal would act on is shown as '?', a long name is cut.
+std::string printable(std::string_view name);
+
+}  // namespace rapt::engine

@@ -1,0 +1,97 @@
+// See loaded_model.h.
+#include "engine/loaded_model.h"
+
+#include <sys/stat.h>
+
+#include "engine/error.h"
+#include "engine/formats/json.h"
+
+namespace rapt::engine {
+namespace {
+
+bool exists(const std::string& path) {
+  struct stat status;
+  return stat(path.c_str(), &status) == 0;
+}
+
+bool is_directory(const std::string& path) {
+  struct stat status;
+  return stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+// What the model is: from the file's metadata, or from Hugging Face's config.json beside it.
+struct Description {
+  std::string family, config, tokenizer, source;
+};
+
+Description describe(const SafeTensors& file, const std::string& folder) {
+  const auto text = [&](const char* key) {
+    const auto it = file.metadata().find(key);
+    return it == file.metadata().end() ? std::string() : it->second;
+  };
+  if (!text("rapt.family").empty()) {
+    return {text("rapt.family"), text("rapt.config"), text("rapt.tokenizer"), printable(file.path()) + ": rapt.config"};
+  }
+  const std::string config_path = folder + "config.json";
+  if (!exists(config_path)) {
+    throw_error(RAPT_INVALID_FILE, "%s: no 'rapt.family' in its metadata and no config.json beside it, so what model it holds is "
+                "unknown; tools/convert_nanogpt.py writes both", printable(file.path()).c_str());
+  }
+  const MappedFile config_file(config_path);
+  const std::string config(config_file.bytes());
+  const std::string family = json_string(parse_json_object(config, printable(config_path), 4), "model_type", "", printable(config_path));
+  return {family, config, exists(folder + "vocab.json") ? R"({"type": "bpe"})" : "", printable(config_path)};
+}
+
+}  // namespace
+
+ContextPtr make_context(int num_threads, const char* backend, const char* isa) {
+  rapt_context_params wanted;
+  rapt_context_params_init(&wanted);
+  wanted.num_threads = num_threads;
+  wanted.backend = backend;
+  wanted.isa = isa;
+  rapt_context* context = nullptr;
+  const rapt_status status = rapt_context_create(&wanted, &context);
+  if (status != RAPT_OK) throw Error(status, rapt_last_error());
+  return ContextPtr(context);
+}
+
+ContextPtr make_context(const rapt_model_params& params) { return make_context(params.num_threads, params.backend, params.isa); }
+
+LoadedModel::LoadedModel(const std::string& path, const rapt_model_params& params) : num_threads_(params.num_threads) {
+  const ContextPtr context = make_context(params);
+  backend_ = rapt_context_backend(context.get());
+  isa_ = rapt_context_isa(context.get());
+
+  const std::string file_path = is_directory(path) ? path + "/model.safetensors" : path;
+  const std::size_t slash = file_path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "" : file_path.substr(0, slash + 1);
+  const SafeTensors file(file_path);
+  const Description description = describe(file, folder);
+  tokenizer_ = load_tokenizer(description.tokenizer, folder, printable(file_path));
+
+  const auto progress = [&params](double done) { return params.on_progress != nullptr && params.on_progress(done, params.user) != 0; };
+  WeightReader reader(context.get(), file, "", progress);
+  model_ = load_model(description.family, description.config, description.source, reader);
+  if (tokenizer_ != nullptr && tokenizer_->vocab_size() > shape().vocab_size) {
+    throw_error(RAPT_INVALID_FILE, "%s: the tokenizer has %lld tokens, but the model %lld", printable(file_path).c_str(),
+                static_cast<long long>(tokenizer_->vocab_size()), static_cast<long long>(shape().vocab_size));
+  }
+}
+
+const Tokenizer& LoadedModel::need_tokenizer() const {
+  if (tokenizer_ == nullptr) throw_error(RAPT_INVALID_ARGUMENT, "the model has no tokenizer; it takes and gives token ids alone");
+  return *tokenizer_;
+}
+
+void LoadedModel::check_ids(const char* name, const std::int32_t* ids, std::size_t count) const {
+  for (std::size_t i = 0; i < count; ++i) {
+    if (ids[i] < 0 || ids[i] >= shape().vocab_size) {
+      throw_error(RAPT_INVALID_ARGUMENT, "%s[%zu] is %d; the vocabulary is 0 to %lld", name, i, ids[i],
+                  static_cast<long long>(shape().vocab_size - 1));
+    }
+  }
+}
+
+}  // namespace rapt::engine

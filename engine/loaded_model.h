@@ -1,0 +1,43 @@
+// A model file brought to memory: model, tokenizer, and how to make contexts for it. Who calls: session.cpp, api.cpp.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "engine/models/model.h"
+#include "engine/tokenizers/tokenizer.h"
+#include "rapt/engine.h"
+
+namespace rapt::engine {
+
+struct DestroyContext {
+  void operator()(rapt_context* context) const { rapt_context_destroy(context); }
+};
+using ContextPtr = std::unique_ptr<rapt_context, DestroyContext>;
+
+// A context as `params` ask for; throws Error with the text of rapt_context_create.
+ContextPtr make_context(const rapt_model_params& params);
+ContextPtr make_context(int num_threads, const char* backend, const char* isa);
+
+class LoadedModel {
+ public:
+  // path: a safetensors file, or a directory that holds model.safetensors.
+  LoadedModel(const std::string& path, const rapt_model_params& params);
+
+  const Model& model() const { return *model_; }
+  const ModelShape& shape() const { return model_->shape(); }
+  const Tokenizer* tokenizer() const { return tokenizer_.get(); }  // null: none
+  // The tokenizer, or RAPT_INVALID_ARGUMENT if there is none.
+  const Tokenizer& need_tokenizer() const;
+  // A context for one more session: same threads, backend and ISA level as the weights were packed for.
+  ContextPtr new_context() const { return make_context(num_threads_, backend_.c_str(), isa_.c_str()); }
+  // ids[count] are in the vocabulary, or RAPT_INVALID_ARGUMENT. name: of the argument.
+  void check_ids(const char* name, const std::int32_t* ids, std::size_t count) const;
+
+ private:
+  int num_threads_;
+  std::string backend_, isa_;
+  std::unique_ptr<Model> model_;
+  std::unique_ptr<Tokenizer> tokenizer_;
+};
+
+}  // namespace rapt::engine

@@ -1,0 +1,169 @@
+// GPT-2 (Radford et al. 2019) and nanoGPT: token and position embeddings, pre-norm blocks, a final norm, and a head that is the
+// token embedding again (tied) unless the file has one of its own. Implements model.h.
+#include <algorithm>
+#include <vector>
+
+#include "engine/error.h"
+#include "engine/models/gpt2_config.h"
+#include "engine/models/model.h"
+#include "engine/modules/transformer_block.h"
+
+namespace rapt::engine {
+namespace {
+
+// Tensor names, the same in nanoGPT's checkpoints and Hugging Face's files; those of block i follow "h.i.".
+constexpr struct {
+  const char* token_embedding = "wte.weight";
+  const char* position_embedding = "wpe.weight";
+  const char* block = "h.";
+  const char* attention_norm = ".ln_1";
+  const char* attention_input = ".attn.c_attn";  // query, key and value, stacked
+  const char* attention_output = ".attn.c_proj";
+  const char* feed_forward_norm = ".ln_2";
+  const char* feed_forward_up = ".mlp.c_fc";
+  const char* feed_forward_down = ".mlp.c_proj";
+  const char* final_norm = "ln_f";
+  const char* head = "lm_head.weight";  // never prefixed
+} kNames;
+constexpr const char* kPrefix = "transformer.";  // some files have it before all names but the head's
+
+class Gpt2Loader {
+ public:
+  Gpt2Loader(const Gpt2Config& config, WeightReader& reader)
+      : config_(config), reader_(reader), prefix_(reader.has(std::string(kPrefix) + kNames.token_embedding) ? kPrefix : "") {
+    // Hugging Face's Conv1D keeps [in, out]; the stacked projection is the one whose shape cannot be mistaken.
+    const std::vector<std::int64_t> shape = reader.shape(prefix_ + kNames.block + "0" + kNames.attention_input + ".weight", 2);
+    transposed_ = shape[0] == config.embed_dim && shape[1] == 3 * config.embed_dim;
+  }
+
+  std::vector<float> embedding(const char* name, std::int64_t rows) { return reader_.read(prefix_ + name, {rows, config_.embed_dim}); }
+
+  LayerNorm norm(const std::string& name) {
+    LayerNorm norm;
+    norm.weight = reader_.read(prefix_ + name + ".weight", {config_.embed_dim});
+    norm.bias = bias(name, config_.embed_dim);
+    norm.eps = config_.norm_eps;
+    return norm;
+  }
+
+  TransformerBlock block(std::int64_t index) {
+    const std::string name = kNames.block + std::to_string(index);
+    const std::int64_t dim = config_.embed_dim, inner = config_.feed_forward_dim;
+    TransformerBlock block;
+    block.attention_norm = norm(name + kNames.attention_norm);
+    const Matrix input = matrix(name + kNames.attention_input, 3 * dim, dim);
+    block.attention = MultiHeadAttention(reader_.context(), config_.num_heads,
+                                         {input.rows(0, dim), input.rows(dim, 2 * dim), input.rows(2 * dim, 3 * dim)},
+                                         matrix(name + kNames.attention_output, dim, dim), /*causal=*/true);
+    block.feed_forward_norm = norm(name + kNames.feed_forward_norm);
+    block.feed_forward.up = matrix(name + kNames.feed_forward_up, inner, dim).pack(reader_.context());
+    block.feed_forward.down = matrix(name + kNames.feed_forward_down, dim, inner).pack(reader_.context());
+    block.feed_forward.activation = config_.activation;
+    return block;
+  }
+
+  Linear head(const std::vector<float>& token_embedding) {
+    const std::vector<float> own = reader_.read_optional(kNames.head, {config_.vocab_size, config_.embed_dim});
+    return Linear(reader_.context(), own.empty() ? token_embedding.data() : own.data(), {}, config_.vocab_size, config_.embed_dim);
+  }
+
+ private:
+  std::vector<float> bias(const std::string& name, std::int64_t size) {
+    if (config_.bias) return reader_.read(prefix_ + name + ".bias", {size});
+    if (reader_.has(prefix_ + name + ".bias")) {
+      throw_error(RAPT_INVALID_FILE, "%s: there is a tensor %s, but the configuration says \"bias\": false",
+                  printable(reader_.path()).c_str(), printable(prefix_ + name + ".bias").c_str());
+    }
+    return {};
+  }
+
+  Matrix matrix(const std::string& name, std::int64_t out, std::int64_t in) {
+    Matrix result;
+    result.out = out;
+    result.in = in;
+    if (transposed_) {
+      const std::vector<float> stored = reader_.read(prefix_ + name + ".weight", {in, out});
+      result.weight.resize(stored.size());
+      for (std::int64_t i = 0; i < in; ++i) {
+        for (std::int64_t o = 0; o < out; ++o) {
+          result.weight[static_cast<std::size_t>(o * in + i)] = stored[static_cast<std::size_t>(i * out + o)];
+        }
+      }
+    } else {
+      result.weight = reader_.read(prefix_ + name + ".weight", {out, in});
+    }
+    result.bias = bias(name, out);
+    return result;
+  }
+
+  const Gpt2Config& config_;
+  WeightReader& reader_;
+  std::string prefix_;
+  bool transposed_ = false;
+};
+
+class Gpt2 : public Model {
+ public:
+  Gpt2(const Gpt2Config& config, WeightReader& reader) {
+    Gpt2Loader loader(config, reader);
+    // Kept beside the packed head: reading rows from the mapping would save this memory, and fault if the file is shortened.
+    token_embedding_ = loader.embedding(kNames.token_embedding, config.vocab_size);
+    position_embedding_ = loader.embedding(kNames.position_embedding, config.context_length);
+    for (std::int64_t i = 0; i < config.num_layers; ++i) blocks_.push_back(loader.block(i));
+    final_norm_ = loader.norm(kNames.final_norm);
+    head_ = loader.head(token_embedding_);
+    shape_ = {"gpt2",           config.num_layers, config.num_heads,      config.embed_dim / config.num_heads,
+              config.embed_dim, config.vocab_size, config.context_length, reader.num_parameters()};
+  }
+
+  const ModelShape& shape() const override { return shape_; }
+
+  void forward(rapt_context* context, std::int64_t count, const std::int32_t* ids, KvCache& cache, Scratch& scratch,
+               float* logits, float* last_logits) const override {
+    scratch.hidden_state.resize(count, shape_.embed_dim);
+    float* const x = scratch.hidden_state.data();  // [count, dim]
+    embed(count, ids, cache.length(), x);
+    for (std::size_t layer = 0; layer < blocks_.size(); ++layer) {
+      blocks_[layer].forward(context, count, x, cache, static_cast<std::int64_t>(layer), scratch);
+    }
+    cache.advance(count);
+    if (logits != nullptr) {
+      read_out(context, count, x, scratch, logits);
+      const float* const last = logits + (count - 1) * shape_.vocab_size;
+      if (last_logits != nullptr) std::copy(last, last + shape_.vocab_size, last_logits);
+    } else if (last_logits != nullptr) {
+      read_out(context, 1, x + (count - 1) * shape_.embed_dim, scratch, last_logits);
+    }
+  }
+
+ private:
+  // x[i] = token embedding of ids[i] + position embedding of position + i
+  void embed(std::int64_t count, const std::int32_t* ids, std::int64_t position, float* x) const {
+    const std::int64_t dim = shape_.embed_dim;
+    for (std::int64_t i = 0; i < count; ++i) {
+      const float* const token = token_embedding_.data() + ids[i] * dim;
+      const float* const place = position_embedding_.data() + (position + i) * dim;
+      for (std::int64_t d = 0; d < dim; ++d) x[i * dim + d] = token[d] + place[d];
+    }
+  }
+
+  void read_out(rapt_context* context, std::int64_t rows, const float* x, Scratch& scratch, float* logits) const {
+    final_norm_.forward(context, rows, x, scratch.normed.data());
+    head_.forward(context, rows, scratch.normed.data(), logits);
+  }
+
+  ModelShape shape_{};
+  std::vector<float> token_embedding_;     // [vocab, dim]
+  std::vector<float> position_embedding_;  // [context, dim]
+  std::vector<TransformerBlock> blocks_;
+  LayerNorm final_norm_;
+  Linear head_;
+};
+
+}  // namespace
+
+std::unique_ptr<Model> load_gpt2(const std::string& config, const std::string& what, WeightReader& reader) {
+  return std::make_unique<Gpt2>(parse_gpt2_config(config, what), reader);
+}
+
+}  // namespace rapt::engine

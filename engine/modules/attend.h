@@ -1,0 +1,17 @@
+// The engine's one door to rapt_attention. Who calls: single_head_attention.cpp, multi_head_attention.cpp.
+#pragma once
+#include <cstdint>
+
+#include "rapt/rapt.h"
+
+namespace rapt::engine {
+
+// A view [batch, heads, length, dim] of rows [batch * length, ld] that hold the heads side by side, as a projection writes them.
+rapt_tensor heads_in_rows(const float* data, std::int64_t batch, std::int64_t heads, std::int64_t length, std::int64_t dim,
+                          std::int64_t ld);
+
+// out = softmax(q k' / sqrt(head_dim)) v; causal: the last query sees every key. Throws Error with rapt_attention's text.
+void attend(rapt_context* context, const rapt_tensor& q, const rapt_tensor& k, const rapt_tensor& v, const rapt_tensor& out,
+            bool causal);
+
+}  // namespace rapt::engine

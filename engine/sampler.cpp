@@ -1,0 +1,94 @@
+// See sampler.h. Sums run over ids in ascending order, so that a seed gives the same draws with every standard library.
+#include "engine/sampler.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "engine/error.h"
+
+namespace rapt::engine {
+
+Sampler::Sampler(const SamplerOptions& options) : options_(options), random_(options.seed) {
+  if (!std::isfinite(options.temperature) || options.temperature < 0) {
+    throw_error(RAPT_INVALID_ARGUMENT, "temperature is %g; it must be 0 (greedy) or greater", options.temperature);
+  }
+  if (options.top_k < 0) {
+    throw_error(RAPT_INVALID_ARGUMENT, "top_k is %lld; it must be 0 (all) or greater", static_cast<long long>(options.top_k));
+  }
+  if (!(options.top_p > 0 && options.top_p <= 1)) {
+    throw_error(RAPT_INVALID_ARGUMENT, "top_p is %g; it must be greater than 0 and at most 1", options.top_p);
+  }
+  if (!std::isfinite(options.repetition_penalty) || options.repetition_penalty <= 0) {
+    throw_error(RAPT_INVALID_ARGUMENT, "repetition_penalty is %g; it must be greater than 0 (1: none)", options.repetition_penalty);
+  }
+}
+
+void Sampler::note(std::int32_t id) {
+  const std::size_t index = static_cast<std::size_t>(id);
+  if (index >= seen_.size()) seen_.resize(index + 1);
+  seen_[index] = true;
+}
+
+void Sampler::read(const float* logits, std::int64_t vocab_size) {
+  candidates_.clear();
+  for (std::int64_t id = 0; id < vocab_size; ++id) {
+    double logit = logits[id];
+    if (std::isnan(logit) || logit == HUGE_VAL) {
+      throw_error(RAPT_INVALID_FILE, "the model computed %g for token %lld; its weights are not usable", logit,
+                  static_cast<long long>(id));
+    }
+    const bool seen = static_cast<std::size_t>(id) < seen_.size() && seen_[static_cast<std::size_t>(id)];
+    if (seen) logit = logit > 0 ? logit / options_.repetition_penalty : logit * options_.repetition_penalty;
+    if (logit != -HUGE_VAL) candidates_.push_back({logit, 0, static_cast<std::int32_t>(id)});
+  }
+  if (candidates_.empty()) throw_error(RAPT_INVALID_FILE, "the model computed -infinity for every token; its weights are not usable");
+}
+
+void Sampler::keep_top_k() {
+  const std::size_t k = static_cast<std::size_t>(options_.top_k);
+  if (k == 0 || k >= candidates_.size()) return;
+  const auto likelier = [](const Candidate& a, const Candidate& b) { return a.logit != b.logit ? a.logit > b.logit : a.id < b.id; };
+  std::nth_element(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(k), candidates_.end(), likelier);
+  candidates_.resize(k);
+  std::sort(candidates_.begin(), candidates_.end(), [](const Candidate& a, const Candidate& b) { return a.id < b.id; });
+}
+
+// The fewest tokens, the likeliest first, whose probabilities sum to top_p. A heap, because they are usually few of many.
+void Sampler::keep_top_p() {
+  if (options_.top_p >= 1) return;
+  double total = 0;
+  for (const Candidate& candidate : candidates_) total += candidate.weight;
+  const auto less_likely = [](const Candidate& a, const Candidate& b) { return a.weight != b.weight ? a.weight < b.weight : a.id > b.id; };
+  std::make_heap(candidates_.begin(), candidates_.end(), less_likely);
+  auto heap_end = candidates_.end();
+  for (double sum = 0; heap_end != candidates_.begin() && sum < options_.top_p * total;) {
+    std::pop_heap(candidates_.begin(), heap_end, less_likely);
+    sum += (--heap_end)->weight;
+  }
+  candidates_.erase(candidates_.begin(), heap_end);
+  std::sort(candidates_.begin(), candidates_.end(), [](const Candidate& a, const Candidate& b) { return a.id < b.id; });
+}
+
+std::int32_t Sampler::sample(const float* logits, std::int64_t vocab_size) {
+  read(logits, vocab_size);
+  const auto by_logit = [](const Candidate& a, const Candidate& b) { return a.logit < b.logit; };
+  const Candidate best = *std::max_element(candidates_.begin(), candidates_.end(), by_logit);  // the first of equals
+  if (options_.temperature == 0) return best.id;
+
+  keep_top_k();
+  for (Candidate& candidate : candidates_) candidate.weight = std::exp((candidate.logit - best.logit) / options_.temperature);
+  keep_top_p();
+  double total = 0;
+  for (const Candidate& candidate : candidates_) total += candidate.weight;
+  double left = random_.uniform() * total;
+  std::int32_t chosen = best.id;  // where rounding leaves something over, the last token that has any weight
+  for (const Candidate& candidate : candidates_) {
+    if (candidate.weight == 0) continue;
+    chosen = candidate.id;
+    left -= candidate.weight;
+    if (left < 0) break;
+  }
+  return chosen;
+}
+
+}  // namespace rapt::engine

@@ -1,0 +1,21 @@
+// UTF-8 as the Unicode standard defines it (table 3-7: no overlong forms, no surrogates, nothing past U+10FFFF).
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace rapt::engine {
+
+struct Utf8Char {
+  std::uint32_t code_point = 0;
+  int size = 0;             // bytes; 0: no character begins here
+  bool truncated = false;   // size == 0, but more bytes could make it one
+};
+
+// The character at the beginning of `text`, which is not empty.
+Utf8Char decode_utf8(std::string_view text);
+
+std::string encode_utf8(std::uint32_t code_point);
+
+}  // namespace rapt::engine
