@@ -9,13 +9,13 @@
 namespace rapt {
 namespace {
 
-// MR x NV: gemm's register tile, in rows and vectors.
-template <simd::Isa I, int MR, int NV>
+// MR x NV: gemm's register tile, in rows and vectors. kFullTiles: gemm_full_tiles of these under the name to see in profiles.
+template <simd::Isa I, int MR, int NV, GemmFullTilesFn* kFullTiles>
 void fill(KernelTable& t) {
   t.isa = I::kName;
   t.mr = MR;
   t.nr = NV * I::kLanes;
-  t.gemm = gemm<I, MR, NV>;
+  t.gemm = gemm<I, MR, NV, kFullTiles>;
   t.scale_rows = scale_rows<I>;
   t.pack_transposed = pack_transposed<I, NV>;
   t.pack_panels = pack_panels<I, NV>;

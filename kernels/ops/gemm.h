@@ -56,7 +56,18 @@ inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float
     }
 }
 
-// All row tiles of one panel: full tiles of MR rows, then one of what is left.
+// All full row tiles of one full panel: where the time goes. An ISA file gives it a name of its own for `perf report`.
+template <simd::Isa I, int MR, int NV>
+inline __attribute__((always_inline)) void gemm_full_tiles(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda,
+                                                           const float* b, std::int64_t b_stride, float* c, std::int64_t ldc,
+                                                           bool accumulate) {
+  for (; m >= MR; m -= MR, a += MR * lda, c += MR * ldc)
+    gemm_tile<I, MR, NV, false>(k, a, lda, b, b_stride, c, ldc, I::kLanes, accumulate);
+}
+using GemmFullTilesFn = void(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const float* b,
+                             std::int64_t b_stride, float* c, std::int64_t ldc, bool accumulate);
+
+// The row tiles of one panel: full tiles of MR rows, then smaller ones for what is left.
 template <simd::Isa I, int MR, int NV, bool kPartial>
 __attribute__((noinline)) void gemm_panel(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const float* b,
                                           std::int64_t b_stride, float* c, std::int64_t ldc, int last, bool accumulate) {
@@ -71,8 +82,7 @@ template <simd::Isa I, int MR, int NV>
 void gemm_last_panel(std::int64_t n, std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const float* b,
                      std::int64_t b_stride, float* c, std::int64_t ldc, bool accumulate) {
   if constexpr (NV > 1)
-    if (n <= (NV - 1) * I::kLanes)
-      return gemm_last_panel<I, MR, NV - 1>(n, m, k, a, lda, b, b_stride, c, ldc, accumulate);
+    if (n <= (NV - 1) * I::kLanes) return gemm_last_panel<I, MR, NV - 1>(n, m, k, a, lda, b, b_stride, c, ldc, accumulate);
   const int last = (int)(n - (NV - 1) * I::kLanes);
   if (last == I::kLanes)
     gemm_panel<I, MR, NV, false>(m, k, a, lda, b, b_stride, c, ldc, last, accumulate);
@@ -81,24 +91,30 @@ void gemm_last_panel(std::int64_t n, std::int64_t m, std::int64_t k, const float
 }
 
 // All columns over a depth of k that lets a piece of panel stay in L1.
-template <simd::Isa I, int MR, int NV>
+template <simd::Isa I, int MR, int NV, GemmFullTilesFn* kFullTiles>
 inline void gemm_depth(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda, PanelView b, float* c,
                        std::int64_t ldc, bool accumulate) {
   constexpr int kPanel = NV * I::kLanes;
+  const std::int64_t full = m / MR * MR;
   const float* panel = b.data;
-  for (; n >= kPanel; n -= kPanel, panel += b.panel_stride, c += kPanel)
-    gemm_panel<I, MR, NV, false>(m, k, a, lda, panel, b.k_stride, c, ldc, I::kLanes, accumulate);
+  for (; n >= kPanel; n -= kPanel, panel += b.panel_stride, c += kPanel) {
+    if (full > 0) kFullTiles(full, k, a, lda, panel, b.k_stride, c, ldc, accumulate);
+    if constexpr (MR > 1)
+      if (full < m)
+        gemm_panel<I, (MR > 4 ? 4 : MR - 1), NV, false>(m - full, k, a + full * lda, lda, panel, b.k_stride, c + full * ldc,
+                                                        ldc, I::kLanes, accumulate);
+  }
   if (n > 0) gemm_last_panel<I, MR, NV>(n, m, k, a, lda, panel, b.k_stride, c, ldc, accumulate);
 }
 
 // C is read and written once a depth; a sum that pauses in memory has the same bits.
-template <simd::Isa I, int MR, int NV>
+template <simd::Isa I, int MR, int NV, GemmFullTilesFn* kFullTiles>
 void gemm(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda, PanelView b, float* c,
           std::int64_t ldc, bool accumulate) {
   constexpr std::int64_t kDepth = 16 * 1024 / (NV * I::kLanes * (int)sizeof(float)) < 128 ? 128 : 256;
   do {
     const std::int64_t depth = k < kDepth ? k : kDepth;
-    gemm_depth<I, MR, NV>(m, n, depth, a, lda, b, c, ldc, accumulate);
+    gemm_depth<I, MR, NV, kFullTiles>(m, n, depth, a, lda, b, c, ldc, accumulate);
     accumulate = true;
     k -= depth;
     a += depth;
