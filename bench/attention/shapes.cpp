@@ -1,0 +1,103 @@
+// Implements attention/shapes.h.
+#include "bench/attention/shapes.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "bench/common/program.h"
+
+namespace rapt::bench {
+namespace {
+
+constexpr rapt_causal kFull = RAPT_CAUSAL_NONE;
+constexpr rapt_causal kCausal = RAPT_CAUSAL_BOTTOM_RIGHT;
+constexpr std::int64_t kMaxExtent = std::int64_t{1} << 24;
+
+Shape from_numbers(const std::string& text) {
+  std::vector<std::int64_t> numbers;
+  const char* at = text.data();
+  const char* end = at + text.size();
+  for (bool more = true; more;) {
+    std::int64_t number = 0;
+    const auto [next, error] = std::from_chars(at, end, number);
+    if (error != std::errc() || number < 1 || number > kMaxExtent || (next != end && *next != ',')) {
+      numbers.clear();
+      break;
+    }
+    numbers.push_back(number);
+    more = next != end;
+    at = next + 1;
+  }
+  if (numbers.size() != 6 && numbers.size() != 7)
+    throw BadInput("--shape=" + text + " is neither the name of a shape nor B,Hq,Hkv,Lq,Lk,D[,Dv], each from 1 to " +
+                   std::to_string(kMaxExtent) + ", as in --shape=1,32,8,512,512,128");
+  if (numbers.size() == 6) numbers.push_back(numbers[5]);
+  return {text, numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5], numbers[6]};
+}
+
+// The keys that query i sees are [0, end).
+std::int64_t visible_end(const Shape& shape, std::int64_t query) {
+  if (shape.causal == RAPT_CAUSAL_NONE) return shape.kv_len;
+  const std::int64_t shift = shape.causal == RAPT_CAUSAL_BOTTOM_RIGHT ? shape.kv_len - shape.q_len : 0;
+  return std::clamp<std::int64_t>(query + shift + 1, 0, shape.kv_len);
+}
+
+}  // namespace
+
+const std::vector<Shape>& named_shapes() {
+  static const std::vector<Shape> shapes = {
+      // name, batch, query heads, KV heads, q_len, kv_len, head_dim, head_dim_v, mask
+      {"bert_1x128", 1, 12, 12, 128, 128, 64, 64, kFull},
+      {"bert_8x128", 8, 12, 12, 128, 128, 64, 64, kFull},
+      {"vit_8x197", 8, 12, 12, 197, 197, 64, 64, kFull},
+      {"gpt2_1024c", 1, 12, 12, 1024, 1024, 64, 64, kCausal},
+      {"h16_2048_d64", 1, 16, 16, 2048, 2048, 64, 64, kFull},
+      {"h16_2048_d64c", 1, 16, 16, 2048, 2048, 64, 64, kCausal},
+      {"llama_2048c", 1, 32, 8, 2048, 2048, 128, 128, kCausal},
+      {"llama_512c", 1, 32, 8, 512, 512, 128, 128, kCausal},
+      {"h8_4096_d128", 1, 8, 8, 4096, 4096, 128, 128, kFull},
+      {"sd_4096_d40", 1, 8, 8, 4096, 4096, 40, 40, kFull},
+      {"gemma_1024_d256c", 1, 4, 1, 1024, 1024, 256, 256, kCausal},
+      // Decoding: one token (or four) against a cache.
+      {"dec_llama_1k", 1, 32, 8, 1, 1024, 128, 128, kFull},
+      {"dec_llama_4k", 1, 32, 8, 1, 4096, 128, 128, kFull},
+      {"dec_llama_16k", 1, 32, 8, 1, 16384, 128, 128, kFull},
+      {"dec_gpt2_1k", 1, 12, 12, 1, 1024, 64, 64, kFull},
+      {"dec_llama_4k_q4", 1, 32, 8, 4, 4096, 128, 128, kCausal},
+      {"dec_b8_4k", 8, 32, 8, 1, 4096, 128, 128, kFull},
+      // Small ones, where the call itself costs.
+      {"nanogpt_64", 1, 4, 4, 64, 64, 32, 32, kCausal},
+      {"head_16", 1, 1, 1, 16, 16, 64, 64, kFull},
+      {"clip_77", 1, 8, 8, 77, 77, 64, 64, kCausal},
+  };
+  return shapes;
+}
+
+Shape parse_shape(const std::string& text) {
+  for (const Shape& shape : named_shapes())
+    if (shape.name == text) return shape;
+  Shape shape = from_numbers(text);
+  if (shape.q_heads % shape.kv_heads != 0)
+    throw BadInput("--shape=" + text + ": Hq must be a multiple of Hkv, but " + std::to_string(shape.q_heads) +
+                   " is not one of " + std::to_string(shape.kv_heads));
+  return shape;
+}
+
+double visible_pairs(const Shape& shape) {
+  double pairs = 0;
+  for (std::int64_t i = 0; i < shape.q_len; ++i) pairs += static_cast<double>(visible_end(shape, i));
+  return pairs;
+}
+
+double attention_flops(const Shape& shape) {
+  const double heads = static_cast<double>(shape.batch) * static_cast<double>(shape.q_heads);
+  return 2 * heads * visible_pairs(shape) * static_cast<double>(shape.head_dim + shape.head_dim_v);
+}
+
+double kv_bytes(const Shape& shape) {
+  const double heads = static_cast<double>(shape.batch) * static_cast<double>(shape.kv_heads);
+  const std::int64_t keys = visible_end(shape, shape.q_len - 1);
+  return 4 * heads * static_cast<double>(keys) * static_cast<double>(shape.head_dim + shape.head_dim_v);
+}
+
+}  // namespace rapt::bench

@@ -1,0 +1,104 @@
+// bench_attention: rapt_attention on the shapes of known models or on a given one; several backends in turns.
+// Layer: bench. Uses include/rapt/rapt.h alone.
+#include <unistd.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bench/attention/measure.h"
+#include "bench/attention/shapes.h"
+#include "bench/common/program.h"
+#include "bench/common/rows.h"
+
+namespace rapt::bench {
+namespace {
+
+struct Options : CommonOptions {
+  std::vector<std::string> shapes;
+  std::vector<std::string> backends = {"rapt"};
+  std::string causal;
+  bool explain = false;
+};
+
+// The rows of one shape: the first to be asked for measures all of them, so that the backends ran side by side.
+struct Group {
+  std::vector<std::vector<Row>> rounds;  // [repetition][backend]
+  std::vector<std::size_t> used;         // by backend
+};
+
+std::vector<Shape> shapes_to_measure(const Options& options) {
+  std::vector<Shape> shapes = options.shapes.empty() ? named_shapes() : std::vector<Shape>();
+  for (const std::string& text : options.shapes) shapes.push_back(parse_shape(text));
+  const double memory = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
+  for (Shape& shape : shapes) {
+    if (options.causal == "none") shape.causal = RAPT_CAUSAL_NONE;
+    if (options.causal == "top_left") shape.causal = RAPT_CAUSAL_TOP_LEFT;
+    if (options.causal == "bottom_right") shape.causal = RAPT_CAUSAL_BOTTOM_RIGHT;
+    if (!options.causal.empty()) shape.name += "/" + options.causal;
+    if (const double bytes = tensor_bytes(shape, options.backends.size()); bytes > memory)
+      throw BadInput("the tensors of " + shape.name + " take " + std::to_string(static_cast<std::int64_t>(bytes / 1e9)) +
+                     " GB, but this machine has " + std::to_string(static_cast<std::int64_t>(memory / 1e9)) + " GB");
+  }
+  return shapes;
+}
+
+void add_shape(const Shape& shape, const AttentionSettings& settings) {
+  const auto group = std::make_shared<Group>();
+  group->used.resize(settings.backends.size());
+  for (std::size_t b = 0; b < settings.backends.size(); ++b) {
+    const std::string name = shape.name + "/" + settings.backends[b] + "/" + settings.isa;
+    add_row(name + "/threads:" + std::to_string(settings.threads), [=] {
+      const std::size_t round = group->used[b]++;
+      if (round == group->rounds.size()) group->rounds.push_back(measure_attention(shape, settings));
+      return group->rounds[round][b];
+    });
+  }
+}
+
+void add_rows(const Options& options) {
+  const std::vector<Shape> shapes = shapes_to_measure(options);
+  AttentionSettings settings;
+  settings.backends = options.backends;
+  settings.isa = resolve_isa(options);
+  settings.threads = resolve_threads(options);
+  settings.seconds = options.seconds;
+  settings.explain = options.explain;
+  add_machine_context(settings.isa, settings.threads);
+  for (const std::string& backend : settings.backends) add_context("backend_" + backend, rapt_backend_version(backend.c_str()));
+  settings.peak = measure_peak(settings.isa, settings.threads);
+  measure_dram(settings.isa, settings.threads);
+  for (const Shape& shape : shapes) add_shape(shape, settings);
+}
+
+void add_options(CLI::App& app, Options& options) {
+  app.add_option("--shape", options.shapes,
+                 "B,Hq,Hkv,Lq,Lk,D[,Dv]: batch, query heads, KV heads, query length, KV length, head size, head size of V; "
+                 "or a name. Again for more than one (default: all named shapes)")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false);
+  app.add_option("--causal", options.causal, "Mask: none, top_left or bottom_right (default: none, or what a name says)")
+      ->check(CLI::IsMember({"none", "top_left", "bottom_right"}));
+  app.add_option("--backend", options.backends, "One backend or several to run in turns, as in --backend=rapt,onednn")
+      ->delimiter(',')
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->check([](const std::string& backend) {
+        return rapt_backend_available(backend.c_str()) == RAPT_OK ? std::string() : std::string(rapt_last_error());
+      })
+      ->capture_default_str();
+  add_isa_option(app, options);
+  add_threads_option(app, options);
+  app.add_flag("--explain", options.explain, "Say at the end of each row how it was computed");
+}
+
+}  // namespace
+}  // namespace rapt::bench
+
+int main(int argc, char** argv) {
+  using namespace rapt::bench;
+  CLI::App app("Times exact attention: GFLOP/s over the visible pairs, GB/s of K and V, share of the measured FMA peak.",
+               "bench_attention");
+  Options options;
+  add_options(app, options);
+  return run_program(app, options, argc, argv, [&] { add_rows(options); });
+}

@@ -1,0 +1,125 @@
+// Implements machine/limits.h.
+#include "bench/machine/limits.h"
+
+#include <algorithm>
+#include <barrier>
+#include <functional>
+#include <thread>
+#include <vector>
+
+#include "bench/common/buffer.h"
+#include "bench/common/timing.h"
+
+namespace rapt::bench {
+namespace {
+
+// Does one piece of work and returns how much it was.
+using Piece = std::function<double()>;
+
+struct ThreadResult {
+  double work = 0;
+  Times times;
+};
+
+ThreadResult repeat(const Piece& piece, double seconds) {
+  ThreadResult result;
+  std::vector<double> samples;
+  const double start = now();
+  while (samples.empty() || now() - start < seconds) {
+    const double before = now();
+    result.work = piece();
+    samples.push_back(now() - before);
+  }
+  result.times = summarize(std::move(samples));
+  return result;
+}
+
+// make_piece runs on the thread that uses the piece, so that its memory is near.
+Rate rate_of(int threads, double seconds, const std::function<Piece()>& make_piece) {
+  std::vector<ThreadResult> results(threads);
+  std::barrier start(threads);
+  const auto run = [&](int index) {
+    const Piece piece = make_piece();
+    repeat(piece, seconds / 10);  // the clock rises, the pages come
+    start.arrive_and_wait();
+    results[index] = repeat(piece, seconds);
+  };
+  std::vector<std::thread> others;
+  for (int i = 1; i < threads; ++i) others.emplace_back(run, i);
+  run(0);
+  for (std::thread& other : others) other.join();
+  Rate rate;
+  rate.piece_seconds = results[0].times.min;
+  for (const ThreadResult& result : results) {
+    rate.best += result.work / result.times.min;
+    rate.median += result.work / result.times.median;
+  }
+  return rate;
+}
+
+constexpr double kPieceSeconds = 1e-3;
+
+}  // namespace
+
+Rate fma_rate(const MachineLoops& loops, int threads, double seconds) {
+  return rate_of(threads, seconds, [&]() -> Piece {
+    constexpr std::int64_t kProbe = 100'000;
+    loops.fma(kProbe);
+    const double before = now();
+    loops.fma(kProbe);
+    const auto steps = std::max<std::int64_t>(1, static_cast<std::int64_t>(kProbe * kPieceSeconds / (now() - before)));
+    return [&loops, steps] {
+      loops.fma(steps);
+      return static_cast<double>(steps) * loops.flops_per_step;
+    };
+  });
+}
+
+Rate read_rate(const MachineLoops& loops, std::int64_t bytes, int threads, double seconds) {
+  bytes = std::max<std::int64_t>(1024, bytes / 1024 * 1024);
+  return rate_of(threads, seconds, [&, bytes]() -> Piece {
+    const auto buffer = std::make_shared<Buffer>(random_buffer(bytes / 4, 1));
+    loops.read(buffer->get(), bytes);
+    const double before = now();
+    loops.read(buffer->get(), bytes);
+    const auto passes = std::max<std::int64_t>(1, static_cast<std::int64_t>(kPieceSeconds / (now() - before)));
+    return [&loops, buffer, bytes, passes] {
+      for (std::int64_t i = 0; i < passes; ++i) loops.read(buffer->get(), bytes);
+      return static_cast<double>(passes * bytes);
+    };
+  });
+}
+
+std::int64_t dram_bytes(std::int64_t l3_bytes, int threads) {
+  const std::int64_t together = std::max<std::int64_t>(4 * l3_bytes, std::int64_t{256} << 20);
+  return std::max<std::int64_t>(together / threads, std::int64_t{16} << 20);
+}
+
+double core_clock() {
+#if defined(__x86_64__)
+  // A chain of register additions advances by one a cycle on every x86-64 core.
+  constexpr std::int64_t kRounds = 100'000;
+  double best = 0;
+  for (int i = 0; i < 20; ++i) {
+    std::int64_t rounds = kRounds, value = 0, one = 1;
+    const double before = now();
+    asm volatile(
+        ".p2align 6\n"
+        "1:\n\t"
+        ".rept 20\n\t"
+        "add %[one], %[value]\n\t"
+        ".endr\n\t"
+        "dec %[rounds]\n\t"
+        "jnz 1b"
+        : [rounds] "+r"(rounds), [value] "+r"(value)
+        : [one] "r"(one)
+        : "cc");
+    best = std::max(best, 20.0 * kRounds / (now() - before));
+  }
+  return best;
+#else
+  return 0;
+#endif
+}
+
+}  // namespace rapt::bench

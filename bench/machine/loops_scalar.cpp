@@ -1,0 +1,52 @@
+// ISA level "scalar": no FMA, so a step is as many multiplications as additions, each on chains of their own (some CPUs
+// have separate pipes for them). Portable: GCC's vector extension; the empty asm keeps every operation and its order.
+// Zen 3 needs 2 pipes * 3 cycles = 6 chains of each kind, Skylake 2 * 4 = 8 in all. Registers: 7 + 7 + 2 of 16.
+#include "bench/machine/loops.h"
+
+#if defined(__x86_64__)
+#define RAPT_KEEP(v) asm volatile("" : "+x"(v))
+#define RAPT_USE(v) asm volatile("" ::"x"(v))
+#else
+#define RAPT_KEEP(v) asm volatile("" : "+w"(v))
+#define RAPT_USE(v) asm volatile("" ::"w"(v))
+#endif
+
+namespace rapt::bench {
+namespace {
+
+typedef float V __attribute__((vector_size(16)));
+
+// Named variables: GCC 12 keeps an array of them in memory.
+#define RAPT_CHAINS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6)
+constexpr int kChains = 7;
+
+void fma(std::int64_t steps) {
+  V one = {1, 1, 1, 1};
+  V small = {1e-3f, 1e-3f, 1e-3f, 1e-3f};
+  RAPT_KEEP(one);
+  RAPT_KEEP(small);
+#define RAPT_START(i) V product##i = {1.37f, 1.37f, 1.37f, 1.37f}, sum##i = product##i;
+  RAPT_CHAINS(RAPT_START)
+  for (; steps > 0; --steps) {
+#define RAPT_STEP(i)     \
+  product##i *= one;     \
+  RAPT_KEEP(product##i); \
+  sum##i += small;       \
+  RAPT_KEEP(sum##i);
+    RAPT_CHAINS(RAPT_STEP)
+  }
+}
+
+void read(const float* data, std::int64_t bytes) {
+  const V* p = reinterpret_cast<const V*>(data);
+  for (std::int64_t left = bytes / 256; left > 0; --left, p += 16) {
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; ++i) RAPT_USE(p[i]);
+  }
+}
+
+}  // namespace
+
+extern constinit const MachineLoops loops_scalar = {"scalar", 2 * kChains * 4.0, fma, read};
+
+}  // namespace rapt::bench
