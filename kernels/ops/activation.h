@@ -27,11 +27,11 @@ template <simd::Isa I>
 void gelu_tanh(std::int64_t n, float* x) {
   constexpr float kScale = -2.302208198f;  // -2 * log2(e) * sqrt(2 / pi)
   map<I>(n, x, [](typename I::V v) {
+    // Below -10 the result is that of -10, -1e-37: there the exponent is 125.97, and exp2 goes to 126.
+    v = I::max(I::broadcast(-10.0f), v);  // in this order NaN passes
     const typename I::V cube = I::mul(I::mul(v, v), v);
     const typename I::V u = I::mul(I::fma(cube, I::broadcast(0.044715f), v), I::broadcast(kScale));
-    // 2^126 is as good as infinity for the quotient, and in the range of exp2.
-    const typename I::V e = exp2<I>(I::min(I::broadcast(126.0f), u));
-    return I::div(v, I::add(I::broadcast(1.0f), e));
+    return I::div(v, I::add(I::broadcast(1.0f), exp2<I>(u)));
   });
 }
 
