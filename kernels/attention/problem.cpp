@@ -1,19 +1,35 @@
 // All argument checks of the attention calls, in one file. Layer: kernels/attention.
 #include "kernels/attention/problem.h"
 
+#include <algorithm>
+#include <cfloat>
 #include <cinttypes>
 #include <cmath>
+#include <cstring>
 #include <string>
+#include <utility>
 
 #include "kernels/runtime/error.h"
 
 namespace rapt {
 namespace {
 
-// Far above any real call, and low enough that sizes computed from them cannot overflow.
+// Far above any real call, and low enough that sizes computed from them cannot overflow: the workspace of a thread is a few
+// times group x head size floats, at most 2^44 bytes, that of 2^12 threads 2^56.
 constexpr std::int64_t kMaxExtent = std::int64_t{1} << 40;
+constexpr std::int64_t kMaxElements = std::int64_t{1} << 48;
 constexpr std::int64_t kMaxDim = std::int64_t{1} << 20;
+constexpr std::int64_t kMaxGroup = std::int64_t{1} << 20;
 constexpr std::int64_t kMaxBytes = PTRDIFF_MAX;
+
+// An enumeration as C hands it over: any int. Reading it as the enumeration would be undefined for values without a name.
+template <class Enum>
+int raw(const Enum& value) {
+  static_assert(sizeof(Enum) == sizeof(int));
+  int number;
+  std::memcpy(&number, &value, sizeof number);
+  return number;
+}
 
 enum class Use { kInput, kOutput };
 
@@ -29,19 +45,19 @@ class Checker {
   }
 
   void tensor(const char* name, const rapt_tensor& t, Use use) {
-    if (t.dtype != RAPT_F32) return wrong("%s.dtype is %d; RAPT_F32 (0) is supported", name, static_cast<int>(t.dtype));
-    std::int64_t elements = 1;
+    if (raw(t.dtype) != RAPT_F32) return wrong("%s.dtype is %d; RAPT_F32 (0) is supported", name, raw(t.dtype));
+    std::int64_t elements = 1;  // with extents of 0 taken as 1: products of the others are computed too
     bool none = false;
     for (int i = 0; i < 4; ++i) {
       if (t.shape[i] < 0) return wrong("%s.shape[%d] is %" PRId64 "; it must not be negative", name, i, t.shape[i]);
       if (t.shape[i] > kMaxExtent) return wrong("%s.shape[%d] is %" PRId64 "; at most 2^40 is possible", name, i, t.shape[i]);
       none |= t.shape[i] == 0;
     }
-    if (none) return;
     for (int i = 0; i < 4; ++i)
-      if (__builtin_mul_overflow(elements, t.shape[i], &elements) || elements > kMaxBytes / 4)
-        return wrong("%s.shape is [%" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 "], more elements than fit in memory", name,
+      if (__builtin_mul_overflow(elements, std::max<std::int64_t>(1, t.shape[i]), &elements) || elements > kMaxElements)
+        return wrong("%s.shape is [%" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 "]; at most 2^48 elements are possible", name,
                      t.shape[0], t.shape[1], t.shape[2], t.shape[3]);
+    if (none) return;
     if (t.shape[3] > 1 && t.strides[3] != 1)
       return wrong("%s.strides[3] is %" PRId64 "; the last dimension must be contiguous (stride 1)", name, t.strides[3]);
     extent(name, t);
@@ -81,8 +97,10 @@ class Checker {
   rapt_status status_ = RAPT_OK;
 };
 
+// The stride of an extent of 1 is never needed and may be anything; usual ones keep pointer arithmetic within the tensor.
 TensorView view(const rapt_tensor& t) {
-  return {static_cast<float*>(t.data), t.shape[0], t.shape[1], t.shape[2], t.shape[3], t.strides[0], t.strides[1], t.strides[2]};
+  const auto stride = [&](int i, std::int64_t usual) { return t.shape[i] > 1 ? t.strides[i] : usual; };
+  return {static_cast<float*>(t.data), t.shape[0], t.shape[1], t.shape[2], t.shape[3], stride(0, 0), stride(1, 0), stride(2, t.shape[3])};
 }
 
 void check_attention(const rapt_attention_params& p, bool wants_lse, Checker& check) {
@@ -106,12 +124,16 @@ void check_attention(const rapt_attention_params& p, bool wants_lse, Checker& ch
   if (kv_heads > 0 && q_heads % kv_heads != 0)
     check.wrong("q.shape[1] is %" PRId64 ", but k.shape[1] is %" PRId64 "; the query heads must be a multiple of the KV heads",
                 q_heads, kv_heads);
+  if (kv_heads > 0 && q_heads / kv_heads > kMaxGroup)
+    check.wrong("q.shape[1] is %" PRId64 ", but k.shape[1] is %" PRId64 "; at most 2^20 query heads can share a KV head", q_heads,
+                kv_heads);
   for (const auto& [name, dim] : {std::pair{"q", p.q.shape[3]}, std::pair{"v", p.v.shape[3]}})
     if (dim < 1 || dim > kMaxDim) check.wrong("%s.shape[3] is %" PRId64 "; a head size is 1 to %" PRId64, name, dim, kMaxDim);
-  if (p.causal < RAPT_CAUSAL_NONE || p.causal > RAPT_CAUSAL_BOTTOM_RIGHT)
-    check.wrong("causal is %d; it is RAPT_CAUSAL_NONE (0), RAPT_CAUSAL_TOP_LEFT (1) or RAPT_CAUSAL_BOTTOM_RIGHT (2)",
-                static_cast<int>(p.causal));
-  if (std::isinf(p.softmax_scale)) check.wrong("softmax_scale is %g; it must be finite, or NAN for 1 / sqrt(head_dim)", p.softmax_scale);
+  if (raw(p.causal) < RAPT_CAUSAL_NONE || raw(p.causal) > RAPT_CAUSAL_BOTTOM_RIGHT)
+    check.wrong("causal is %d; it is RAPT_CAUSAL_NONE (0), RAPT_CAUSAL_TOP_LEFT (1) or RAPT_CAUSAL_BOTTOM_RIGHT (2)", raw(p.causal));
+  // It goes into Q as an f32, times log2(e).
+  if (std::abs(p.softmax_scale) > FLT_MAX / 2)
+    check.wrong("softmax_scale is %g; it must be finite as a float, or NAN for 1 / sqrt(head_dim)", p.softmax_scale);
 }
 
 }  // namespace
