@@ -1,6 +1,6 @@
 """Counts the tests in JUnit XML files, as ctest, GoogleTest and pytest write them: names those that failed, and prints the sum.
 
-Called by tools/test. Exit status: 0 when none failed, 1 otherwise.
+Called by tools/test. Exit status: 0 when some passed and none failed, 1 otherwise.
 """
 
 import pathlib
@@ -26,7 +26,7 @@ def main(folder):
             if result == "failed":
                 print(f"failed: {case.get('name')} ({path.stem})")
     print(", ".join(f"{count} {result}" for result, count in counts.items()))
-    return 1 if counts["failed"] else 0
+    return 1 if counts["failed"] or not counts["passed"] else 0
 
 
 if __name__ == "__main__":

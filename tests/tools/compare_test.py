@@ -14,7 +14,7 @@ class Compare(unittest.TestCase):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         return json.loads(done.stdout)
 
-    def test_backends_agree_with_the_reference(self):
+    def test_smoke_backends_agree_with_the_reference(self):
         for options in [[], ["--causal"]]:
             result = self.json(*options, "--threads", "1")
             self.assertEqual((result["shape"], result["threads"], result["causal"]), (SHAPE, 1, bool(options)))

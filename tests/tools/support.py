@@ -4,10 +4,12 @@ import json
 import os
 import pathlib
 import pty
+import re
+import shlex
 import struct
 import subprocess
 
-COMMAND = os.environ["RAPT_COMMAND"]
+COMMAND = shlex.split(os.environ["RAPT_COMMAND"])  # with an emulator before it, perhaps
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 MODEL = str(REPOSITORY / "tools/models/nanogpt-char/model.safetensors")
 EVAL_TEXT = str(REPOSITORY / "tests/data/nanogpt-char/eval.txt")
@@ -26,20 +28,22 @@ def golden():
 
 def rapt(*arguments, **environment):
     """The finished command: returncode, stdout, stderr."""
-    return subprocess.run(
-        [COMMAND, *map(str, arguments)],
+    done = subprocess.run(
+        [*COMMAND, *map(str, arguments)],
         env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=300,
     )
+    done.stderr = re.sub(r"^qemu-.*: warning: .*\n", "", done.stderr, flags=re.MULTILINE)  # the emulator's, not ours
+    return done
 
 
 def start(*arguments, **options):
     """The running command, with unbuffered pipes for what `options` does not say."""
     pipes = {"bufsize": 0, "stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    return subprocess.Popen([COMMAND, *map(str, arguments)], **pipes)
+    return subprocess.Popen([*COMMAND, *map(str, arguments)], **pipes)
 
 
 def run_with_terminal_as_stderr(*arguments, term="xterm"):

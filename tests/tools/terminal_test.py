@@ -69,7 +69,7 @@ class ClosedPipe(unittest.TestCase):
 
     def test_ends_with_a_message_where_the_signal_is_ignored(self):
         process = subprocess.Popen(
-            ["sh", "-c", "trap '' PIPE; exec \"$@\"", "sh", COMMAND, *map(str, ENDLESS)],
+            ["sh", "-c", "trap '' PIPE; exec \"$@\"", "sh", *COMMAND, *map(str, ENDLESS)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )

@@ -21,6 +21,11 @@ class Generate(unittest.TestCase):
         self.assertEqual(self.text("--tokens", 200), expected + "\n")
         self.assertEqual(self.text("--tokens", 50, "--backend", "reference"), expected[:50] + "\n")
 
+    def test_smoke_first_greedy_tokens(self):
+        expected = golden()["greedy_text"][len(golden()["prompt"]) :]
+        done = rapt("generate", MODEL, "--prompt", golden()["prompt"], "--tokens", 30)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, expected[:30] + "\n", ""))
+
     def test_text_does_not_depend_on_threads_and_chunks(self):
         sampled = ["--tokens", 60, "--temperature", 1, "--seed", 3]
         text = self.text(*sampled, "--threads", 1)
