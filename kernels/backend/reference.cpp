@@ -141,6 +141,9 @@ std::size_t workspace_bytes(const rapt_context& context, const AttentionProblem&
 void run(rapt_context& context, const AttentionProblem& p) {
   double* const memory = static_cast<double*>(context.workspace.reserve(workspace_bytes(context, p)));
   const std::int64_t per_head = p.column_sums ? 1 : p.max_q_len;
+  for (std::int64_t i = 0; p.column_sums && i < p.column_sums.batch * p.column_sums.heads; ++i)
+    for (std::int64_t j = 0; j < p.column_sums.length; ++j)
+      *p.column_sums.f32(i / p.column_sums.heads, i % p.column_sums.heads, j) = 0;
   auto attend = [&](std::int64_t task, int thread) {
     double* const s = memory + thread * row_size(p);
     double* const columns = s + p.max_kv_len;
@@ -154,8 +157,7 @@ void run(rapt_context& context, const AttentionProblem& p) {
       attend_row(p, {sequence, head, head / p.group_size, i}, context.kernels->nr, s, o, scratch);
       for (std::int64_t j = 0; p.column_sums && j < sequence.kv_len; ++j) columns[j] += s[j];
     }
-    const std::int64_t keys = p.cu_seqlens_k ? sequence.kv_len : p.max_kv_len;
-    for (std::int64_t j = 0; p.column_sums && j < keys; ++j)
+    for (std::int64_t j = 0; p.column_sums && j < sequence.kv_len; ++j)
       *p.column_sums.f32(sequence.batch, head, sequence.k_begin + j) = static_cast<float>(columns[j]);
   };
   parallel_for(threads_for(context, p), num_tasks(p), attend);
