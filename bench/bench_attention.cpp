@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -65,7 +66,8 @@ void add_rows(const Options& options) {
   settings.seconds = options.seconds;
   settings.explain = options.explain;
   add_machine_context(settings.isa, settings.threads);
-  for (const std::string& backend : settings.backends) add_context("backend_" + backend, rapt_backend_version(backend.c_str()));
+  for (const std::string& backend : std::set<std::string>(settings.backends.begin(), settings.backends.end()))
+    add_context("backend_" + backend, rapt_backend_version(backend.c_str()));
   settings.peak = measure_peak(settings.isa, settings.threads);
   measure_dram(settings.isa, settings.threads);
   for (const Shape& shape : shapes) add_shape(shape, settings);
@@ -75,13 +77,17 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--shape", options.shapes,
                  "B,Hq,Hkv,Lq,Lk,D[,Dv]: batch, query heads, KV heads, query length, KV length, head size, head size of V; "
                  "or a name. Again for more than one (default: all named shapes)")
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->type_name("SHAPE")
       ->allow_extra_args(false);
   app.add_option("--causal", options.causal, "Mask: none, top_left or bottom_right (default: none, or what a name says)")
-      ->check(CLI::IsMember({"none", "top_left", "bottom_right"}));
-  app.add_option("--backend", options.backends, "One backend or several to run in turns, as in --backend=rapt,onednn")
+      ->type_name("MASK")
+      ->check(CLI::IsMember({"none", "top_left", "bottom_right"}).description(""))
+      ->take_last();
+  app.add_option("--backend", options.backends,
+                 "One backend or several to run in turns, as in rapt,onednn: " + join_names(rapt_backend_name))
+      ->type_name("NAMES")
       ->delimiter(',')
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false)
       ->check([](const std::string& backend) {
         return rapt_backend_available(backend.c_str()) == RAPT_OK ? std::string() : std::string(rapt_last_error());
       })

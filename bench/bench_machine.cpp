@@ -16,7 +16,7 @@ namespace {
 // A row's time is that of a thread's fastest piece of work; its rate is that of all threads.
 Row to_row(const Rate& rate, const char* unit) {
   Row row;
-  row.times = {rate.piece_seconds, rate.piece_seconds * rate.best / rate.median, 1};
+  row.times = {rate.piece_seconds, rate.piece_seconds * rate.best / rate.median, rate.pieces};
   row.counters[unit] = rate.best / 1e9;
   row.counters[std::string(unit) + "_median"] = rate.median / 1e9;
   return row;

@@ -14,12 +14,8 @@ install(TARGETS ${shared_targets} EXPORT rapt_targets
 install(TARGETS ${static_targets} EXPORT rapt_static_targets
   ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development)
 
-set(headers_of_others "")
-if(NOT RAPT_ENGINE)
-  set(headers_of_others PATTERN engine.h EXCLUDE)
-endif()
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/rapt DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development
-  FILES_MATCHING PATTERN *.h PATTERN *.hpp ${headers_of_others})
+  FILES_MATCHING PATTERN *.h PATTERN *.hpp)
 
 if(TARGET rapt_command)
   file(RELATIVE_PATH bin_to_lib ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR})

@@ -52,7 +52,8 @@ rapt_status rapt_model_get_info(const rapt_model* model, rapt_model_info* info) 
   });
 }
 
-rapt_status rapt_tokenize(const rapt_model* model, const char* text, size_t size, int32_t* ids, size_t capacity, size_t* count) {
+rapt_status rapt_tokenize(const rapt_model* model, const char* text, size_t size, int32_t* ids, size_t capacity,
+                          size_t* count) {
   return guarded("rapt_tokenize", [&] {
     need(model, "model");
     need(count, "count");
@@ -64,7 +65,8 @@ rapt_status rapt_tokenize(const rapt_model* model, const char* text, size_t size
   });
 }
 
-rapt_status rapt_detokenize(const rapt_model* model, const int32_t* ids, size_t count, char* text, size_t capacity, size_t* size) {
+rapt_status rapt_detokenize(const rapt_model* model, const int32_t* ids, size_t count, char* text, size_t capacity,
+                            size_t* size) {
   return guarded("rapt_detokenize", [&] {
     need(model, "model");
     need(size, "size");

@@ -2,8 +2,8 @@
 // Included by api.cpp and api_module.cpp alone.
 #pragma once
 #include <cstring>
-#include <new>
 #include <exception>
+#include <new>
 
 #include "engine/error.h"
 #include "kernels/kernels.h"
@@ -34,8 +34,8 @@ inline void need(const void* pointer, const char* name) {
 // struct_size says which version of the struct a caller was compiled with; a later one is longer, and its first fields are ours.
 inline void check_struct_size(std::size_t found, std::size_t least, const char* name) {
   if (found < least) {
-    throw_error(RAPT_INVALID_ARGUMENT, "%s->struct_size is %zu, but %zu is the least; set it with the struct's _init function", name,
-                found, least);
+    throw_error(RAPT_INVALID_ARGUMENT, "%s->struct_size is %zu, but %zu is the least; set it with the struct's _init function",
+                name, found, least);
   }
 }
 

@@ -57,7 +57,9 @@ rapt_status load(const char* where, const char* path, const rapt_module_params* 
 // batch * length * dim floats fit in memory's addresses.
 void check_extent(const char* name, std::int64_t batch, std::int64_t length, std::int64_t dim) {
   std::int64_t count = 0;
-  if (length < 0) throw_error(RAPT_INVALID_ARGUMENT, "%s is %lld; it must not be negative", name, static_cast<long long>(length));
+  if (length < 0) {
+    throw_error(RAPT_INVALID_ARGUMENT, "%s is %lld; it must not be negative", name, static_cast<long long>(length));
+  }
   if (__builtin_mul_overflow(batch, length, &count) || __builtin_mul_overflow(count, 4 * dim, &count)) {
     throw_error(RAPT_INVALID_ARGUMENT, "%s is %lld, too large for a batch of %lld", name, static_cast<long long>(length),
                 static_cast<long long>(batch));
@@ -76,7 +78,8 @@ rapt_status rapt_single_head_attention_load(const char* safetensors, const rapt_
 rapt_status rapt_multi_head_attention_load(const char* safetensors, const rapt_module_params* params, rapt_module** module) {
   return load("rapt_multi_head_attention_load", safetensors, params, module,
               [](WeightReader& reader, const rapt_module_params& wanted) {
-                return std::make_unique<MultiHeadAttention>(rapt::engine::load_multi_head_attention(reader, wanted.num_heads, wanted.causal != 0));
+                return std::make_unique<MultiHeadAttention>(
+                    rapt::engine::load_multi_head_attention(reader, wanted.num_heads, wanted.causal != 0));
               });
 }
 

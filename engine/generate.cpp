@@ -12,9 +12,7 @@
 namespace rapt::engine {
 namespace {
 
-double seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 std::vector<std::int32_t> prompt_ids(const LoadedModel& model, const rapt_generate_params& params) {
   const bool has_text = params.prompt != nullptr, has_ids = params.prompt_ids != nullptr;
@@ -44,7 +42,8 @@ class Generation {
         session_(model),
         logits_(static_cast<std::size_t>(model.shape().vocab_size)) {
     if (params.num_tokens < 0) {
-      throw_error(RAPT_INVALID_ARGUMENT, "params->num_tokens is %lld; it must be 0 or greater", static_cast<long long>(params.num_tokens));
+      throw_error(RAPT_INVALID_ARGUMENT, "params->num_tokens is %lld; it must be 0 or greater",
+                  static_cast<long long>(params.num_tokens));
     }
     for (const std::int32_t id : ids_) sampler_.note(id);
   }
@@ -97,7 +96,9 @@ class Generation {
     return show_text(decoder_.push(tokenizer_->piece(id)));
   }
 
-  bool show_text(const std::string& text) { return !text.empty() && params_.on_text(text.data(), text.size(), params_.user) != 0; }
+  bool show_text(const std::string& text) {
+    return !text.empty() && params_.on_text(text.data(), text.size(), params_.user) != 0;
+  }
 
   const rapt_generate_params& params_;
   Sampler sampler_;

@@ -14,7 +14,7 @@ class KvCache {
   std::int64_t length() const { return length_; }
   std::int64_t capacity() const { return capacity_; }
 
-  const float* keys(std::int64_t layer) const { return data_.get() + 2 * layer * half(); }           // [heads, capacity, head_dim]
+  const float* keys(std::int64_t layer) const { return data_.get() + 2 * layer * half(); }  // [heads, capacity, head_dim]
   const float* values(std::int64_t layer) const { return data_.get() + (2 * layer + 1) * half(); }
 
   // Copies the keys and values of `rows` new tokens to the positions length() ... of a layer.

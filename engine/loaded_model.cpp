@@ -34,12 +34,15 @@ Description describe(const SafeTensors& file, const std::string& folder) {
   }
   const std::string config_path = folder + "config.json";
   if (!exists(config_path)) {
-    throw_error(RAPT_INVALID_FILE, "%s: no 'rapt.family' in its metadata and no config.json beside it, so what model it holds is "
-                "unknown; tools/convert_nanogpt.py writes both", printable(file.path()).c_str());
+    throw_error(RAPT_INVALID_FILE,
+                "%s: no 'rapt.family' in its metadata and no config.json beside it, so what model it holds is "
+                "unknown; tools/convert_nanogpt.py writes both",
+                printable(file.path()).c_str());
   }
   const MappedFile config_file(config_path);
   const std::string config(config_file.bytes());
-  const std::string family = json_string(parse_json_object(config, printable(config_path), 4), "model_type", "", printable(config_path));
+  const std::string family =
+      json_string(parse_json_object(config, printable(config_path), 4), "model_type", "", printable(config_path));
   return {family, config, exists(folder + "vocab.json") ? R"({"type": "bpe"})" : "", printable(config_path)};
 }
 
@@ -57,7 +60,9 @@ ContextPtr make_context(int num_threads, const char* backend, const char* isa) {
   return ContextPtr(context);
 }
 
-ContextPtr make_context(const rapt_model_params& params) { return make_context(params.num_threads, params.backend, params.isa); }
+ContextPtr make_context(const rapt_model_params& params) {
+  return make_context(params.num_threads, params.backend, params.isa);
+}
 
 LoadedModel::LoadedModel(const std::string& path, const rapt_model_params& params) : num_threads_(params.num_threads) {
   const ContextPtr context = make_context(params);
@@ -71,7 +76,9 @@ LoadedModel::LoadedModel(const std::string& path, const rapt_model_params& param
   const Description description = describe(file, folder);
   tokenizer_ = load_tokenizer(description.tokenizer, folder, printable(file_path));
 
-  const auto progress = [&params](double done) { return params.on_progress != nullptr && params.on_progress(done, params.user) != 0; };
+  const auto progress = [&params](double done) {
+    return params.on_progress != nullptr && params.on_progress(done, params.user) != 0;
+  };
   WeightReader reader(context.get(), file, "", progress);
   model_ = load_model(description.family, description.config, description.source, reader);
   if (tokenizer_ != nullptr && tokenizer_->vocab_size() > shape().vocab_size) {
@@ -81,7 +88,9 @@ LoadedModel::LoadedModel(const std::string& path, const rapt_model_params& param
 }
 
 const Tokenizer& LoadedModel::need_tokenizer() const {
-  if (tokenizer_ == nullptr) throw_error(RAPT_INVALID_ARGUMENT, "the model has no tokenizer; it takes and gives token ids alone");
+  if (tokenizer_ == nullptr) {
+    throw_error(RAPT_INVALID_ARGUMENT, "the model has no tokenizer; it takes and gives token ids alone");
+  }
   return *tokenizer_;
 }
 

@@ -19,7 +19,8 @@ Sampler::Sampler(const SamplerOptions& options) : options_(options), random_(opt
     throw_error(RAPT_INVALID_ARGUMENT, "top_p is %g; it must be greater than 0 and at most 1", options.top_p);
   }
   if (!std::isfinite(options.repetition_penalty) || options.repetition_penalty <= 0) {
-    throw_error(RAPT_INVALID_ARGUMENT, "repetition_penalty is %g; it must be greater than 0 (1: none)", options.repetition_penalty);
+    throw_error(RAPT_INVALID_ARGUMENT, "repetition_penalty is %g; it must be greater than 0 (1: none)",
+                options.repetition_penalty);
   }
 }
 
@@ -41,13 +42,17 @@ void Sampler::read(const float* logits, std::int64_t vocab_size) {
     if (seen) logit = logit > 0 ? logit / options_.repetition_penalty : logit * options_.repetition_penalty;
     if (logit != -HUGE_VAL) candidates_.push_back({logit, 0, static_cast<std::int32_t>(id)});
   }
-  if (candidates_.empty()) throw_error(RAPT_INVALID_FILE, "the model computed -infinity for every token; its weights are not usable");
+  if (candidates_.empty()) {
+    throw_error(RAPT_INVALID_FILE, "the model computed -infinity for every token; its weights are not usable");
+  }
 }
 
 void Sampler::keep_top_k() {
   const std::size_t k = static_cast<std::size_t>(options_.top_k);
   if (k == 0 || k >= candidates_.size()) return;
-  const auto likelier = [](const Candidate& a, const Candidate& b) { return a.logit != b.logit ? a.logit > b.logit : a.id < b.id; };
+  const auto likelier = [](const Candidate& a, const Candidate& b) {
+    return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
+  };
   std::nth_element(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(k), candidates_.end(), likelier);
   candidates_.resize(k);
   std::sort(candidates_.begin(), candidates_.end(), [](const Candidate& a, const Candidate& b) { return a.id < b.id; });
@@ -58,7 +63,9 @@ void Sampler::keep_top_p() {
   if (options_.top_p >= 1) return;
   double total = 0;
   for (const Candidate& candidate : candidates_) total += candidate.weight;
-  const auto less_likely = [](const Candidate& a, const Candidate& b) { return a.weight != b.weight ? a.weight < b.weight : a.id > b.id; };
+  const auto less_likely = [](const Candidate& a, const Candidate& b) {
+    return a.weight != b.weight ? a.weight < b.weight : a.id > b.id;
+  };
   std::make_heap(candidates_.begin(), candidates_.end(), less_likely);
   auto heap_end = candidates_.end();
   for (double sum = 0; heap_end != candidates_.begin() && sum < options_.top_p * total;) {

@@ -11,7 +11,9 @@ Session::Session(const LoadedModel& model)
       cache_(model.shape().num_layers, model.shape().num_heads, model.shape().context_length, model.shape().head_dim) {}
 
 void Session::append(const std::int32_t* ids, std::size_t count, float* logits, float* last_logits) {
-  if (count == 0 && last_logits != nullptr) throw_error(RAPT_INVALID_ARGUMENT, "count is 0, so there is no last token for last_logits");
+  if (count == 0 && last_logits != nullptr) {
+    throw_error(RAPT_INVALID_ARGUMENT, "count is 0, so there is no last token for last_logits");
+  }
   if (count == 0) return;
   if (ids == nullptr) throw_error(RAPT_INVALID_ARGUMENT, "ids is NULL");
   if (count > static_cast<std::size_t>(room())) {

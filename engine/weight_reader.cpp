@@ -7,11 +7,13 @@
 
 namespace rapt::engine {
 
+std::string WeightReader::full_name(const std::string& name) const { return printable(prefix_ + name); }
+
 std::vector<std::int64_t> WeightReader::shape(const std::string& name, std::size_t dims) const {
   const std::vector<std::int64_t>& found = file_.entry(prefix_ + name).shape;
   if (found.size() != dims || std::find(found.begin(), found.end(), 0) != found.end()) {
-    throw_error(RAPT_INVALID_FILE, "%s: tensor %s is %s; it must have %zu dimensions, none of them 0", printable(path()).c_str(),
-                printable(prefix_ + name).c_str(), shape_text(found).c_str(), dims);
+    throw_error(RAPT_INVALID_FILE, "%s: tensor %s is %s; it must have %zu dimensions, none of them 0",
+                printable(path()).c_str(), full_name(name).c_str(), shape_text(found).c_str(), dims);
   }
   return found;
 }

@@ -21,6 +21,8 @@ class WeightReader {
   rapt_context* context() const { return context_; }
   const std::string& path() const { return file_.path(); }
   bool has(const std::string& name) const { return file_.has(prefix_ + name); }
+  // The name in the file, fit to be printed.
+  std::string full_name(const std::string& name) const;
   // The shape of a tensor that must have `dims` dimensions.
   std::vector<std::int64_t> shape(const std::string& name, std::size_t dims) const;
   // The values of a tensor that must have this shape.

@@ -11,14 +11,18 @@
 
 using namespace rapt;
 
+namespace {
+bool has_output(const AttentionProblem& problem) { return problem.num_sequences > 0 && (problem.max_q_len > 0 || problem.column_sums); }
+}  // namespace
+
 rapt_status rapt_attention(rapt_context* context, const rapt_attention_params* params) {
   const char* where = "rapt_attention";
   return guarded(where, [&] {
     AttentionProblem problem;
     if (const rapt_status status = make_problem(params, DataCheck::kRequired, where, &problem)) return status;
-    rapt_context* const ready = context_or_default(context, where);
-    if (!ready) return RAPT_UNSUPPORTED;
-    ready->backend->run(*ready, problem);
+    if (const rapt_status status = default_if_null(context, where)) return status;
+    if (!has_output(problem)) return RAPT_OK;
+    context->backend->run(*context, problem);
     return RAPT_OK;
   });
 }
@@ -29,9 +33,8 @@ rapt_status rapt_explain(rapt_context* context, const rapt_attention_params* par
     AttentionProblem problem;
     if (const rapt_status status = make_problem(params, DataCheck::kIgnored, where, &problem)) return status;
     if (size > 0 && !text) return fail(RAPT_INVALID_ARGUMENT, where, "text is NULL, but size is %zu", size);
-    rapt_context* const ready = context_or_default(context, where);
-    if (!ready) return RAPT_UNSUPPORTED;
-    const std::string line = ready->backend->explain(*ready, problem);
+    if (const rapt_status status = default_if_null(context, where)) return status;
+    const std::string line = context->backend->explain(*context, problem);
     if (size == 0) return RAPT_OK;
     const size_t n = std::min(size - 1, line.size());
     std::memcpy(text, line.data(), n);
@@ -46,9 +49,8 @@ rapt_status rapt_workspace_size(rapt_context* context, const rapt_attention_para
     AttentionProblem problem;
     if (!bytes) return fail(RAPT_INVALID_ARGUMENT, where, "bytes is NULL");
     if (const rapt_status status = make_problem(params, DataCheck::kIgnored, where, &problem)) return status;
-    rapt_context* const ready = context_or_default(context, where);
-    if (!ready) return RAPT_UNSUPPORTED;
-    *bytes = ready->backend->workspace_bytes(*ready, problem);
+    if (const rapt_status status = default_if_null(context, where)) return status;
+    *bytes = has_output(problem) ? Workspace::whole_pages(context->backend->workspace_bytes(*context, problem)) : 0;
     return RAPT_OK;
   });
 }
@@ -58,21 +60,8 @@ rapt_status rapt_merge(rapt_context* context, const rapt_merge_params* params) {
   return guarded(where, [&] {
     MergeProblem problem;
     if (const rapt_status status = make_merge_problem(params, where, &problem)) return status;
-    rapt_context* const ready = context_or_default(context, where);
-    if (!ready) return RAPT_UNSUPPORTED;
-    merge(problem, ready->num_threads);
-    return RAPT_OK;
-  });
-}
-
-rapt_status rapt_kv_append(rapt_context* context, const rapt_kv_append_params* params) {
-  const char* where = "rapt_kv_append";
-  return guarded(where, [&] {
-    AppendProblem problem;
-    if (const rapt_status status = make_append_problem(params, where, &problem)) return status;
-    rapt_context* const ready = context_or_default(context, where);
-    if (!ready) return RAPT_UNSUPPORTED;
-    append(problem, *ready->kernels, ready->num_threads);
+    if (const rapt_status status = default_if_null(context, where)) return status;
+    merge(problem, context->num_threads);
     return RAPT_OK;
   });
 }

@@ -46,29 +46,7 @@ std::int64_t visible_end(const Shape& shape, std::int64_t query) {
 
 const std::vector<Shape>& named_shapes() {
   static const std::vector<Shape> shapes = {
-      // name, batch, query heads, KV heads, q_len, kv_len, head_dim, head_dim_v, mask
-      {"bert_1x128", 1, 12, 12, 128, 128, 64, 64, kFull},
-      {"bert_8x128", 8, 12, 12, 128, 128, 64, 64, kFull},
-      {"vit_8x197", 8, 12, 12, 197, 197, 64, 64, kFull},
-      {"gpt2_1024c", 1, 12, 12, 1024, 1024, 64, 64, kCausal},
-      {"h16_2048_d64", 1, 16, 16, 2048, 2048, 64, 64, kFull},
-      {"h16_2048_d64c", 1, 16, 16, 2048, 2048, 64, 64, kCausal},
-      {"llama_2048c", 1, 32, 8, 2048, 2048, 128, 128, kCausal},
-      {"llama_512c", 1, 32, 8, 512, 512, 128, 128, kCausal},
-      {"h8_4096_d128", 1, 8, 8, 4096, 4096, 128, 128, kFull},
-      {"sd_4096_d40", 1, 8, 8, 4096, 4096, 40, 40, kFull},
-      {"gemma_1024_d256c", 1, 4, 1, 1024, 1024, 256, 256, kCausal},
-      // Decoding: one token (or four) against a cache.
-      {"dec_llama_1k", 1, 32, 8, 1, 1024, 128, 128, kFull},
-      {"dec_llama_4k", 1, 32, 8, 1, 4096, 128, 128, kFull},
-      {"dec_llama_16k", 1, 32, 8, 1, 16384, 128, 128, kFull},
-      {"dec_gpt2_1k", 1, 12, 12, 1, 1024, 64, 64, kFull},
-      {"dec_llama_4k_q4", 1, 32, 8, 4, 4096, 128, 128, kCausal},
-      {"dec_b8_4k", 8, 32, 8, 1, 4096, 128, 128, kFull},
-      // Small ones, where the call itself costs.
-      {"nanogpt_64", 1, 4, 4, 64, 64, 32, 32, kCausal},
-      {"head_16", 1, 1, 1, 16, 16, 64, 64, kFull},
-      {"clip_77", 1, 8, 8, 77, 77, 64, 64, kCausal},
+#include "bench/attention/named_shapes.inc"
   };
   return shapes;
 }

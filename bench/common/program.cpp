@@ -60,14 +60,25 @@ int run_google(const char* program, std::vector<std::string> arguments) {
 
 void add_threads_option(CLI::App& app, CommonOptions& options) {
   app.add_option("--threads", options.threads, "Threads; 0 means as many as the process may use")
-      ->check(CLI::Range(0, 4096))
+      ->type_name("N")
+      ->check(CLI::Range(0, 4096).description(""))
+      ->take_last()
       ->capture_default_str();
 }
 
 void add_isa_option(CLI::App& app, CommonOptions& options) {
-  app.add_option("--isa", options.isa, "ISA level (see rapt_isa_name)")->check([](const std::string& isa) {
-    return rapt_isa_available(isa.c_str()) == RAPT_OK ? std::string() : std::string(rapt_last_error());
-  });
+  app.add_option("--isa", options.isa, "ISA level: " + join_names(rapt_isa_name))
+      ->type_name("LEVEL")
+      ->check([](const std::string& isa) {
+        return rapt_isa_available(isa.c_str()) == RAPT_OK ? std::string() : std::string(rapt_last_error());
+      })
+      ->take_last();
+}
+
+std::string join_names(const char* (*name)(int)) {
+  std::string joined;
+  for (int i = 0; name(i); ++i) joined.append(i ? ", " : "").append(name(i));
+  return joined;
 }
 
 std::vector<std::string> isas_to_measure(const CommonOptions& options) {
@@ -80,9 +91,10 @@ std::vector<std::string> isas_to_measure(const CommonOptions& options) {
 
 int run_program(CLI::App& app, CommonOptions& options, int argc, char** argv, const std::function<void()>& add_rows) {
   app.allow_extras();
-  app.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.add_option("--benchmark_min_time", options.seconds, "Seconds to spend on each row")
-      ->check(CLI::Range(0.0, 3600.0))
+      ->type_name("S")
+      ->check(CLI::Range(0.0, 3600.0).description(""))
+      ->take_last()
       ->capture_default_str();
   app.footer("Each row: its fastest call, counters by that call, and the median. Exit codes: 0; 1 a row failed; 2 bad input.");
   try {

@@ -22,6 +22,9 @@ struct CommonOptions {
 void add_threads_option(CLI::App& app, CommonOptions& options);
 void add_isa_option(CLI::App& app, CommonOptions& options);
 
+// The names of rapt_isa_name or rapt_backend_name, for a help text.
+std::string join_names(const char* (*name)(int));
+
 // Parses, lets `add_rows` register the rows, runs them. Returns the exit code: 0; 1 a row failed; 2 bad input.
 int run_program(CLI::App& app, CommonOptions& options, int argc, char** argv, const std::function<void()>& add_rows);
 

@@ -48,12 +48,21 @@ int main(int argc, char** argv) {
   options.seconds = 0.2;
   KernelBench bench{nullptr, 0, 0, 0, 48, 512, {32, 40, 64, 80, 128, 256}};
   add_isa_option(app, options);
-  app.add_option("--block_q", bench.block_q, "Query rows of a block")->check(CLI::Range(1, 65536))->capture_default_str();
-  app.add_option("--block_kv", bench.block_kv, "Keys of a block")->check(CLI::Range(1, 65536))->capture_default_str();
+  app.add_option("--block_q", bench.block_q, "Query rows of a block")
+      ->type_name("N")
+      ->check(CLI::Range(1, 65536).description(""))
+      ->take_last()
+      ->capture_default_str();
+  app.add_option("--block_kv", bench.block_kv, "Keys of a block")
+      ->type_name("N")
+      ->check(CLI::Range(1, 65536).description(""))
+      ->take_last()
+      ->capture_default_str();
   app.add_option("--head_dims", bench.head_dims, "Head sizes, as in --head_dims=64,128")
       ->delimiter(',')
-      ->check(CLI::Range(1, 4096))
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->type_name("NS")
+      ->allow_extra_args(false)
+      ->check(CLI::Range(1, 4096).description(""))
       ->capture_default_str();
   return run_program(app, options, argc, argv, [&] { add_rows(options, bench); });
 }

@@ -50,6 +50,7 @@ Rate rate_of(int threads, double seconds, const std::function<Piece()>& make_pie
   for (std::thread& other : others) other.join();
   Rate rate;
   rate.piece_seconds = results[0].times.min;
+  rate.pieces = results[0].times.samples;
   for (const ThreadResult& result : results) {
     rate.best += result.work / result.times.min;
     rate.median += result.work / result.times.median;

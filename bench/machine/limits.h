@@ -12,6 +12,7 @@ struct Rate {
   double best = 0;           // sum over the threads of the fastest piece of each
   double median = 0;         // sum over the threads of their median piece
   double piece_seconds = 0;  // duration of the first thread's fastest piece
+  int pieces = 0;            // that the first thread did
 };
 
 // FLOP/s of f32 fused multiply-adds (multiplications and additions where the level has none).

@@ -28,7 +28,9 @@ MappedFile::MappedFile(const std::string& path) : path_(path) {
   const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (file.fd < 0) throw_error(RAPT_IO_ERROR, "cannot open %s: %s", printable(path).c_str(), std::strerror(errno));
   struct stat status;
-  if (fstat(file.fd, &status) != 0) throw_error(RAPT_IO_ERROR, "cannot read %s: %s", printable(path).c_str(), std::strerror(errno));
+  if (fstat(file.fd, &status) != 0) {
+    throw_error(RAPT_IO_ERROR, "cannot read %s: %s", printable(path).c_str(), std::strerror(errno));
+  }
   if (!S_ISREG(status.st_mode)) throw_error(RAPT_IO_ERROR, "%s is not a regular file", printable(path).c_str());
   size_ = static_cast<std::size_t>(status.st_size);
   if (size_ == 0) return;  // mmap refuses a length of 0

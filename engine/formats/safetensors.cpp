@@ -78,8 +78,8 @@ std::string_view SafeTensors::bytes(const std::string& name) const {
 std::vector<float> SafeTensors::read_f32(const std::string& name, const std::vector<std::int64_t>& shape) const {
   const TensorEntry& tensor = entry(name);
   if (tensor.shape != shape) {
-    throw_error(RAPT_INVALID_FILE, "%s: tensor %s is %s, but the configuration asks for %s", printable(path()).c_str(),
-                printable(name).c_str(), shape_text(tensor.shape).c_str(), shape_text(shape).c_str());
+    throw_error(RAPT_INVALID_FILE, "%s: tensor %s is %s; it must be %s", printable(path()).c_str(), printable(name).c_str(),
+                shape_text(tensor.shape).c_str(), shape_text(shape).c_str());
   }
   const bool f32 = tensor.dtype == "F32", f16 = tensor.dtype == "F16", bf16 = tensor.dtype == "BF16";
   if (!f32 && !f16 && !bf16) {

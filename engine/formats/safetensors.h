@@ -14,8 +14,8 @@
 namespace rapt::engine {
 
 struct TensorEntry {
-  std::string dtype;                // "F32", "F16", "BF16", "I64", ... one of the format's names
-  std::vector<std::int64_t> shape;  // checked: the product times the element's size is end - begin
+  std::string dtype;                 // "F32", "F16", "BF16", "I64", ... one of the format's names
+  std::vector<std::int64_t> shape;   // checked: the product times the element's size is end - begin
   std::uint64_t begin = 0, end = 0;  // bytes from the start of the data section
   std::int64_t count = 0;            // elements
 };

@@ -19,7 +19,8 @@ std::unique_ptr<Model> load_model(const std::string& family, const std::string& 
     if (family == entry.name) return entry.load(config, what, reader);
     known += std::string(known.empty() ? "" : ", ") + entry.name;
   }
-  throw_error(RAPT_UNSUPPORTED, "%s: the model family is %s; known are: %s", what.c_str(), printable(family).c_str(), known.c_str());
+  throw_error(RAPT_UNSUPPORTED, "%s: the model family is %s; known are: %s", what.c_str(), printable(family).c_str(),
+              known.c_str());
 }
 
 }  // namespace rapt::engine

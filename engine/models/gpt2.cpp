@@ -36,7 +36,9 @@ class Gpt2Loader {
     transposed_ = shape[0] == config.embed_dim && shape[1] == 3 * config.embed_dim;
   }
 
-  std::vector<float> embedding(const char* name, std::int64_t rows) { return reader_.read(prefix_ + name, {rows, config_.embed_dim}); }
+  std::vector<float> embedding(const char* name, std::int64_t rows) {
+    return reader_.read(prefix_ + name, {rows, config_.embed_dim});
+  }
 
   LayerNorm norm(const std::string& name) {
     LayerNorm norm;
@@ -64,7 +66,8 @@ class Gpt2Loader {
 
   Linear head(const std::vector<float>& token_embedding) {
     const std::vector<float> own = reader_.read_optional(kNames.head, {config_.vocab_size, config_.embed_dim});
-    return Linear(reader_.context(), own.empty() ? token_embedding.data() : own.data(), {}, config_.vocab_size, config_.embed_dim);
+    return Linear(reader_.context(), own.empty() ? token_embedding.data() : own.data(), {}, config_.vocab_size,
+                  config_.embed_dim);
   }
 
  private:
@@ -72,7 +75,7 @@ class Gpt2Loader {
     if (config_.bias) return reader_.read(prefix_ + name + ".bias", {size});
     if (reader_.has(prefix_ + name + ".bias")) {
       throw_error(RAPT_INVALID_FILE, "%s: there is a tensor %s, but the configuration says \"bias\": false",
-                  printable(reader_.path()).c_str(), printable(prefix_ + name + ".bias").c_str());
+                  printable(reader_.path()).c_str(), reader_.full_name(prefix_ + name + ".bias").c_str());
     }
     return {};
   }

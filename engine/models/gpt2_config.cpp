@@ -36,13 +36,15 @@ constexpr struct {
 } kFixed[] = {{"scale_attn_weights", true}, {"scale_attn_by_inverse_layer_idx", false}, {"add_cross_attention", false}};
 
 Activation parse_activation(const Json& object, const std::string& what) {
-  const std::string name = json_string(object, "activation", json_string(object, "activation_function", "gelu_new", what), what);
+  const std::string name =
+      json_string(object, "activation", json_string(object, "activation_function", "gelu_new", what), what);
   std::string known;
   for (const auto& entry : kActivations) {
     if (name == entry.name) return entry.activation;
     known += std::string(known.empty() ? "" : ", ") + entry.name;
   }
-  throw_error(RAPT_UNSUPPORTED, "%s: the activation is %s; known are: %s", what.c_str(), printable(name).c_str(), known.c_str());
+  throw_error(RAPT_UNSUPPORTED, "%s: the activation is %s; known are: %s", what.c_str(), printable(name).c_str(),
+              known.c_str());
 }
 
 }  // namespace

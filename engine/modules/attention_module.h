@@ -9,7 +9,7 @@ namespace rapt::engine {
 class AttentionModule {
  public:
   virtual ~AttentionModule() = default;
-  virtual std::int64_t embed_dim() const = 0;   // of the input
+  virtual std::int64_t embed_dim() const = 0;  // of the input
   virtual std::int64_t output_dim() const = 0;
   // y[batch, q_len, output_dim] from query [batch, q_len, embed_dim] and key_value [batch, kv_len, embed_dim]
   virtual void forward(rapt_context* context, std::int64_t batch, std::int64_t q_len, const float* query, std::int64_t kv_len,

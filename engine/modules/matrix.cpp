@@ -49,17 +49,18 @@ bool has_projections(const WeightReader& reader, const std::string& prefix) { re
 Projections read_projections(WeightReader& reader, const std::string& prefix) {
   const ProjectionNames* const names = find_names(reader, prefix);
   if (names == nullptr) {
-    throw_error(RAPT_INVALID_FILE, "%s: no tensor %s, and none under query or W_q", printable(reader.path()).c_str(),
-                printable(prefix + "q_proj.weight").c_str());
+    throw_error(RAPT_INVALID_FILE, "%s: there is no tensor %s, nor one called query.weight or W_q.weight",
+                printable(reader.path()).c_str(), reader.full_name(prefix + "q_proj.weight").c_str());
   }
   Projections all = {read_matrix(reader, prefix + names->query), read_matrix(reader, prefix + names->key),
                      read_matrix(reader, prefix + names->value)};
   if (all.key.out != all.query.out || all.key.in != all.query.in || all.value.in != all.query.in) {
-    throw_error(RAPT_INVALID_FILE,
-                "%s: the projections %s, %s and %s are %s, %s and %s; query and key must agree, and all must read the same width",
-                printable(reader.path()).c_str(), names->query, names->key, names->value,
-                shape_text({all.query.out, all.query.in}).c_str(), shape_text({all.key.out, all.key.in}).c_str(),
-                shape_text({all.value.out, all.value.in}).c_str());
+    throw_error(
+        RAPT_INVALID_FILE,
+        "%s: the projections %s, %s and %s are %s, %s and %s; query and key must agree, and all must read the same width",
+        printable(reader.path()).c_str(), names->query, names->key, names->value,
+        shape_text({all.query.out, all.query.in}).c_str(), shape_text({all.key.out, all.key.in}).c_str(),
+        shape_text({all.value.out, all.value.in}).c_str());
   }
   return all;
 }

@@ -35,11 +35,11 @@ Projections read_heads(WeightReader& reader, std::int64_t num_heads) {
       all = head;
       continue;
     }
-    const bool same = head.query.in == all.query.in && head.query.out * found == all.query.out &&
-                      head.value.out * found == all.value.out;
+    const bool same =
+        head.query.in == all.query.in && head.query.out * found == all.query.out && head.value.out * found == all.value.out;
     if (!same) {
-      throw_error(RAPT_INVALID_FILE, "%s: heads.%lld has not the shapes of the heads before it", printable(reader.path()).c_str(),
-                  static_cast<long long>(found));
+      throw_error(RAPT_INVALID_FILE, "%s: heads.%lld has not the shapes of the heads before it",
+                  printable(reader.path()).c_str(), static_cast<long long>(found));
     }
     all.query.stack(head.query);
     all.key.stack(head.key);
@@ -62,12 +62,15 @@ std::string output_name(const WeightReader& reader) {
 }  // namespace
 
 MultiHeadAttention load_multi_head_attention(WeightReader& reader, std::int64_t num_heads, bool causal) {
-  if (num_heads < 1) throw_error(RAPT_INVALID_ARGUMENT, "params->num_heads is %lld; it must be at least 1", static_cast<long long>(num_heads));
-  const Projections projections = reader.has("in_proj_weight")         ? read_torch(reader)
+  if (num_heads < 1) {
+    throw_error(RAPT_INVALID_ARGUMENT, "params->num_heads is %lld; it must be at least 1", static_cast<long long>(num_heads));
+  }
+  const Projections projections = reader.has("in_proj_weight")          ? read_torch(reader)
                                   : has_projections(reader, "heads.0.") ? read_heads(reader, num_heads)
                                                                         : read_projections(reader, "");
   if (projections.key.out % num_heads != 0 || projections.value.out % num_heads != 0) {
-    throw_error(RAPT_INVALID_ARGUMENT, "params->num_heads is %lld, which does not divide the %lld columns of the keys and %lld of the values",
+    throw_error(RAPT_INVALID_ARGUMENT,
+                "params->num_heads is %lld, which does not divide the %lld columns of the keys and %lld of the values",
                 static_cast<long long>(num_heads), static_cast<long long>(projections.key.out),
                 static_cast<long long>(projections.value.out));
   }

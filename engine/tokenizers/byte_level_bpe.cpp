@@ -131,7 +131,8 @@ class ByteLevelBpe : public Tokenizer {
     const std::string right(space == std::string_view::npos ? "" : line.substr(space + 1));
     const auto a = ids_.find(left), b = ids_.find(right), result = ids_.find(left + right);
     if (a == ids_.end() || b == ids_.end() || result == ids_.end()) {
-      throw_error(RAPT_INVALID_FILE, "%s, line %zu: expected two tokens of the vocabulary whose concatenation is one too, found %s",
+      throw_error(RAPT_INVALID_FILE,
+                  "%s, line %zu: expected two tokens of the vocabulary whose concatenation is one too, found %s",
                   printable(path).c_str(), line_number, printable(line).c_str());
     }
     merges_.emplace(pair_key(a->second, b->second), Merge{static_cast<std::int32_t>(merges_.size()), result->second});

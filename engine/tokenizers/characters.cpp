@@ -39,7 +39,8 @@ class Characters : public Tokenizer {
 
  private:
   [[noreturn]] void refuse(std::string_view character, std::uint32_t code_point, std::size_t at) const {
-    throw_error(RAPT_INVALID_ARGUMENT, "the character %s (U+%04X) at byte %zu of the text is not among the %zu that the model knows",
+    throw_error(RAPT_INVALID_ARGUMENT,
+                "the character %s (U+%04X) at byte %zu of the text is not among the %zu that the model knows",
                 printable(character).c_str(), code_point, at, characters_.size());
   }
 

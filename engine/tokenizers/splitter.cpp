@@ -14,9 +14,9 @@
 namespace rapt::engine {
 
 // 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
-const char* const kGpt2Pattern =
-    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^" RAPT_WHITE_SPACE "\\p{L}\\p{N}]+"
-    "|[" RAPT_WHITE_SPACE "]+(?![^" RAPT_WHITE_SPACE "])|[" RAPT_WHITE_SPACE "]+";
+const char* const kGpt2Pattern = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^" RAPT_WHITE_SPACE
+                                 "\\p{L}\\p{N}]+"
+                                 "|[" RAPT_WHITE_SPACE "]+(?![^" RAPT_WHITE_SPACE "])|[" RAPT_WHITE_SPACE "]+";
 
 void Splitter::Free::operator()(pcre2_real_code_8* code) const { pcre2_code_free(code); }
 

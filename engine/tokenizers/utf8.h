@@ -9,8 +9,8 @@ namespace rapt::engine {
 
 struct Utf8Char {
   std::uint32_t code_point = 0;
-  int size = 0;             // bytes; 0: no character begins here
-  bool truncated = false;   // size == 0, but more bytes could make it one
+  int size = 0;            // bytes; 0: no character begins here
+  bool truncated = false;  // size == 0, but more bytes could make it one
 };
 
 // The character at the beginning of `text`, which is not empty.

@@ -1,7 +1,9 @@
 // Argument checks that name the argument and say what is right. Layer: kernels/attention. For problem.cpp and merge_problem.cpp.
 #pragma once
+#include <algorithm>
 #include <cinttypes>
 #include <cstdint>
+#include <cstring>
 #include <string>
 
 #include "kernels/attention/problem.h"
@@ -9,14 +11,26 @@
 
 namespace rapt {
 
-// Far above any real call, and low enough that sizes computed from them cannot overflow.
+// Far above any real call, and low enough that sizes computed from them cannot overflow: the workspace of a thread is a few
+// times group x head size floats, at most 2^44 bytes, that of 2^12 threads 2^56.
 inline constexpr std::int64_t kMaxExtent = std::int64_t{1} << 40;
+inline constexpr std::int64_t kMaxElements = std::int64_t{1} << 48;
 inline constexpr std::int64_t kMaxDim = std::int64_t{1} << 20;
+inline constexpr std::int64_t kMaxGroup = std::int64_t{1} << 20;
 inline constexpr std::int64_t kMaxBytes = PTRDIFF_MAX;
 
 // Sets of rapt_dtype, a bit each.
 inline constexpr unsigned kF32Only = 1u << RAPT_F32, kFloats = kF32Only | 1u << RAPT_BF16 | 1u << RAPT_F16,
                           kStored = kFloats | 1u << RAPT_I8, kBoolOnly = 1u << RAPT_BOOL;
+
+// An enumeration as C hands it over: any int. Reading it as the enumeration would be undefined for values without a name.
+template <class Enum>
+int raw(const Enum& value) {
+  static_assert(sizeof(Enum) == sizeof(int));
+  int number;
+  std::memcpy(&number, &value, sizeof number);
+  return number;
+}
 
 enum class Use { kInput, kOutput };
 
@@ -33,22 +47,22 @@ class Checker {
 
   // types: a bit for each allowed rapt_dtype.
   void tensor(const char* name, const rapt_tensor& t, Use use, unsigned types) {
-    const int type = static_cast<int>(t.dtype);
+    const int type = raw(t.dtype);
     if (type < 0 || type > RAPT_BOOL || !(types >> type & 1))
       return wrong("%s.dtype is %d; it may be %s", name, type, type_names(types).c_str());
     const std::int64_t size = size_of(static_cast<DType>(type));
-    std::int64_t elements = 1;
+    std::int64_t elements = 1;  // with extents of 0 taken as 1: products of the others are computed too
     bool none = false;
     for (int i = 0; i < 4; ++i) {
       if (t.shape[i] < 0) return wrong("%s.shape[%d] is %" PRId64 "; it must not be negative", name, i, t.shape[i]);
       if (t.shape[i] > kMaxExtent) return wrong("%s.shape[%d] is %" PRId64 "; at most 2^40 is possible", name, i, t.shape[i]);
       none |= t.shape[i] == 0;
     }
-    if (none) return;
     for (int i = 0; i < 4; ++i)
-      if (__builtin_mul_overflow(elements, t.shape[i], &elements) || elements > kMaxBytes / size)
-        return wrong("%s.shape is [%" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 "], more elements than fit in memory", name,
+      if (__builtin_mul_overflow(elements, std::max<std::int64_t>(1, t.shape[i]), &elements) || elements > kMaxElements)
+        return wrong("%s.shape is [%" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 "]; at most 2^48 elements are possible", name,
                      t.shape[0], t.shape[1], t.shape[2], t.shape[3]);
+    if (none) return;
     if (t.shape[3] > 1 && t.strides[3] != 1)
       return wrong("%s.strides[3] is %" PRId64 "; the last dimension must be contiguous (stride 1)", name, t.strides[3]);
     extent(name, t, kMaxBytes / size);
@@ -105,7 +119,7 @@ class Checker {
   rapt_status status_ = RAPT_OK;
 };
 
-// Extents of 1 are broadcast: their stride is 0 whatever was given.
+// The stride of an extent of 1 is never needed and may be anything: 0, which also broadcasts it.
 inline TensorView view(const rapt_tensor& t) {
   const auto stride = [&](int i) { return t.shape[i] == 1 ? 0 : t.strides[i]; };
   return {static_cast<char*>(t.data), static_cast<DType>(t.dtype), t.shape[0], t.shape[1], t.shape[2], t.shape[3],

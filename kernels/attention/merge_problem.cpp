@@ -80,8 +80,8 @@ rapt_status make_append_problem(const rapt_kv_append_params* params, const char*
   check_scales(check, "k_scale", p.k_scale, "k_pages", p.k_pages);
   check_scales(check, "v_scale", p.v_scale, "v_pages", p.v_pages);
   if (p.k_pages.shape[2] < 1) check.wrong("k_pages.shape[2] is %" PRId64 "; a page holds at least one token", p.k_pages.shape[2]);
-  if (p.k_layout != RAPT_KV_ROWS && p.k_layout != RAPT_KV_PANELS)
-    check.wrong("k_layout is %d; it is RAPT_KV_ROWS (0) or RAPT_KV_PANELS (1)", static_cast<int>(p.k_layout));
+  if (raw(p.k_layout) != RAPT_KV_ROWS && raw(p.k_layout) != RAPT_KV_PANELS)
+    check.wrong("k_layout is %d; it is RAPT_KV_ROWS (0) or RAPT_KV_PANELS (1)", raw(p.k_layout));
   if (p.k_layout == RAPT_KV_PANELS && (p.k_pages.dtype != RAPT_F32 || p.k_pages.shape[2] % 64 != 0))
     check.wrong("k_layout is RAPT_KV_PANELS; that needs f32 pages of a multiple of 64 tokens, not of %" PRId64, p.k_pages.shape[2]);
   if (p.k_layout == RAPT_KV_PANELS && p.k_pages.strides[2] != p.k_pages.shape[3])

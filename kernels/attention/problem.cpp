@@ -1,6 +1,7 @@
 // All argument checks of an attention call. Layer: kernels/attention.
 #include "kernels/attention/problem.h"
 
+#include <cfloat>
 #include <cmath>
 #include <utility>
 
@@ -34,16 +35,22 @@ void check_tensors(const Params& p, Checker& check) {
   if (kv_heads > 0 && q_heads % kv_heads != 0)
     check.wrong("q.shape[1] is %" PRId64 ", but k.shape[1] is %" PRId64 "; the query heads must be a multiple of the KV heads",
                 q_heads, kv_heads);
+  if (kv_heads > 0 && q_heads / kv_heads > kMaxGroup)
+    check.wrong("q.shape[1] is %" PRId64 ", but k.shape[1] is %" PRId64 "; at most 2^20 query heads can share a KV head", q_heads,
+                kv_heads);
   for (const auto& [name, dim] : {std::pair{"q", p.q.shape[3]}, std::pair{"v", p.v.shape[3]}})
     if (dim < 1 || dim > kMaxDim) check.wrong("%s.shape[3] is %" PRId64 "; a head size is 1 to %" PRId64, name, dim, kMaxDim);
 }
 
 void check_numbers(const Params& p, Checker& check) {
-  if (p.causal < RAPT_CAUSAL_NONE || p.causal > RAPT_CAUSAL_BOTTOM_RIGHT)
+  if (raw(p.causal) < RAPT_CAUSAL_NONE || raw(p.causal) > RAPT_CAUSAL_BOTTOM_RIGHT)
     check.wrong("causal is %d; it is RAPT_CAUSAL_NONE (0), RAPT_CAUSAL_TOP_LEFT (1) or RAPT_CAUSAL_BOTTOM_RIGHT (2)",
-                static_cast<int>(p.causal));
-  if (std::isinf(p.softmax_scale)) check.wrong("softmax_scale is %g; it must be finite, or NAN for 1 / sqrt(head_dim)", p.softmax_scale);
-  if (!(p.softcap >= 0) || std::isinf(p.softcap)) check.wrong("softcap is %g; it must be positive, or 0 for none", p.softcap);
+                raw(p.causal));
+  // They go into f32 arithmetic.
+  if (std::abs(p.softmax_scale) > FLT_MAX)
+    check.wrong("softmax_scale is %g; it must be finite as a float, or NAN for 1 / sqrt(head_dim)", p.softmax_scale);
+  if (p.softcap != 0 && !(p.softcap >= FLT_MIN && p.softcap <= FLT_MAX))
+    check.wrong("softcap is %g; it must be a positive float, or 0 for none", p.softcap);
   for (const auto& [name, window] : {std::pair{"window_left", p.window_left}, std::pair{"window_right", p.window_right}})
     if (window < -1 || window > kMaxExtent) check.wrong("%s is %" PRId64 "; it is a number of keys, or -1 for no limit", name, window);
   if (p.prefix_lengths && p.window_left >= 0)
@@ -79,8 +86,8 @@ void check_ragged(const Params& p, Checker& check) {
 }
 
 void check_paging(const Params& p, Checker& check) {
-  if (p.k_layout != RAPT_KV_ROWS && p.k_layout != RAPT_KV_PANELS)
-    check.wrong("k_layout is %d; it is RAPT_KV_ROWS (0) or RAPT_KV_PANELS (1)", static_cast<int>(p.k_layout));
+  if (raw(p.k_layout) != RAPT_KV_ROWS && raw(p.k_layout) != RAPT_KV_PANELS)
+    check.wrong("k_layout is %d; it is RAPT_KV_ROWS (0) or RAPT_KV_PANELS (1)", raw(p.k_layout));
   if (!p.block_table) {
     if (p.k_layout == RAPT_KV_PANELS) check.wrong("k_layout is RAPT_KV_PANELS; that needs a block_table");
     return;

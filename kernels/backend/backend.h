@@ -15,7 +15,8 @@ struct Backend {
   const char* name;
   const char* (*unavailable)();  // null, or why this build cannot: "was not built in: ..."
   const char* (*version)();
-  void (*run)(rapt_context& context, const AttentionProblem& problem);  // may throw std::bad_alloc and std::runtime_error
+  // For a problem with output: batch and q_len are not 0. May throw std::bad_alloc and std::runtime_error, as may the next.
+  void (*run)(rapt_context& context, const AttentionProblem& problem);
   std::size_t (*workspace_bytes)(const rapt_context& context, const AttentionProblem& problem);
   std::string (*explain)(const rapt_context& context, const AttentionProblem& problem);
 };

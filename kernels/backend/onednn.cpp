@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <new>
 
 #include <oneapi/dnnl/dnnl.hpp>
 
@@ -76,6 +77,9 @@ struct Buffers {
   std::int64_t rows, q, s, o, k, v, state, total;
   explicit Buffers(const AttentionProblem& p) {
     rows = queries_per_task(p) * p.group_size;
+    const double floats = static_cast<double>(rows) * static_cast<double>(p.head_dim + p.max_kv_len + p.head_dim_v) +
+                          static_cast<double>(p.max_kv_len) * static_cast<double>(p.head_dim + p.head_dim_v);
+    if (floats > 0x1p48) throw std::bad_alloc();  // before the sums below overflow
     q = 0;
     s = q + rows * p.head_dim;
     o = s + rows * p.max_kv_len;
@@ -192,7 +196,6 @@ std::size_t workspace_bytes(const rapt_context& context, const AttentionProblem&
 
 void run(rapt_context& context, const AttentionProblem& p) {
   if (const char* what = beyond(p)) throw Unsupported("backend 'onednn' does not do " + std::string(what));
-  if (p.num_sequences == 0 || p.max_q_len == 0) return;
   const int threads = threads_for(context, p);
   float* const memory = static_cast<float*>(context.workspace.reserve(workspace_bytes(context, p)));
   const std::int64_t per_thread = Buffers(p).total, heads = p.num_sequences * p.num_kv_heads, blocks = num_tasks(p) / heads;

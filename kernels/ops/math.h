@@ -61,6 +61,7 @@ inline __attribute__((always_inline)) typename I::V tanh(typename I::V x) {
 }
 
 // erf(x) = x P(x^2) / Q(x^2) for |x| <= 4, beyond it the value at 4 (1 - erf(4) = 1.5e-8). Relative error 3.5e-7 in f32.
+// Never beyond 1, where the quotient's roundings would take it: x / 2 * (1 + erf) of a large negative x is 0, not above.
 template <simd::Isa I>
 inline __attribute__((always_inline)) typename I::V erf(typename I::V x) {
   x = I::min(I::broadcast(4.0f), I::max(I::broadcast(-4.0f), x));  // in this order NaN passes
@@ -77,7 +78,7 @@ inline __attribute__((always_inline)) typename I::V erf(typename I::V x) {
   q = I::fma(q, t, I::broadcast(0x1.d877bep-4f));
   q = I::fma(q, t, I::broadcast(0x1.027c44p-1f));
   q = I::fma(q, t, I::broadcast(1.0f));
-  return I::div(I::mul(x, p), q);
+  return I::min(I::broadcast(1.0f), I::max(I::broadcast(-1.0f), I::div(I::mul(x, p), q)));
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ void Workspace::set_allocator(void* (*alloc)(std::size_t, std::size_t, void*), v
 void* Workspace::reserve(std::size_t bytes) {
   if (bytes <= size_) return data_;
   release();
-  const std::size_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  const std::size_t rounded = whole_pages(bytes);
   data_ = alloc_ ? alloc_(rounded, kAlignment, user_) : std::aligned_alloc(kAlignment, rounded);
   if (!data_) throw std::bad_alloc();
   size_ = rounded;
@@ -118,19 +118,20 @@ void copy_text(char* to, std::size_t size, const std::string& text) {
 
 }  // namespace
 
-rapt_context* context_or_default(rapt_context* context, const char* where) {
-  if (context) return context;
-  thread_local std::unique_ptr<rapt_context> mine;
-  if (mine) return mine.get();
-  const rapt_status status = guarded(where, [&] {
-    rapt_context_params params;
-    rapt_context_params_init(&params);
-    auto fresh = std::make_unique<rapt_context>();
-    if (const rapt_status wrong = set_up(params, where, *fresh)) return wrong;
-    mine = std::move(fresh);
+rapt_status default_if_null(rapt_context*& context, const char* where) {
+  if (context) return RAPT_OK;
+  return guarded(where, [&] {
+    thread_local std::unique_ptr<rapt_context> mine;
+    if (!mine) {
+      rapt_context_params params;
+      rapt_context_params_init(&params);
+      auto fresh = std::make_unique<rapt_context>();
+      if (const rapt_status status = set_up(params, where, *fresh)) return status;
+      mine = std::move(fresh);
+    }
+    context = mine.get();
     return RAPT_OK;
   });
-  return status == RAPT_OK ? mine.get() : nullptr;
 }
 
 }  // namespace rapt
@@ -157,18 +158,15 @@ rapt_status rapt_context_create(const rapt_context_params* params, rapt_context*
 void rapt_context_destroy(rapt_context* context) { delete context; }
 
 int rapt_context_num_threads(rapt_context* context) {
-  context = context_or_default(context, "rapt_context_num_threads");
-  return context ? context->num_threads : 0;
+  return default_if_null(context, "rapt_context_num_threads") == RAPT_OK ? context->num_threads : 0;
 }
 
 const char* rapt_context_backend(rapt_context* context) {
-  context = context_or_default(context, "rapt_context_backend");
-  return context ? context->backend->name : "";
+  return default_if_null(context, "rapt_context_backend") == RAPT_OK ? context->backend->name : "";
 }
 
 const char* rapt_context_isa(rapt_context* context) {
-  context = context_or_default(context, "rapt_context_isa");
-  return context ? context->kernels->isa : "";
+  return default_if_null(context, "rapt_context_isa") == RAPT_OK ? context->kernels->isa : "";
 }
 
 const char* rapt_isa_name(int index) { return isa_at(index) ? isa_at(index)->name : nullptr; }

@@ -13,6 +13,8 @@ struct Backend;
 class Workspace {
  public:
   static constexpr std::size_t kAlignment = 4096;
+  // What is asked of the allocator for so many bytes.
+  static std::size_t whole_pages(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
   Workspace() = default;
   Workspace(const Workspace&) = delete;
   Workspace& operator=(const Workspace&) = delete;
@@ -40,6 +42,6 @@ struct rapt_context {
 };
 
 namespace rapt {
-// The given context, or the calling thread's default one. Null after a failure, which is then in rapt_last_error().
-rapt_context* context_or_default(rapt_context* context, const char* where);
+// Puts the calling thread's default context in the place of a null one. A failure is in rapt_last_error().
+rapt_status default_if_null(rapt_context*& context, const char* where);
 }  // namespace rapt

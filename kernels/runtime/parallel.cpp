@@ -25,6 +25,19 @@ unsigned get_float_mode() { return 0; }
 void set_float_mode(unsigned) {}
 #endif
 
+// While it lives, OpenMP regions that this thread's tasks start (oneDNN's) run on this thread alone. In a parallel region they
+// do anyway; outside one they would take as many threads as there are CPUs.
+class NoFurtherThreads {
+#ifdef _OPENMP
+ public:
+  NoFurtherThreads() { omp_set_num_threads(1); }
+  ~NoFurtherThreads() { omp_set_num_threads(before_); }
+
+ private:
+  const int before_ = omp_get_max_threads();
+#endif
+};
+
 #ifdef _OPENMP
 // Whether this process is a child whose parent had started OpenMP threads.
 bool forked_after_parallel() {
@@ -55,6 +68,7 @@ void parallel_for(int num_threads, std::int64_t num_tasks, TaskRef f) {
   }
 #endif
   (void)threads;
+  [[maybe_unused]] const NoFurtherThreads none;
   for (std::int64_t task = 0; task < num_tasks; ++task) f(task, 0);
 }
 

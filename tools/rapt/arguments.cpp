@@ -6,6 +6,7 @@
 #include <climits>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <numeric>
 #include <optional>
 
@@ -67,12 +68,15 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 CLI::Validator whole_number(std::uint64_t least, std::uint64_t most) {
+  const bool bounded = most < static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+  const std::string what = bounded ? "from " + std::to_string(least) + " to " + std::to_string(most)
+                                   : "of at least " + std::to_string(least) + " that fits in 64 bits";
   return CLI::Validator(
       [=](std::string& text) {
         const std::optional<std::uint64_t> value = parse<std::uint64_t>(text);
-        if (value && least <= *value && *value <= most) return std::string();
-        return "is " + in_quotes(text) + ", but must be a whole number from " + std::to_string(least) + " to " +
-               std::to_string(most);
+        if (!value || *value < least || *value > most) return "is " + in_quotes(text) + ", but must be a whole number " + what;
+        text = std::to_string(*value);  // CLI11 would read 010 as an octal number
+        return std::string();
       },
       "");
 }
@@ -107,7 +111,7 @@ void add_threads_option(CLI::App& app, ComputeOptions& options) {
   app.add_option("--threads", options.threads,
                  "how many threads compute; never changes a result\n(default: all that the process may use)")
       ->type_name("N")
-      ->check(whole_number(1, INT_MAX));
+      ->transform(whole_number(1, INT_MAX));
 }
 
 void add_backend_option(CLI::App& app, ComputeOptions& options) {

@@ -8,12 +8,12 @@
 
 namespace rapt::tool {
 
-// Checks for CLI::Option::check. The text of a failed one reads `is "12x", but must be ...`; main.cpp puts the option's name
-// before it.
-CLI::Validator whole_number(std::uint64_t least, std::uint64_t most);
-CLI::Validator number_above(double bound);                     // bound < x, finite
-CLI::Validator number_from(double bound);                      // bound <= x, finite
-CLI::Validator number_above_up_to(double bound, double most);  // bound < x <= most
+// Checks for CLI::Option::check, and for transform where marked. The text of a failed one reads `is "12x", but must be ...`;
+// main.cpp puts the option's name before it.
+CLI::Validator whole_number(std::uint64_t least, std::uint64_t most);  // transform: also drops leading zeros
+CLI::Validator number_above(double bound);                             // bound < x, finite
+CLI::Validator number_from(double bound);                              // bound <= x, finite
+CLI::Validator number_above_up_to(double bound, double most);          // bound < x <= most
 CLI::Validator not_empty();
 CLI::Validator one_of(std::vector<std::string> names);
 

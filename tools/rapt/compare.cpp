@@ -19,11 +19,10 @@
 namespace rapt::tool {
 namespace {
 
-constexpr const char* kDescription =
-    "Runs one attention problem on every backend: time, speed, and the difference to the reference.";
+constexpr const char* kDescription = "Times one attention problem on every backend, and checks the results.";
 constexpr const char* kFooter =
-    "The reference computes in double precision with three plain loops: it says what is right, not what is fast.\n"
-    "Inputs are normal random numbers, the same in every run.\n\n"
+    "The reference computes in double precision with three plain loops: it says what is right, not\n"
+    "what is fast. Inputs are normal random numbers, the same in every run.\n\n"
     "Examples:\n"
     "  rapt compare\n"
     "  rapt compare --shape 1,32,8,512,512,128 --causal --threads 1";
@@ -49,40 +48,25 @@ struct Tensors {
   }
 };
 
-struct FreeContext {
-  void operator()(rapt_context* context) const { rapt_context_destroy(context); }
-};
-using Context = std::unique_ptr<rapt_context, FreeContext>;
-
 Context make_context(const ComputeOptions& compute, const char* backend) {
-  rapt_context_params params;
-  rapt_context_params_init(&params);
-  params.num_threads = compute.threads;
-  params.isa = compute.isa_or_null();
-  params.backend = backend;
-  rapt_context* context = nullptr;
-  check(rapt_context_create(&params, &context));
-  return Context(context);
+  return Context({.num_threads = compute.threads, .backend = backend, .isa = compute.isa_or_null()});
 }
 
-rapt_attention_params make_call(const Shape& s, bool causal, Tensors& t) {
-  rapt_attention_params call;
-  rapt_attention_params_init(&call);
-  call.q = rapt_tensor_f32(t.q.data(), s.batch, s.q_heads, s.q_len, s.head_dim);
-  call.k = rapt_tensor_f32(t.k.data(), s.batch, s.kv_heads, s.kv_len, s.head_dim);
-  call.v = rapt_tensor_f32(t.v.data(), s.batch, s.kv_heads, s.kv_len, s.head_dim);
-  call.out = rapt_tensor_f32(t.out.data(), s.batch, s.q_heads, s.q_len, s.head_dim);
-  call.causal = causal ? RAPT_CAUSAL_BOTTOM_RIGHT : RAPT_CAUSAL_NONE;
-  return call;
+Attention make_call(const Shape& s, bool causal, const Tensors& t) {
+  return {.q = tensor(t.q, {s.batch, s.q_heads, s.q_len, s.head_dim}),
+          .k = tensor(t.k, {s.batch, s.kv_heads, s.kv_len, s.head_dim}),
+          .v = tensor(t.v, {s.batch, s.kv_heads, s.kv_len, s.head_dim}),
+          .out = tensor(t.out, {s.batch, s.q_heads, s.q_len, s.head_dim}),
+          .causal = causal ? Causal::kBottomRight : Causal::kNone};
 }
 
 // The best of up to 20 runs in about half a second; of one, where that takes longer.
-double best_seconds(rapt_context* context, const rapt_attention_params& call) {
+double best_seconds(const Context& context, const Attention& call) {
   double best = std::numeric_limits<double>::infinity(), total = 0;
   for (int i = 0; i < 20 && total < 0.5; ++i) {
     if (interrupted()) throw Interrupted();
     const auto start = std::chrono::steady_clock::now();
-    check(rapt_attention(context, &call));
+    attention(context, call);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     best = std::min(best, seconds);
     total += seconds;
@@ -115,11 +99,9 @@ Row measure(const CompareOptions& options, const std::string& backend, Tensors& 
     return row;
   }
   const Context context = make_context(options.compute, backend.c_str());
-  const rapt_attention_params call = make_call(options.shape, options.causal, tensors);
-  char explanation[512] = "";
-  check(rapt_explain(context.get(), &call, explanation, sizeof explanation));
-  row.explanation = explanation;
-  row.seconds = best_seconds(context.get(), call);
+  const Attention call = make_call(options.shape, options.causal, tensors);
+  row.explanation = explain(context, call);
+  row.seconds = best_seconds(context, call);
   row.gflops =
       4 * options.shape.visible_pairs(options.causal) * static_cast<double>(options.shape.head_dim) / row.seconds / 1e9;
   row.out = tensors.out;
@@ -181,10 +163,10 @@ int run(const CompareOptions& options) {
   Tensors tensors(options.shape);
   std::vector<Row> rows;
   for (const std::string& backend : backend_names()) rows.push_back(measure(options, backend, tensors));
+  std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.gflops > b.gflops; });
   const auto reference = std::find_if(rows.begin(), rows.end(), [](const Row& row) { return row.backend == kReference; });
   if (reference == rows.end() || !reference->why_not.empty()) throw Failure("this build has no reference backend");
-  std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.gflops > b.gflops; });
-  const int threads = rapt_context_num_threads(make_context(options.compute, nullptr).get());
+  const int threads = make_context(options.compute, nullptr).num_threads();
   print(options.json ? as_json(options, rows, *reference, threads) : as_text(options, rows, *reference, threads));
   return 0;
 }
@@ -193,7 +175,7 @@ int run(const CompareOptions& options) {
 
 Command add_compare(CLI::App& parent) {
   auto options = std::make_shared<CompareOptions>();
-  CLI::App* app = parent.add_subcommand("compare", kDescription)->footer(kFooter);
+  CLI::App* app = parent.add_subcommand("compare", kDescription)->footer(kFooter)->group("Commands");
   app->add_option_function<std::string>(
          "--shape", [options](const std::string& text) { options->shape = parse_shape(text); },
          "batch, query heads, KV heads, query length, key length,\nhead size (default: 1,8,8,1024,1024,64)")

@@ -16,8 +16,9 @@ namespace {
 
 constexpr const char* kDescription = "Measures how well a model predicts a text: loss and perplexity.";
 constexpr const char* kFooter =
-    "The loss is the mean negative log-likelihood (natural logarithm) of the tokens, read in windows as long as\n"
-    "the model's context; the perplexity is exp(loss). A rest shorter than a window is left out.\n\n"
+    "The loss is the mean negative log-likelihood (natural logarithm) of the tokens, read in windows\n"
+    "as long as the model's context; the perplexity is exp(loss). A rest shorter than a window is left\n"
+    "out.\n\n"
     "Examples:\n"
     "  rapt eval model.safetensors --text book.txt\n"
     "  rapt eval model.safetensors --text book.txt --json | jq .perplexity";
@@ -65,7 +66,7 @@ int run(const EvalOptions& options) {
 
 Command add_eval(CLI::App& parent) {
   auto options = std::make_shared<EvalOptions>();
-  CLI::App* app = parent.add_subcommand("eval", kDescription)->footer(kFooter);
+  CLI::App* app = parent.add_subcommand("eval", kDescription)->footer(kFooter)->group("Commands");
   app->add_option("--text", options->text_path, "the text, in UTF-8")->type_name("FILE")->required()->check(not_empty());
   add_model_options(*app, options->model);
   app->add_flag("--json", options->json, "JSON in place of lines of label, tab, value");

@@ -1,4 +1,4 @@
-// From a status of the library, or an errno of stdout, to the exceptions of failure.h. Layer: tools.
+// Errors of the library and of the standard output. Layer: tools.
 #include "tools/rapt/failure.h"
 
 #include <cerrno>
@@ -6,24 +6,24 @@
 #include <cstring>
 
 namespace rapt::tool {
-namespace {
 
-// "rapt_model_load: x is not a safetensors file" without the name of the function, which a reader of the command never called.
-std::string library_text() {
-  const std::string text = rapt_last_error();
-  const std::size_t colon = text.find(": ");
-  return text.starts_with("rapt_") && colon != std::string::npos ? text.substr(colon + 2) : text;
+int exit_status(const Error& error) {
+  switch (error.status()) {
+    case RAPT_CANCELLED: return kExitInterrupted;
+    case RAPT_INVALID_ARGUMENT: return kExitUsage;
+    default: return kExitFailure;
+  }
 }
 
-}  // namespace
-
-void check(rapt_status status) {
-  switch (status) {
-    case RAPT_OK: return;
-    case RAPT_CANCELLED: throw Interrupted();
-    case RAPT_INVALID_ARGUMENT: throw UsageError(library_text());
-    default: throw Failure(library_text());
+std::string text_of(const Error& error) {
+  std::string text = error.what();
+  // More than one where a function called another: "rapt_model_load: rapt_context_create: ...".
+  while (text.starts_with("rapt_")) {
+    const std::size_t name = text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_");
+    if (name == std::string::npos || text.compare(name, 2, ": ") != 0) break;
+    text.erase(0, name + 2);
   }
+  return text;
 }
 
 void print(const std::string& text) {

@@ -1,9 +1,9 @@
-// How a subcommand fails: by exceptions that main.cpp turns into one line on stderr and an exit status. Layer: tools.
+// How a subcommand fails: by these exceptions and rapt::Error, which main.cpp turns into one line on stderr and an exit status. Layer: tools.
 #pragma once
 #include <stdexcept>
 #include <string>
 
-#include "rapt/rapt.h"
+#include "rapt/rapt.hpp"
 
 namespace rapt::tool {
 
@@ -12,21 +12,18 @@ inline constexpr int kExitFailure = 1;
 inline constexpr int kExitUsage = 2;
 inline constexpr int kExitInterrupted = 130;  // 128 + SIGINT, as shells have it
 
-// An argument is wrong; the text says what is right. Exit status 2.
-struct UsageError : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
 // The arguments are right, and yet it cannot be done. Exit status 1.
 struct Failure : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Ctrl-C. Exit status 130, no message.
+// Ctrl-C between two calls of the library. Exit status 130, no message.
 struct Interrupted : std::exception {};
 
-// Nothing for RAPT_OK; otherwise throws the one of the three that fits, with the library's own text.
-void check(rapt_status status);
+// The exit status of a failed call of the library, and its text without the name of the function, which a reader of the command
+// never called: "x is not a safetensors file" of "rapt_model_load: x is not a safetensors file".
+int exit_status(const Error& error);
+std::string text_of(const Error& error);
 
 // Writes `text` to stdout at once. Throws Failure when that is impossible (a full disk, a closed pipe).
 void print(const std::string& text);

@@ -16,12 +16,12 @@ namespace {
 
 constexpr const char* kDescription = "Writes text after a prompt, as it comes, to the standard output.";
 constexpr const char* kFooter =
-    "The text goes to the standard output without the prompt, and ends with a newline; all else goes to the\n"
-    "standard error. Ctrl-C ends the text (exit status 130). The same model, prompt, seed and options give the\n"
-    "same text, whatever the number of threads.\n\n"
+    "The text goes to the standard output without the prompt, and ends with a newline; all else goes\n"
+    "to the standard error. Ctrl-C ends the text (exit status 130). The same model, prompt, seed and\n"
+    "options give the same text, whatever the number of threads.\n\n"
     "Examples:\n"
     "  rapt generate model.safetensors --prompt 'To be, or not' --tokens 100\n"
-    "  rapt generate model.safetensors --prompt 'To be, or not' --temperature 0.8 --top-k 40 --seed 7 --stats";
+    "  rapt generate model.safetensors --prompt 'To be, or not' --temperature 0.8 --seed 7 --stats";
 
 struct GenerateOptions {
   ModelOptions model;
@@ -103,7 +103,7 @@ void add_sampling_options(CLI::App& app, GenerateOptions& options) {
       ->check(number_from(0));
   app.add_option("--top-k", options.top_k, "draw among the N most likely tokens; 0: among all\n(default: 0)")
       ->type_name("N")
-      ->check(whole_number(0, kMaxCount));
+      ->transform(whole_number(0, kMaxCount));
   app.add_option("--top-p", options.top_p, "draw among the most likely tokens that together have\nprobability P (default: 1)")
       ->type_name("P")
       ->check(number_above_up_to(0, 1));
@@ -113,26 +113,26 @@ void add_sampling_options(CLI::App& app, GenerateOptions& options) {
       ->check(number_above(0));
   app.add_option("--seed", options.seed, "of the random draws (default: 0)")
       ->type_name("N")
-      ->check(whole_number(0, std::numeric_limits<std::uint64_t>::max()));
+      ->transform(whole_number(0, std::numeric_limits<std::uint64_t>::max()));
 }
 
 }  // namespace
 
 Command add_generate(CLI::App& parent) {
   auto options = std::make_shared<GenerateOptions>();
-  CLI::App* app = parent.add_subcommand("generate", kDescription)->footer(kFooter);
+  CLI::App* app = parent.add_subcommand("generate", kDescription)->footer(kFooter)->group("Commands");
   app->add_option("--prompt", options->prompt, "the text to go on from, in UTF-8")
       ->type_name("TEXT")
       ->required()
       ->check(not_empty());
   app->add_option("--tokens", options->tokens, "how many tokens to write (default: 200)")
       ->type_name("N")
-      ->check(whole_number(1, std::numeric_limits<std::int64_t>::max()));
+      ->transform(whole_number(1, std::numeric_limits<std::int64_t>::max()));
   add_sampling_options(*app, *options);
   app->add_option("--chunk", options->chunk,
                   "tokens of the prompt that are computed together; never\nchanges the text (default: all)")
       ->type_name("N")
-      ->check(whole_number(1, std::numeric_limits<std::int64_t>::max()));
+      ->transform(whole_number(1, std::numeric_limits<std::int64_t>::max()));
   add_model_options(*app, options->model);
   app->add_flag("--stats", options->stats,
                 "tokens per second of the prompt and of the generation\n(after its first token), on the standard error");

@@ -9,7 +9,6 @@ class HelpFormatter : public CLI::Formatter {
   HelpFormatter() {
     column_width(28);
     label("Positionals", "Arguments");
-    label("Subcommands", "Commands");
   }
 
   // "Usage: rapt generate MODEL --prompt TEXT [OPTIONS]"

@@ -10,7 +10,7 @@
 namespace rapt::tool {
 namespace {
 
-constexpr const char* kDescription = "Shows the CPU, the instruction sets and the one chosen, caches, threads and backends.";
+constexpr const char* kDescription = "Shows the CPU, its instruction sets, caches, threads and the backends.";
 constexpr const char* kFooter =
     "The text has one fact a line, as fields separated by tabs; scripts had better read the JSON.\n"
     "RAPT_ISA in the environment lowers the instruction set that is chosen, here as everywhere.\n\n"
@@ -25,9 +25,7 @@ struct Availability {
 
 Availability availability(rapt_status status) {
   if (status == RAPT_OK) return {true, ""};
-  const std::string text = rapt_last_error();  // "rapt_isa_available: this CPU has no AVX-512"
-  const std::size_t colon = text.find(": ");
-  return {false, colon == std::string::npos ? text : text.substr(colon + 2)};
+  return {false, text_of(Error(status, rapt_last_error()))};
 }
 
 nlohmann::ordered_json item(const std::string& name, const Availability& is) {
@@ -89,7 +87,7 @@ std::string as_text(const rapt_machine_info& machine) {
 
 Command add_info(CLI::App& parent) {
   auto json = std::make_shared<bool>(false);
-  CLI::App* app = parent.add_subcommand("info", kDescription)->footer(kFooter);
+  CLI::App* app = parent.add_subcommand("info", kDescription)->footer(kFooter)->group("Commands");
   app->add_flag("--json", *json, "JSON in place of text");
   return {app, [json] {
             rapt_machine_info machine;

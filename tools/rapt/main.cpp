@@ -46,18 +46,19 @@ std::string unknown_word(const std::string& word, const CLI::App& app, const std
   return text;
 }
 
-// The text of a parse error in the words of this command. Validators' texts are "--tokens: is ...".
+// The text of a parse error in the words of this command. What CLI11 says begins with the name of the option.
 std::string parse_error_text(const CLI::ParseError& error, const CLI::App& app, const std::vector<std::string>& commands) {
-  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
-    const std::vector<std::string> extras = app.remaining(true);
-    if (!extras.empty()) return unknown_word(extras.front(), app, commands);
+  const std::vector<std::string> unknown = app.remaining(true);
+  if (!unknown.empty()) return unknown_word(unknown.front(), app, commands);
+  const std::string text = error.what();
+  const std::string option = text.substr(0, text.find(':'));
+  if (error.get_name() == "ValidationError") return option + text.substr(std::min(option.size() + 1, text.size()));
+  if (error.get_name() == "ArgumentMismatch") {
+    return option + (text.ends_with("missing") ? " needs a value" : " may stand only once");
   }
-  std::string text = error.what();
-  if (dynamic_cast<const CLI::ValidationError*>(&error) != nullptr) {
-    const std::size_t colon = text.find(": ");
-    if (colon != std::string::npos) text.erase(colon, 1);
-  } else if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
-    text = text.substr(0, text.find(':')) + " needs a value, and takes one only once";
+  if (error.get_name() == "ConversionError") {
+    const std::size_t name = text.find("--");  // "Could not convert: --json = maybe"
+    if (name != std::string::npos) return text.substr(name, text.find(' ', name) - name) + " takes no value";
   }
   return text;
 }
@@ -99,11 +100,14 @@ int run(int argc, char** argv) {
     return fail(who,
                 parse_error_text(error, asked, known ? std::vector<std::string>() : command_names) + "; see " + who + " --help",
                 kExitUsage);
-  } catch (const UsageError& error) {
-    return fail(who, error.what(), kExitUsage);
+  } catch (const Error& error) {
+    const int status = exit_status(error);
+    return status == kExitInterrupted ? status : fail(who, text_of(error), status);
   } catch (const Interrupted&) {
     return kExitInterrupted;
-  } catch (const std::exception& error) {  // Failure, std::bad_alloc
+  } catch (const std::bad_alloc&) {
+    return fail(who, "out of memory", kExitFailure);
+  } catch (const std::exception& error) {  // Failure
     return fail(who, error.what(), kExitFailure);
   }
 }

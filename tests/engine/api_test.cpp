@@ -1,0 +1,118 @@
+// The C ABI's edges: null pointers, sizes of structs, text to ids and back, contexts that cannot be.
+#include "tests/engine/support.h"
+
+namespace rapt::engine::testing {
+namespace {
+
+::testing::AssertionResult refused(rapt_status status, const std::vector<std::string>& parts) {
+  return failed_with(RAPT_INVALID_ARGUMENT, status, parts);
+}
+
+TEST(ApiTest, LoadNamesWhatIsWrong) {
+  rapt_model* model = nullptr;
+  rapt_model_params params;
+  rapt_model_params_init(&params);
+  EXPECT_TRUE(refused(rapt_model_load(nullptr, nullptr, &model), {"rapt_model_load: path is NULL"}));
+  EXPECT_TRUE(refused(rapt_model_load(kModel.c_str(), nullptr, nullptr), {"model is NULL"}));
+  params.struct_size = 8;
+  EXPECT_TRUE(refused(rapt_model_load(kModel.c_str(), &params, &model), {"params->struct_size is 8"}));
+  rapt_model_params_init(&params);
+  params.backend = "nobody";
+  EXPECT_TRUE(refused(rapt_model_load(kModel.c_str(), &params, &model), {"nobody"}));
+  rapt_model_params_init(&params);
+  params.isa = "mmx";
+  EXPECT_TRUE(refused(rapt_model_load(kModel.c_str(), &params, &model), {"mmx"}));
+  rapt_model_params_init(&params);
+  params.num_threads = -1;
+  EXPECT_TRUE(refused(rapt_model_load(kModel.c_str(), &params, &model), {"num_threads"}));
+  EXPECT_TRUE(failed_with(RAPT_IO_ERROR, rapt_model_load("absent.safetensors", nullptr, &model), {"'absent.safetensors'"}));
+  EXPECT_TRUE(failed_with(RAPT_IO_ERROR, rapt_model_load("", nullptr, &model), {"cannot open"}));
+  EXPECT_TRUE(failed_with(RAPT_IO_ERROR, rapt_model_load(kData.c_str(), nullptr, &model), {"model.safetensors"}));
+  EXPECT_TRUE(
+      failed_with(RAPT_INVALID_FILE, rapt_model_load((kData + "/bpe/vocab.json").c_str(), nullptr, &model), {"vocab.json"}));
+  EXPECT_EQ(model, nullptr);
+}
+
+TEST(ApiTest, InfoChecksItsStruct) {
+  const ModelPtr model = load_model(kModel);
+  rapt_model_info info{};
+  EXPECT_TRUE(refused(rapt_model_get_info(model.get(), &info), {"info->struct_size is 0", "_init"}));
+  rapt_model_info_init(&info);
+  EXPECT_TRUE(refused(rapt_model_get_info(nullptr, &info), {"model is NULL"}));
+  EXPECT_TRUE(refused(rapt_model_get_info(model.get(), nullptr), {"info is NULL"}));
+  // A later version's longer struct: what it has more is left alone.
+  struct {
+    rapt_model_info info;
+    char more[16];
+  } later;
+  std::memset(&later, 0x55, sizeof later);
+  later.info.struct_size = sizeof later;
+  ASSERT_EQ(rapt_model_get_info(model.get(), &later.info), RAPT_OK);
+  EXPECT_EQ(later.info.struct_size, sizeof later);
+  EXPECT_EQ(std::string(later.more, sizeof later.more), std::string(16, 0x55));
+}
+
+TEST(ApiTest, TokenizeAsksAndCuts) {
+  const ModelPtr model = load_model(kModel);
+  const std::string text = "To be";
+  std::size_t count = 0;
+  ASSERT_EQ(rapt_tokenize(model.get(), text.data(), text.size(), nullptr, 0, &count), RAPT_OK) << rapt_last_error();
+  EXPECT_EQ(count, 5u);
+  std::int32_t ids[6] = {-7, -7, -7, -7, -7, -7};
+  ASSERT_EQ(rapt_tokenize(model.get(), text.data(), text.size(), ids, 3, &count), RAPT_OK);
+  EXPECT_TRUE(count == 5 && ids[2] != -7 && ids[3] == -7);
+  ASSERT_EQ(rapt_tokenize(model.get(), text.data(), text.size(), ids, 6, &count), RAPT_OK);
+  EXPECT_EQ(ids[5], -7);
+
+  std::size_t size = 0;
+  char back[8] = "zzzzzzz";
+  ASSERT_EQ(rapt_detokenize(model.get(), ids, 5, nullptr, 0, &size), RAPT_OK);
+  EXPECT_EQ(size, 5u);
+  ASSERT_EQ(rapt_detokenize(model.get(), ids, 5, back, 2, &size), RAPT_OK);
+  EXPECT_STREQ(back, "Tozzzzz");
+  ASSERT_EQ(rapt_detokenize(model.get(), ids, 5, back, sizeof back, &size), RAPT_OK);
+  EXPECT_STREQ(back, "To bezz");
+  ASSERT_EQ(rapt_tokenize(model.get(), nullptr, 0, nullptr, 0, &count), RAPT_OK);
+  EXPECT_EQ(count, 0u);
+  ASSERT_EQ(rapt_detokenize(model.get(), nullptr, 0, nullptr, 0, &size), RAPT_OK);
+  EXPECT_EQ(size, 0u);
+}
+
+TEST(ApiTest, TokenizeNamesWhatIsWrong) {
+  const ModelPtr model = load_model(kModel);
+  std::size_t n = 0;
+  std::int32_t ids[2] = {0, 65};
+  char text[4];
+  EXPECT_TRUE(refused(rapt_tokenize(nullptr, "a", 1, ids, 2, &n), {"model is NULL"}));
+  EXPECT_TRUE(refused(rapt_tokenize(model.get(), nullptr, 1, ids, 2, &n), {"text is NULL"}));
+  EXPECT_TRUE(refused(rapt_tokenize(model.get(), "a", 1, nullptr, 2, &n), {"ids is NULL"}));
+  EXPECT_TRUE(refused(rapt_tokenize(model.get(), "a", 1, ids, 2, nullptr), {"count is NULL"}));
+  EXPECT_TRUE(refused(rapt_tokenize(model.get(), "a#", 2, ids, 2, &n), {"'#' (U+0023) at byte 1"}));
+  EXPECT_TRUE(refused(rapt_detokenize(nullptr, ids, 1, text, 4, &n), {"model is NULL"}));
+  EXPECT_TRUE(refused(rapt_detokenize(model.get(), nullptr, 1, text, 4, &n), {"ids is NULL"}));
+  EXPECT_TRUE(refused(rapt_detokenize(model.get(), ids, 1, nullptr, 4, &n), {"text is NULL"}));
+  EXPECT_TRUE(refused(rapt_detokenize(model.get(), ids, 1, text, 4, nullptr), {"size is NULL"}));
+  EXPECT_TRUE(refused(rapt_detokenize(model.get(), ids, 2, text, 4, &n), {"ids[1] is 65", "0 to 64"}));
+}
+
+TEST(ApiTest, SessionsAndGenerationNameNullPointers) {
+  const ModelPtr model = load_model(kModel);
+  rapt_session* session = nullptr;
+  rapt_generate_params params;
+  rapt_generate_params_init(&params);
+  params.prompt = "a";
+  EXPECT_TRUE(refused(rapt_session_create(nullptr, &session), {"model is NULL"}));
+  EXPECT_TRUE(refused(rapt_session_create(model.get(), nullptr), {"session is NULL"}));
+  EXPECT_TRUE(refused(rapt_session_append(nullptr, nullptr, 0, nullptr, nullptr), {"session is NULL"}));
+  EXPECT_TRUE(refused(rapt_generate(nullptr, &params, nullptr), {"model is NULL"}));
+  EXPECT_TRUE(refused(rapt_generate(model.get(), nullptr, nullptr), {"params is NULL"}));
+  rapt_generate_stats stats{};
+  EXPECT_TRUE(refused(rapt_generate(model.get(), &params, &stats), {"stats->struct_size is 0"}));
+  EXPECT_EQ(rapt_session_length(nullptr), 0);
+  rapt_session_clear(nullptr);
+  rapt_session_free(nullptr);
+  rapt_model_free(nullptr);
+}
+
+}  // namespace
+}  // namespace rapt::engine::testing

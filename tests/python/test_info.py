@@ -1,0 +1,70 @@
+"""rapt.info(), rapt.explain(), the version, and the package as it is installed."""
+
+import importlib.metadata
+import importlib.resources
+import json
+import os
+import re
+
+import numpy as np
+import pytest
+
+import oracle
+import rapt
+
+
+def test_info():
+    info = rapt.info()
+    assert json.loads(json.dumps(info)) == info
+    levels = {e["name"]: e for e in info["isa_levels"]}
+    assert next(iter(levels)) == "scalar" and levels["scalar"]["available"]
+    available = [name for name, e in levels.items() if e["available"]]
+    assert info["best_isa"] == available[-1] and info["chosen_isa"] in available
+    assert info["chosen_isa"] == os.environ.get("RAPT_ISA", info["best_isa"])
+    for entry in info["isa_levels"] + info["backends"]:
+        assert entry["available"] == (entry["why_not"] is None)
+        assert entry["available"] or entry["name"] in entry["why_not"]
+    backends = {e["name"]: e for e in info["backends"]}
+    assert {"rapt", "reference", "onednn"} <= backends.keys()
+    assert backends["rapt"]["available"] and backends["reference"]["available"]
+    assert all(e["version"] for e in info["backends"])
+    assert info["cpu"] and info["openmp"]
+    assert 1 <= info["num_threads"] <= info["logical_cpus"] and info["threads_reason"]
+    assert all(info[name] >= 0 for name in ("l1d_bytes", "l2_bytes", "l3_bytes"))
+
+
+def test_levels_follow_the_cpu():
+    """Against Linux's own list of CPU features."""
+    with open("/proc/cpuinfo") as file:
+        flags = next((line.split(":")[1].split() for line in file if line.startswith("flags")), None)
+    if flags is None:
+        pytest.skip("no x86 feature list")
+    available = {e["name"]: e["available"] for e in rapt.info()["isa_levels"]}
+    assert available["avx2"] == ({"avx2", "fma"} <= set(flags))
+    assert available["avx512"] == ({"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx2", "fma"} <= set(flags))
+
+
+def test_version():
+    assert re.fullmatch(r"\d+\.\d+\.\d+", rapt.__version__)
+    assert rapt.__version__ == rapt.info()["version"] == importlib.metadata.version("rapt-attention")
+
+
+def test_explain(rng, isa, backend):
+    q, k, v = oracle.random_qkv(rng)
+    text = rapt.explain(q, k, v, causal=True, isa=isa, backend=backend, threads=1)
+    assert text.startswith(backend) and "\n" not in text
+    if backend == "rapt":
+        assert isa in text
+
+
+def test_explain_follows_the_arguments(rng):
+    q, k, v = oracle.random_qkv(rng, 1, 8, 2, 3, 5, 8)
+    assert "8 query heads on 2 KV heads" in rapt.explain(q, k, v)
+    assert rapt.explain(q, k, v) != rapt.explain(np.repeat(q, 40, axis=2), k, v)
+
+
+def test_the_package_is_typed_and_documented():
+    assert importlib.resources.files(rapt).joinpath("py.typed").is_file()
+    for name in rapt.__all__:
+        if callable(getattr(rapt, name)):
+            assert len(getattr(rapt, name).__doc__) > 100

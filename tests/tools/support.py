@@ -1,0 +1,62 @@
+"""What the tests of the rapt command share: running it, and the bundled model with what it must compute."""
+
+import json
+import os
+import pathlib
+import pty
+import re
+import shlex
+import struct
+import subprocess
+
+COMMAND = shlex.split(os.environ["RAPT_COMMAND"])  # with an emulator before it, perhaps
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+MODEL = str(REPOSITORY / "tools/models/nanogpt-char/model.safetensors")
+EVAL_TEXT = str(REPOSITORY / "tests/data/nanogpt-char/eval.txt")
+
+
+# Waiting threads sleep: two that spin on a busy machine make a test of seconds one of minutes.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+def golden():
+    """Prompt, text and losses that nanoGPT's own code computed: the metadata of the golden file."""
+    data = (REPOSITORY / "tests/data/nanogpt-char/golden.safetensors").read_bytes()
+    (size,) = struct.unpack("<Q", data[:8])
+    return json.loads(data[8 : 8 + size])["__metadata__"]
+
+
+def rapt(*arguments, **environment):
+    """The finished command: returncode, stdout, stderr."""
+    done = subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    done.stderr = re.sub(r"^qemu-.*: warning: .*\n", "", done.stderr, flags=re.MULTILINE)  # the emulator's, not ours
+    return done
+
+
+def start(*arguments, **options):
+    """The running command, with unbuffered pipes for what `options` does not say."""
+    pipes = {"bufsize": 0, "stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+    return subprocess.Popen([*COMMAND, *map(str, arguments)], **pipes)
+
+
+def run_with_terminal_as_stderr(*arguments, term="xterm"):
+    """(returncode, stdout, what the terminal got) with stderr on a pseudo-terminal."""
+    ours, theirs = pty.openpty()
+    process = start(*arguments, stderr=theirs, env={**os.environ, "TERM": term})
+    os.close(theirs)
+    shown = b""
+    try:
+        while piece := os.read(ours, 4096):
+            shown += piece
+    except OSError:  # EIO: the command has closed the terminal
+        pass
+    stdout, _ = process.communicate(timeout=300)
+    os.close(ours)
+    return process.returncode, stdout.decode(), shown.decode()

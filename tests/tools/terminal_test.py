@@ -1,0 +1,81 @@
+"""What a person at the terminal meets: the progress bar, Ctrl-C, and a reader that goes away."""
+
+import signal
+import subprocess
+import unittest
+
+from support import COMMAND, EVAL_TEXT, MODEL, run_with_terminal_as_stderr, start
+
+ENDLESS = ["generate", MODEL, "--prompt", "JULIET:", "--tokens", 10_000_000, "--temperature", 1]
+
+
+class Progress(unittest.TestCase):
+    def test_bar_on_a_terminal_is_erased_at_the_end(self):
+        status, stdout, shown = run_with_terminal_as_stderr("eval", MODEL, "--text", EVAL_TEXT)
+        self.assertEqual(status, 0)
+        self.assertTrue(stdout.startswith("tokens\t"))
+        self.assertRegex(shown, r"\rloading \[#* *\] +\d+ %")
+        self.assertRegex(shown, r"\rreading \[#+ *\] +\d+ %")
+        self.assertTrue(shown.endswith("\r\x1b[K"))
+
+    def test_no_bar_on_a_terminal_that_cannot_draw(self):
+        status, _, shown = run_with_terminal_as_stderr("eval", MODEL, "--text", EVAL_TEXT, term="dumb")
+        self.assertEqual((status, shown), (0, ""))
+
+    def test_no_bar_in_a_pipe(self):
+        process = start("eval", MODEL, "--text", EVAL_TEXT)
+        _, stderr = process.communicate(timeout=300)
+        self.assertEqual((process.returncode, stderr), (0, b""))
+
+
+class Interrupt(unittest.TestCase):
+    def test_text_ends_with_its_line_and_the_statistics(self):
+        process = start(*ENDLESS, "--stats")
+        first = process.stdout.read(1)
+        process.send_signal(signal.SIGINT)
+        rest, stderr = process.communicate(timeout=300)
+        self.assertEqual(process.returncode, 130)
+        self.assertEqual(len(first), 1)
+        self.assertTrue(rest.endswith(b"\n"))
+        lines = stderr.decode().splitlines()
+        self.assertEqual([line.split("\t")[0] for line in lines], ["prompt", "generation"])
+        written = int(lines[1].split("\t")[1].removesuffix(" tokens"))
+        self.assertIn(written - len(first + rest), (0, -1))  # one newline may be added
+
+    def test_eval_and_compare_stop_without_a_result(self):
+        for arguments in [["eval", MODEL, "--text", "/dev/stdin"], ["compare", "--shape", "4,8,8,2048,2048,64"]]:
+            with self.subTest(arguments=arguments):
+                process = start(*arguments, stdin=subprocess.PIPE)
+                if arguments[0] == "eval":
+                    with open(EVAL_TEXT, "rb") as text:
+                        process.stdin.write(text.read() * 200)
+                process.stdin.close()
+                process.stdin = None
+                with self.assertRaises(subprocess.TimeoutExpired):
+                    process.wait(timeout=1)
+                process.send_signal(signal.SIGINT)
+                stdout, stderr = process.communicate(timeout=300)
+                self.assertEqual((process.returncode, stdout, stderr), (130, b"", b""))
+
+
+class ClosedPipe(unittest.TestCase):
+    def test_ends_silently_when_the_reader_goes_away(self):
+        process = start(*ENDLESS)
+        process.stdout.read(1)
+        process.stdout.close()
+        self.assertEqual(process.wait(timeout=300), -signal.SIGPIPE)
+        self.assertEqual(process.stderr.read(), b"")
+        process.stderr.close()
+
+    def test_ends_with_a_message_where_the_signal_is_ignored(self):
+        process = subprocess.Popen(
+            ["sh", "-c", "trap '' PIPE; exec \"$@\"", "sh", *COMMAND, *map(str, ENDLESS)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        process.stdout.read(1)
+        process.stdout.close()
+        self.assertEqual(process.wait(timeout=300), 1)
+        self.assertEqual(process.stderr.read(), b"rapt generate: cannot write to the standard output: Broken pipe\n")
+        process.stderr.close()
+
