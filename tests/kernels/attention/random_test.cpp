@@ -43,6 +43,6 @@ std::vector<const char*> levels() {
   for (int i = 0; rapt_isa_name(i); ++i) names.push_back(rapt_isa_name(i));
   return names;
 }
-INSTANTIATE_TEST_SUITE_P(Levels, RandomCases, ::testing::ValuesIn(levels()), [](const auto& info) { return std::string(info.param); });
+INSTANTIATE_TEST_SUITE_P(Levels, RandomCases, ::testing::ValuesIn(levels()), [](const auto& level) { return std::string(level.param); });
 
 }  // namespace
