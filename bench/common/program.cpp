@@ -158,7 +158,7 @@ double measure_peak(const std::string& isa, int threads) {
 void measure_dram(const std::string& isa, int threads) {
   const MachineLoops* loops = machine_loops(isa.c_str());
   if (!loops) throw BadInput("bench/machine has no loops for the ISA level " + isa);
-  const double rate = read_rate(*loops, dram_bytes(machine_info().l3_bytes, threads), threads, 0.3).best;
+  const double rate = read_rate(*loops, dram_bytes(machine_info().l3_bytes, threads), threads, 0.3).median;
   add_context("dram_read", format("%.1f GB/s", rate / 1e9));
 }
 

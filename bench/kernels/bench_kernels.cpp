@@ -1,4 +1,4 @@
-// bench_kernels: the kernels of each ISA level alone, for tuning: gemm as Q K', P V and a linear layer, the softmax pass, packing.
+// bench_kernels: the kernels of each ISA level alone, for tuning: gemm as Q K', P V and a linear layer, softmax, packing.
 // Layer: bench. Registers what kernels/ops/*_bench.cpp define.
 #include "bench/common/program.h"
 #include "bench/kernels/kernel_bench.h"

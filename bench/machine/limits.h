@@ -7,7 +7,7 @@
 
 namespace rapt::bench {
 
-// Work a second of all threads together; each thread repeats a piece of about a millisecond until the time is over.
+// Work a second of all threads together; each thread repeats a piece of about 0.1 ms until the time is over.
 struct Rate {
   double best = 0;           // sum over the threads of the fastest piece of each
   double median = 0;         // sum over the threads of their median piece

@@ -8,10 +8,11 @@ namespace rapt::engine {
 
 class Buffer {
  public:
-  // Room for a * b * c floats, none of them kept. Throws std::bad_alloc, also where the product overflows.
+  // Room for a * b * c floats, none of them kept. Throws std::bad_alloc, also where the product overflows or would not fit
+  // into the address space of a process.
   void resize(std::int64_t a, std::int64_t b, std::int64_t c = 1) {
     std::int64_t count;
-    if (__builtin_mul_overflow(a, b, &count) || __builtin_mul_overflow(count, c, &count) || count > INT64_MAX / 8) {
+    if (__builtin_mul_overflow(a, b, &count) || __builtin_mul_overflow(count, c, &count) || count > kMost) {
       throw std::bad_alloc();
     }
     if (count <= capacity_) return;
@@ -23,6 +24,8 @@ class Buffer {
   float* data() { return data_.get(); }
 
  private:
+  static constexpr std::int64_t kMost = std::int64_t{1} << 45;  // 2^47 bytes
+
   std::unique_ptr<float[]> data_;
   std::int64_t capacity_ = 0;
 };

@@ -13,6 +13,7 @@
 #endif
 
 namespace rapt {
+#ifdef _OPENMP
 namespace {
 
 // MXCSR, the control word of vector arithmetic. GNU OpenMP's workers keep their own, so a caller's flush-to-zero mode would
@@ -28,17 +29,14 @@ void set_float_mode(unsigned) {}
 // While it lives, OpenMP regions that this thread's tasks start (oneDNN's) run on this thread alone. In a parallel region they
 // do anyway; outside one they would take as many threads as there are CPUs.
 class NoFurtherThreads {
-#ifdef _OPENMP
  public:
   NoFurtherThreads() { omp_set_num_threads(1); }
   ~NoFurtherThreads() { omp_set_num_threads(before_); }
 
  private:
   const int before_ = omp_get_max_threads();
-#endif
 };
 
-#ifdef _OPENMP
 // Whether this process is a child whose parent had started OpenMP threads.
 bool forked_after_parallel() {
   static std::atomic<pid_t> first_user{0};
@@ -46,9 +44,9 @@ bool forked_after_parallel() {
   pid_t expected = 0;
   return !first_user.compare_exchange_strong(expected, self) && expected != self;
 }
-#endif
 
 }  // namespace
+#endif
 
 void parallel_for(int num_threads, std::int64_t num_tasks, TaskRef f) {
   const int threads = static_cast<int>(std::min<std::int64_t>(num_threads, num_tasks));
@@ -66,9 +64,10 @@ void parallel_for(int num_threads, std::int64_t num_tasks, TaskRef f) {
     }
     return;
   }
-#endif
+  const NoFurtherThreads none;
+#else
   (void)threads;
-  [[maybe_unused]] const NoFurtherThreads none;
+#endif
   for (std::int64_t task = 0; task < num_tasks; ++task) f(task, 0);
 }
 

@@ -1,0 +1,114 @@
+// What the engine calls (kernels/kernels.h): linear layers over packed weights, and element-wise operations over many rows.
+// Against double, and bit for bit for any number of rows and threads.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "kernels/kernels.h"
+#include "tests/kernels/ops/level_test.h"
+#include "tests/support/runner.h"
+
+namespace rapt::test {
+namespace {
+
+class Linear : public testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override { RAPT_SKIP_IF_UNAVAILABLE(GetParam()); }
+  Runner runner() const { return {"rapt", GetParam()}; }
+};
+
+struct Layer {
+  Layer(const Context& context, std::int64_t in, std::int64_t out)
+      : weight(out, in, 0, Place::kHeap, 2), bias(1, out, 0, Place::kHeap, 3) {
+    packed = PackedWeight(context.get(), weight.data(), out, in);
+  }
+  Matrix weight, bias;
+  PackedWeight packed;
+};
+
+TEST_P(Linear, SmokeIsXTimesWPlusBias) {
+  const Context context(runner(), 2);
+  for (const std::int64_t in : {1, 3, 16, 100, 513})
+    for (const std::int64_t out : {1, 7, 16, 63, 65, 130, 300})
+      for (const std::int64_t rows : {0, 1, 5, 97, 200}) {
+        if (in * out * rows > 4000000) continue;
+        const Layer layer(context, in, out);
+        const Matrix x(rows, in, 3), y(rows, out, 5, Place::kHeap, 4), before(rows, out, 0, Place::kHeap, 4);
+        for (const bool accumulate : {false, true}) {
+          const bool with_bias = !accumulate || in == 16;
+          if (accumulate) y.tensor.set_values(before.tensor.values());
+          linear(context.get(), rows, x.data(), x.stride(), layer.packed, with_bias ? layer.bias.data() : nullptr, y.data(),
+                 y.stride(), accumulate);
+          EXPECT_TRUE(y.tensor.surroundings_intact());
+          for (std::int64_t r = 0; r < rows; r += 1 + rows / 9)
+            for (std::int64_t o = 0; o < out; ++o) {
+              double sum = accumulate ? static_cast<double>(before.at(r, o)) : 0, size = std::abs(sum);
+              for (std::int64_t i = 0; i < in; ++i) {
+                const double term = static_cast<double>(x.at(r, i)) * static_cast<double>(layer.weight.at(o, i));
+                sum += term;
+                size += std::abs(term);
+              }
+              if (with_bias)
+                sum += static_cast<double>(layer.bias.at(0, o)), size += std::abs(static_cast<double>(layer.bias.at(0, o)));
+              ASSERT_NEAR(y.at(r, o), sum, 5 * 0x1p-24 * size) << rows << " x " << in << " x " << out << ", " << r << ", " << o;
+            }
+        }
+      }
+}
+
+TEST_P(Linear, SameBitsForAnyRowsAndThreads) {
+  const std::int64_t in = 600, out = 330, rows = 150;
+  const Context one(runner(), 1);
+  const Layer layer(one, in, out);
+  const Matrix x(rows, in), expected(rows, out);
+  linear(one.get(), rows, x.data(), in, layer.packed, layer.bias.data(), expected.data(), out);
+  for (const int threads : {1, 2, 3, 7}) {
+    const Context context(runner(), threads);
+    for (const std::int64_t chunk : {1, 7, 64, 150}) {
+      const Matrix y(rows, out, 0, Place::kHeap, 9);
+      for (std::int64_t first = 0; first < rows; first += chunk)
+        linear(context.get(), std::min(chunk, rows - first), x.row(first), in, layer.packed, layer.bias.data(), y.row(first),
+               out);
+      EXPECT_EQ(count_different_bits(expected.tensor, y.tensor), 0) << threads << " threads, chunks of " << chunk;
+    }
+  }
+}
+
+TEST_P(Linear, PackedWeightKnowsItsSizes) {
+  const Context context(runner());
+  const Layer layer(context, 7, 5);
+  EXPECT_EQ(layer.packed.in_features(), 7);
+  EXPECT_EQ(layer.packed.out_features(), 5);
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(layer.packed.panels()) % 64, 0u);
+  EXPECT_EQ(PackedWeight().panels(), nullptr);
+}
+
+TEST_P(Linear, ElementwiseIsTheKernelForAnyThreads) {
+  const KernelTable& kernels = *kernel_table(GetParam().c_str());
+  const std::int64_t rows = 77, dim = 700;  // several tasks of 16 Ki elements
+  const Matrix weight(1, dim, 0, Place::kHeap, 5), bias(1, dim, 0, Place::kHeap, 6), other(rows, dim, 0, Place::kHeap, 7);
+  Matrix normal(rows, dim), erf(rows, dim), tanh(rows, dim), sum(rows, dim);
+  kernels.layer_norm(rows, dim, normal.data(), weight.data(), bias.data(), 1e-5f, normal.data());
+  kernels.gelu_erf(rows * dim, erf.data());
+  kernels.gelu_tanh(rows * dim, tanh.data());
+  kernels.add_rows(rows, dim, other.data(), dim, sum.data(), dim);
+  for (const int threads : {1, 2, 3}) {
+    const Context context(runner(), threads);
+    const Matrix a(rows, dim), b(rows, dim), c(rows, dim), d(rows, dim);
+    layer_norm(context.get(), rows, dim, a.data(), weight.data(), bias.data(), 1e-5f, a.data());
+    gelu_erf(context.get(), rows * dim, b.data());
+    gelu_tanh(context.get(), rows * dim, c.data());
+    add(context.get(), rows, dim, other.data(), d.data());
+    EXPECT_EQ(count_different_bits(a.tensor, normal.tensor), 0);
+    EXPECT_EQ(count_different_bits(b.tensor, erf.tensor), 0);
+    EXPECT_EQ(count_different_bits(c.tensor, tanh.tensor), 0);
+    EXPECT_EQ(count_different_bits(d.tensor, sum.tensor), 0);
+  }
+}
+
+RAPT_INSTANTIATE_FOR_LEVELS(Linear);
+
+}  // namespace
+}  // namespace rapt::test

@@ -1,0 +1,111 @@
+// gemm, bit for bit against the sum that kernel_table.h promises: along k, one multiply-add a step, whatever m and n.
+#include "tests/kernels/ops/level_test.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace rapt::test {
+namespace {
+
+class Gemm : public LevelTest {
+ protected:
+  enum class Panels { kPacked, kInPlace };
+
+  // C against the plain sums for one shape; returns how many elements have other bits.
+  std::int64_t count_wrong(std::int64_t m, std::int64_t n, std::int64_t k, Panels kind, bool accumulate, Place place) const {
+    name_case_for_faults("gemm " + GetParam() + " m " + std::to_string(m) + ", n " + std::to_string(n) + ", k " +
+                         std::to_string(k));
+    const std::int64_t gap = place == Place::kHeap ? 3 : 0;
+    const Matrix a(m, k, gap, place, 1), b(k, n, gap, place, 2), c(m, n, gap, place, 3);
+    const std::vector<float> before = c.tensor.values();
+    const std::vector<float> packed = pack(b);
+    // The packed copy in guarded memory: its last panel is whole.
+    const Memory panels(static_cast<std::int64_t>(packed.size()), place);
+    std::copy(packed.begin(), packed.end(), panels.data());
+    const PanelView view = kind == Panels::kPacked ? PanelView{panels.data(), kernels().nr, k * kernels().nr}
+                                                   : PanelView{b.data(), b.stride(), kernels().nr};
+    kernels().gemm(m, n, k, a.data(), a.stride(), view, c.data(), c.stride(), accumulate);
+    std::int64_t wrong = !c.tensor.surroundings_intact();
+    for (std::int64_t i = 0; i < m; ++i)
+      for (std::int64_t j = 0; j < n; ++j) {
+        float sum = accumulate ? before[static_cast<std::size_t>(i * n + j)] : 0.0f;
+        for (std::int64_t p = 0; p < k; ++p) sum = multiply_add(a.at(i, p), b.at(p, j), sum);
+        wrong += !same_bits(sum, c.at(i, j));
+      }
+    return wrong;
+  }
+
+ private:
+  // The columns past n hold NaN: whatever gemm computes from them must not be seen.
+  std::vector<float> pack(const Matrix& b) const {
+    const std::int64_t nr = kernels().nr, k = b.rows(), n = b.columns();
+    std::vector<float> panels(static_cast<std::size_t>((n + nr - 1) / nr * nr * k), NAN);
+    for (std::int64_t p = 0; p < k; ++p)
+      for (std::int64_t j = 0; j < n; ++j) panels[static_cast<std::size_t>(j / nr * nr * k + p * nr + j % nr)] = b.at(p, j);
+    return panels;
+  }
+};
+
+TEST_P(Gemm, SmokeAllTailsOfRowsAndColumns) {
+  const std::int64_t depths[] = {1, 2, 3, 4, 5, 8, 17};
+  std::uint64_t turn = 0;
+  for (std::int64_t m = 1; m <= 2 * kernels().mr + 1; ++m)
+    for (std::int64_t n = 1; n <= 2 * kernels().nr + 1; ++n, ++turn)
+      for (const Panels kind : {Panels::kPacked, Panels::kInPlace})
+        ASSERT_EQ(count_wrong(m, n, depths[turn % 7], kind, turn % 2, Place::kHeap), 0)
+            << m << " x " << n << " x " << depths[turn % 7] << (kind == Panels::kPacked ? ", packed" : ", in place");
+}
+
+// k is walked in pieces of at most 256, between which C lies in memory.
+TEST_P(Gemm, Depths) {
+  for (const std::int64_t k : {0, 1, 2, 3, 4, 5, 6, 7, 127, 128, 129, 255, 256, 257, 384, 511, 512, 513, 1000})
+    for (const bool accumulate : {false, true})
+      for (const Panels kind : {Panels::kPacked, Panels::kInPlace})
+        for (const std::int64_t m : {1, 4, 7}) {
+          const std::int64_t n = kernels().nr + 5;
+          ASSERT_EQ(count_wrong(m, n, k, kind, accumulate, Place::kHeap), 0) << m << " x " << n << " x " << k;
+        }
+}
+
+TEST_P(Gemm, SmokeGuardPages) {
+  for (const Place place : {Place::kBeforeGuard, Place::kAfterGuard})
+    for (std::int64_t m = 1; m <= kernels().mr + 1; ++m)
+      for (std::int64_t n = 1; n <= kernels().nr + kernels().nr / 2 + 1; n += n < 40 ? 1 : 5)
+        for (const std::int64_t k : {1, 6})
+          for (const Panels kind : {Panels::kPacked, Panels::kInPlace})
+            ASSERT_EQ(count_wrong(m, n, k, kind, m % 2, place), 0) << m << " x " << n << " x " << k;
+}
+
+// Rows of B may run backwards or repeat: values in place at any stride.
+TEST_P(Gemm, AnyStrideOfB) {
+  const std::int64_t m = 5, n = kernels().nr + 3, k = 9;
+  const Matrix a(m, k), b(k, n), c(m, n);
+  for (const std::int64_t stride : {-n, std::int64_t{0}}) {
+    const float* const first = stride < 0 ? b.row(k - 1) : b.row(0);
+    kernels().gemm(m, n, k, a.data(), k, {first, stride, kernels().nr}, c.data(), n, false);
+    for (std::int64_t i = 0; i < m; ++i)
+      for (std::int64_t j = 0; j < n; ++j) {
+        float sum = 0;
+        for (std::int64_t p = 0; p < k; ++p) sum = multiply_add(a.at(i, p), first[p * stride + j], sum);
+        EXPECT_TRUE(same_bits(sum, c.at(i, j)));
+      }
+  }
+}
+
+// NaN and infinity stay in their row of A and their column of B.
+TEST_P(Gemm, NotANumberStaysInItsRowAndColumn) {
+  const std::int64_t m = 2 * kernels().mr + 1, n = 2 * kernels().nr + 3, k = 10;
+  for (const float bad : {NAN, INFINITY}) {
+    const Matrix a(m, k), b(k, n), c(m, n);
+    a.at(m / 2, 3) = bad;
+    b.at(4, n / 2) = bad;
+    kernels().gemm(m, n, k, a.data(), k, {b.data(), n, kernels().nr}, c.data(), n, false);
+    for (std::int64_t i = 0; i < m; ++i)
+      for (std::int64_t j = 0; j < n; ++j) EXPECT_EQ(std::isfinite(c.at(i, j)), i != m / 2 && j != n / 2) << i << ", " << j;
+  }
+}
+
+RAPT_INSTANTIATE_FOR_LEVELS(Gemm);
+
+}  // namespace
+}  // namespace rapt::test

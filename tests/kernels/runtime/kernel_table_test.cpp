@@ -1,0 +1,78 @@
+// The list of levels and their tables.
+#include "kernels/runtime/kernel_table.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <string>
+
+#include "kernels/runtime/machine.h"
+#include "tests/support/runner.h"
+
+namespace rapt::test {
+namespace {
+
+// Every level needs what the one below it needs, so that "best" means the last one the CPU has.
+TEST(KernelTableTest, SmokeLevelsGrow) {
+  std::uint32_t needed = 0;
+  bool all_so_far = true;
+  int count = 0;
+  for (; isa_at(count); ++count) {
+    EXPECT_EQ(isa_at(count)->cpu_features & needed, needed) << isa_at(count)->name;
+    needed = isa_at(count)->cpu_features;
+    const bool has = (needed & ~cpu_features()) == 0;
+    EXPECT_TRUE(all_so_far || !has) << isa_at(count)->name;
+    all_so_far = has;
+    EXPECT_STREQ(rapt_isa_name(count), isa_at(count)->name);
+  }
+  ASSERT_GE(count, 1);
+  EXPECT_STREQ(isa_at(0)->name, "scalar");
+  EXPECT_EQ(isa_at(0)->cpu_features, 0u);
+  EXPECT_EQ(isa_at(-1), nullptr);
+}
+
+TEST(KernelTableTest, SmokeTablesAreComplete) {
+  for (int i = 0; isa_at(i); ++i) {
+    const KernelTable* table = kernel_table(isa_at(i)->name);
+    ASSERT_EQ(table != nullptr, (isa_at(i)->cpu_features & ~cpu_features()) == 0) << isa_at(i)->name;
+    EXPECT_EQ(table, kernel_table(isa_at(i)->name)) << "built again";
+    if (!table) continue;
+    EXPECT_STREQ(table->isa, isa_at(i)->name);
+    EXPECT_NE(std::string(table->gemm_name).find("__" + std::string(table->isa)), std::string::npos) << table->gemm_name;
+    EXPECT_NE(std::string(table->gemm_name).find(std::to_string(table->mr) + "x" + std::to_string(table->nr)),
+              std::string::npos)
+        << table->gemm_name;
+    EXPECT_GE(table->mr, 1);
+    EXPECT_LE(table->mr, 16) << "attention.cpp's kMaxTileRows";
+    EXPECT_EQ(table->nr % 4, 0);
+    // All entries between the two ends of the table are pointers; none may be missing.
+    const auto* first = reinterpret_cast<const char*>(&table->gemm);
+    const auto* last = reinterpret_cast<const char*>(&table->add_rows);
+    for (const char* entry = first; entry <= last; entry += sizeof(void*)) {
+      void* pointer;
+      std::memcpy(&pointer, entry, sizeof pointer);
+      EXPECT_NE(pointer, nullptr) << table->isa << ", entry " << (entry - first) / static_cast<std::ptrdiff_t>(sizeof(void*));
+    }
+  }
+}
+
+// Panels and tiles never shrink from one level to the next.
+TEST(KernelTableTest, TilesGrowWithTheLevel) {
+  int mr = 0, nr = 0;
+  for (const std::string& level : all_levels()) {
+    const KernelTable* table = kernel_table(level.c_str());
+    if (!table) continue;
+    EXPECT_GE(table->mr, mr);
+    EXPECT_GE(table->nr, nr);
+    mr = table->mr;
+    nr = table->nr;
+  }
+}
+
+TEST(KernelTableTest, NoSuchLevel) {
+  EXPECT_EQ(kernel_table("avx3"), nullptr);
+  EXPECT_EQ(kernel_table(""), nullptr);
+}
+
+}  // namespace
+}  // namespace rapt::test
