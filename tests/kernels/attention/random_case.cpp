@@ -48,7 +48,12 @@ RandomCase random_case(std::mt19937_64& random) {
 std::string to_string(const RandomCase& c) {
   std::string text;
   for (const CaseField& f : case_fields())
-    if (c.*f.value != f.simplest) text += (text.empty() ? "" : " ") + std::string(f.name) + "=" + std::to_string(c.*f.value);
+    if (c.*f.value != f.simplest) {
+      if (!text.empty()) text += ' ';
+      text += f.name;
+      text += '=';
+      text += std::to_string(c.*f.value);
+    }
   return text;
 }
 

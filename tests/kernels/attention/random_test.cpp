@@ -1,4 +1,4 @@
-// Random calls against the double reference. RAPT_RANDOM_CASES sets how many (default 3,000), RAPT_RANDOM_SEED the seed;
+// Random calls against the double reference. RAPT_RANDOM_CASES sets how many (default 500, in the full tier 20,000), RAPT_RANDOM_SEED the seed;
 // RAPT_RANDOM_CASE="batch=2 ..." replays one, as a failure prints it.
 #include <gtest/gtest.h>
 
@@ -8,6 +8,7 @@
 
 #include "rapt/rapt.h"
 #include "tests/kernels/attention/random_case.h"
+#include "tests/support/runner.h"
 
 namespace {
 
@@ -27,7 +28,7 @@ TEST_P(RandomCases, AgreeWithReference) {
     EXPECT_EQ(run_case(parse_case(text), isa), "");
     return;
   }
-  const std::uint64_t count = from_environment("RAPT_RANDOM_CASES", 3000), seed = from_environment("RAPT_RANDOM_SEED", 20261124);
+  const std::uint64_t count = from_environment("RAPT_RANDOM_CASES", rapt::test::full_tier() ? 20000 : 500), seed = from_environment("RAPT_RANDOM_SEED", 20261124);
   std::cout << count << " cases from RAPT_RANDOM_SEED=" << seed << "\n";
   std::mt19937_64 random(seed);
   for (std::uint64_t i = 0; i < count; ++i) {
