@@ -26,6 +26,18 @@ class AttentionAccuracy : public testing::TestWithParam<Runner> {
   bool skips(std::uint64_t turn) const { return GetParam().backend == "onednn" && !full_tier() && turn % 8 != 0; }
 };
 
+// A little of everything, for emulated CPUs.
+TEST_P(AttentionAccuracy, Smoke) {
+  const Context context(GetParam());
+  for (const rapt_causal causal : kCausals)
+    for (const Sizes& shape :
+         {Sizes{1, 1, 1, 1, 1, 1}, Sizes{2, 4, 2, 7, 33, 17, 20}, Sizes{1, 2, 1, 40, 300, 64}, Sizes{1, 2, 2, 1, 1100, 9}}) {
+      Sizes sizes = shape;
+      sizes.causal = causal;
+      expect_right(context, Call(sizes));
+    }
+}
+
 // Every pair of lengths, so every way in which q_len and kv_len disagree under both causal corners. The head sizes take turns.
 TEST_P(AttentionAccuracy, Lengths) {
   const Context context(GetParam());

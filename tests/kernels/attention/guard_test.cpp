@@ -60,7 +60,7 @@ class AttentionGuard : public testing::TestWithParam<Runner> {
   mutable int turn_ = 0;
 };
 
-TEST_P(AttentionGuard, SmokeLengths) {
+TEST_P(AttentionGuard, Lengths) {
   for (std::int64_t length = 1; length <= 130; length += length < 34 ? 1 : 19)
     for (const std::int64_t other : {1, 5, 16, 33, 70}) {
       run_at_both_ends({1, 2, 1, length, other, 5, 7, RAPT_CAUSAL_BOTTOM_RIGHT});

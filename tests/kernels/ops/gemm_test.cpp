@@ -67,7 +67,7 @@ TEST_P(Gemm, Depths) {
         }
 }
 
-TEST_P(Gemm, SmokeGuardPages) {
+TEST_P(Gemm, GuardPages) {
   for (const Place place : {Place::kBeforeGuard, Place::kAfterGuard})
     for (std::int64_t m = 1; m <= kernels().mr + 1; ++m)
       for (std::int64_t n = 1; n <= kernels().nr + kernels().nr / 2 + 1; n += n < 40 ? 1 : 5)

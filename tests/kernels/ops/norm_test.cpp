@@ -42,14 +42,20 @@ void expect_normal(const KernelTable& kernels, std::int64_t rows, std::int64_t d
   }
 }
 
+void expect_layer_norms(const KernelTable& kernels, Place place) {
+  for (std::int64_t dim = 1; dim <= 130; ++dim)
+    for (const bool with_bias : {false, true}) {
+      name_case_for_faults("layer_norm " + std::string(kernels.isa) + " of " + std::to_string(dim));
+      expect_normal(kernels, 3, dim, 0, with_bias, place);
+    }
+}
+
 TEST_P(Norm, SmokeLayerNorm) {
-  for (const Place place : kPlaces)
-    for (std::int64_t dim = 1; dim <= 130; ++dim)
-      for (const bool with_bias : {false, true}) {
-        name_case_for_faults("layer_norm " + GetParam() + " of " + std::to_string(dim));
-        expect_normal(kernels(), 3, dim, 0, with_bias, place);
-      }
+  expect_layer_norms(kernels(), Place::kHeap);
   for (const std::int64_t dim : {384, 768, 1000, 1601, 4096}) expect_normal(kernels(), 2, dim, 0, true, Place::kHeap);
+}
+TEST_P(Norm, LayerNormAtGuardPages) {
+  for (const Place place : kGuarded) expect_layer_norms(kernels(), place);
 }
 
 TEST_P(Norm, LayerNormWithALargeMean) {

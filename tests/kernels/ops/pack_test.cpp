@@ -10,8 +10,6 @@ namespace {
 
 class Pack : public LevelTest {};
 
-std::int64_t round_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b * b; }
-
 // Where n rows a stride apart lie.
 std::vector<const void*> rows_at(const float* first, std::int64_t n, std::int64_t stride) {
   std::vector<const void*> rows;
@@ -19,38 +17,50 @@ std::vector<const void*> rows_at(const float* first, std::int64_t n, std::int64_
   return rows;
 }
 
-TEST_P(Pack, SmokeTransposed) {
-  const std::int64_t nr = kernels().nr;
-  for (const Place place : kPlaces)
-    for (std::int64_t n = 1; n <= 2 * nr + 1; n += place == Place::kHeap || n < 20 ? 1 : 7)
-      for (const std::int64_t dim : {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 70}) {
-        name_case_for_faults("pack_transposed " + GetParam() + " of " + std::to_string(n) + " x " + std::to_string(dim));
-        const Matrix in(n, dim, place == Place::kHeap ? 5 : 0, place);
-        const Matrix out(1, round_up(n, nr) * dim, 0, place);
-        kernels().pack_transposed[0](n, dim, rows_at(in.data(), n, in.stride()).data(), nullptr, out.data());
-        ASSERT_TRUE(out.tensor.surroundings_intact());
-        for (std::int64_t row = 0; row < round_up(n, nr); ++row)
-          for (std::int64_t d = 0; d < dim; ++d)
-            ASSERT_EQ(out.at(0, row / nr * nr * dim + d * nr + row % nr), row < n ? in.at(row, d) : 0.0f)
-                << "row " << row << " of " << n << ", column " << d << " of " << dim;
-      }
+std::int64_t round_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b * b; }
+
+void expect_transposed(const KernelTable& kernels, Place place) {
+  const std::int64_t nr = kernels.nr;
+  for (std::int64_t n = 1; n <= 2 * nr + 1; n += place == Place::kHeap || n < 20 ? 1 : 7)
+    for (const std::int64_t dim : {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 70}) {
+      name_case_for_faults("pack_transposed " + std::string(kernels.isa) + " of " + std::to_string(n) + " x " +
+                           std::to_string(dim));
+      const Matrix in(n, dim, place == Place::kHeap ? 5 : 0, place);
+      const Matrix out(1, round_up(n, nr) * dim, 0, place);
+      kernels.pack_transposed[0](n, dim, rows_at(in.data(), n, in.stride()).data(), nullptr, out.data());
+      ASSERT_TRUE(out.tensor.surroundings_intact());
+      for (std::int64_t row = 0; row < round_up(n, nr); ++row)
+        for (std::int64_t d = 0; d < dim; ++d)
+          ASSERT_EQ(out.at(0, row / nr * nr * dim + d * nr + row % nr), row < n ? in.at(row, d) : 0.0f)
+              << "row " << row << " of " << n << ", column " << d << " of " << dim;
+    }
 }
 
-TEST_P(Pack, SmokePanels) {
-  const std::int64_t nr = kernels().nr;
-  for (const Place place : kPlaces)
-    for (std::int64_t dim = 1; dim <= 2 * nr + 1; dim += place == Place::kHeap || dim < 20 ? 1 : 7)
-      for (const std::int64_t rows : {1, 2, 3, 5, 8}) {
-        name_case_for_faults("pack_panels " + GetParam() + " of " + std::to_string(rows) + " x " + std::to_string(dim));
-        const Matrix in(rows, dim, place == Place::kHeap ? 5 : 0, place);
-        const Matrix out(1, rows * round_up(dim, nr), 0, place);
-        kernels().pack_panels[0](rows, dim, rows_at(in.data(), rows, in.stride()).data(), nullptr, out.data());
-        ASSERT_TRUE(out.tensor.surroundings_intact());
-        for (std::int64_t r = 0; r < rows; ++r)
-          for (std::int64_t d = 0; d < round_up(dim, nr); ++d)
-            ASSERT_EQ(out.at(0, d / nr * nr * rows + r * nr + d % nr), d < dim ? in.at(r, d) : 0.0f)
-                << "row " << r << " of " << rows << ", column " << d << " of " << dim;
-      }
+TEST_P(Pack, SmokeTransposed) { expect_transposed(kernels(), Place::kHeap); }
+TEST_P(Pack, TransposedAtGuardPages) {
+  for (const Place place : kGuarded) expect_transposed(kernels(), place);
+}
+
+void expect_panels(const KernelTable& kernels, Place place) {
+  const std::int64_t nr = kernels.nr;
+  for (std::int64_t dim = 1; dim <= 2 * nr + 1; dim += place == Place::kHeap || dim < 20 ? 1 : 7)
+    for (const std::int64_t rows : {1, 2, 3, 5, 8}) {
+      name_case_for_faults("pack_panels " + std::string(kernels.isa) + " of " + std::to_string(rows) + " x " +
+                           std::to_string(dim));
+      const Matrix in(rows, dim, place == Place::kHeap ? 5 : 0, place);
+      const Matrix out(1, rows * round_up(dim, nr), 0, place);
+      kernels.pack_panels[0](rows, dim, rows_at(in.data(), rows, in.stride()).data(), nullptr, out.data());
+      ASSERT_TRUE(out.tensor.surroundings_intact());
+      for (std::int64_t r = 0; r < rows; ++r)
+        for (std::int64_t d = 0; d < round_up(dim, nr); ++d)
+          ASSERT_EQ(out.at(0, d / nr * nr * rows + r * nr + d % nr), d < dim ? in.at(r, d) : 0.0f)
+              << "row " << r << " of " << rows << ", column " << d << " of " << dim;
+    }
+}
+
+TEST_P(Pack, SmokePanels) { expect_panels(kernels(), Place::kHeap); }
+TEST_P(Pack, PanelsAtGuardPages) {
+  for (const Place place : kGuarded) expect_panels(kernels(), place);
 }
 
 // Strides that run backwards or repeat a row.
