@@ -1,19 +1,18 @@
 // The C entry points of rapt.h, section 4: check the arguments, find the backend, run it. Layer: top of kernels/.
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <string>
 
+#include "kernels/attention/append.h"
 #include "kernels/attention/problem.h"
 #include "kernels/backend/backend.h"
 #include "kernels/runtime/context.h"
 #include "kernels/runtime/error.h"
-#include "kernels/runtime/parallel.h"
 
 using namespace rapt;
 
 namespace {
-bool has_output(const AttentionProblem& problem) { return problem.batch > 0 && problem.q_len > 0; }
+bool has_output(const AttentionProblem& problem) { return problem.num_sequences > 0 && (problem.max_q_len > 0 || problem.column_sums); }
 }  // namespace
 
 rapt_status rapt_attention(rapt_context* context, const rapt_attention_params* params) {
@@ -56,39 +55,13 @@ rapt_status rapt_workspace_size(rapt_context* context, const rapt_attention_para
   });
 }
 
-namespace {
-
-// One row: the weights of a and b are exp(lse_a) and exp(lse_b) over their sum. A side that saw nothing (-inf) has none, and
-// what stands in its row, which may be anything, does not matter. NaN of a side that saw something does, however small its weight.
-void merge_row(const MergeProblem& m, std::int64_t b, std::int64_t h, std::int64_t i) {
-  const double x = *m.lse_a.row(b, h, i), y = *m.lse_b.row(b, h, i);
-  const double top = x > y ? x : y;
-  const double shift = top == -INFINITY ? 0 : top;
-  const double wx = std::exp(x - shift), wy = std::exp(y - shift), sum = wx + wy;
-  const float* from_a = m.a.row(b, h, i);
-  const float* from_b = m.b.row(b, h, i);
-  float* out = m.out.row(b, h, i);
-  for (std::int64_t d = 0; d < m.a.dim; ++d) {
-    const double part_a = x == -INFINITY ? 0 : wx * static_cast<double>(from_a[d]);
-    const double part_b = y == -INFINITY ? 0 : wy * static_cast<double>(from_b[d]);
-    out[d] = sum == 0 ? 0.0f : static_cast<float>((part_a + part_b) / sum);
-  }
-  *m.lse.row(b, h, i) = static_cast<float>(sum == 0 ? -INFINITY : shift + std::log(sum));
-}
-
-}  // namespace
-
 rapt_status rapt_merge(rapt_context* context, const rapt_merge_params* params) {
   const char* where = "rapt_merge";
   return guarded(where, [&] {
     MergeProblem problem;
     if (const rapt_status status = make_merge_problem(params, where, &problem)) return status;
     if (const rapt_status status = default_if_null(context, where)) return status;
-    const std::int64_t heads = problem.a.heads, length = problem.a.length;
-    auto merge = [&](std::int64_t task, int) {
-      for (std::int64_t i = 0; i < length; ++i) merge_row(problem, task / heads, task % heads, i);
-    };
-    parallel_for(context->num_threads, problem.a.batch * heads, merge);
+    merge(problem, context->num_threads);
     return RAPT_OK;
   });
 }

@@ -1,6 +1,6 @@
 /* rapt: exact attention on a CPU. This header is the C ABI and its manual; read it top to bottom.
  *
- *   O = softmax(mask(softmax_scale * Q K')) V          for every batch and head
+ *   O = softmax(mask(bias(softcap(softmax_scale * Q K')))) V          for every batch and head
  *
  * 1. A first call
  *
@@ -61,7 +61,13 @@ RAPT_API const char* rapt_version(void);
 
 /* 3. Tensors ----------------------------------------------------------------------------------------------------- */
 
-typedef enum rapt_dtype { RAPT_F32 = 0 } rapt_dtype;
+typedef enum rapt_dtype {
+  RAPT_F32 = 0,
+  RAPT_BF16 = 1, /* the upper half of an f32 */
+  RAPT_F16 = 2,  /* IEEE half */
+  RAPT_I8 = 3,   /* K and V only, with k_scale and v_scale */
+  RAPT_BOOL = 4  /* masks only: one byte, 0 is false */
+} rapt_dtype;
 
 /* A view, not owning: four dimensions [batch, heads, length, dim], strides in elements (any sign; 0 repeats an input).
  * The last dimension is contiguous (strides[3] == 1, or shape[3] <= 1). [B, L, H, D] storage and a fused QKV projection
@@ -73,12 +79,13 @@ typedef struct rapt_tensor {
   int64_t strides[4];
 } rapt_tensor;
 
-/* A contiguous f32 tensor [batch, heads, length, dim]. Inputs are never written to, whatever the cast says. */
-static inline rapt_tensor rapt_tensor_f32(const float* data, int64_t batch, int64_t heads, int64_t length, int64_t dim) {
+/* A contiguous tensor [batch, heads, length, dim]. Inputs are never written to, whatever the cast says. */
+static inline rapt_tensor rapt_tensor_of(const void* data, rapt_dtype dtype, int64_t batch, int64_t heads, int64_t length,
+                                         int64_t dim) {
   rapt_tensor t;
   memset(&t, 0, sizeof t);
   memcpy(&t.data, &data, sizeof t.data);
-  t.dtype = RAPT_F32;
+  t.dtype = dtype;
   t.shape[0] = batch;
   t.shape[1] = heads;
   t.shape[2] = length;
@@ -90,26 +97,86 @@ static inline rapt_tensor rapt_tensor_f32(const float* data, int64_t batch, int6
   return t;
 }
 
+static inline rapt_tensor rapt_tensor_f32(const float* data, int64_t batch, int64_t heads, int64_t length, int64_t dim) {
+  return rapt_tensor_of(data, RAPT_F32, batch, heads, length, dim);
+}
+
 /* 4. Attention --------------------------------------------------------------------------------------------------- */
 
-/* Where the diagonal of a causal mask lies when q_len != kv_len. Query i sees key j when
- *   top left:      j <= i
- *   bottom right:  j <= i + kv_len - q_len       (the queries are the last of the keys' positions, as with a KV cache) */
+/* Every query has a position: query i of batch b stands at p = q_offsets[b] + i, key j at j. Causal and window limits are relative to
+ * it. Without q_offsets the corner decides:
+ *   top left:      p = i
+ *   bottom right:  p = i + kv_length - q_len      (the queries are the last of the keys' positions, as with a KV cache)
+ * and RAPT_CAUSAL_NONE with a window is bottom right. A causal query sees the keys j <= p. */
 typedef enum rapt_causal {
   RAPT_CAUSAL_NONE = 0,
   RAPT_CAUSAL_TOP_LEFT = 1,
   RAPT_CAUSAL_BOTTOM_RIGHT = 2
 } rapt_causal;
 
+/* How K lies in pages. PANELS: what the kernels read without packing, written by rapt_kv_append. */
+typedef enum rapt_kv_layout { RAPT_KV_ROWS = 0, RAPT_KV_PANELS = 1 } rapt_kv_layout;
+
+/* Changes the scores of one query row in place, after softcap, bias and ALiBi: s[0 .. num_keys-1] belong to the keys first_key,
+ * first_key + 1, ... Natural units; -INFINITY hides a key. Called from many threads at a time. */
+typedef struct rapt_score_row {
+  int64_t batch, head, query, first_key, num_keys;
+} rapt_score_row;
+typedef void (*rapt_score_fn)(float* s, const rapt_score_row* row, void* user);
+
+/* Only q, k, v and out are needed. A pointer that is NULL and a tensor whose data is NULL are not given. */
 typedef struct rapt_attention_params {
   size_t struct_size;   /* set by rapt_attention_params_init; how later versions know which fields you have */
-  rapt_tensor q;        /* [batch, num_q_heads, q_len, head_dim] */
+  rapt_tensor q;        /* [batch, num_q_heads, q_len, head_dim] f32, bf16 or f16 */
   rapt_tensor k;        /* [batch, num_kv_heads, kv_len, head_dim]; num_q_heads is a multiple of num_kv_heads, */
-  rapt_tensor v;        /* [batch, num_kv_heads, kv_len, head_dim_v]  and query head h reads KV head h / group_size */
-  rapt_tensor out;      /* [batch, num_q_heads, q_len, head_dim_v]; must not overlap q, k, v or itself */
-  rapt_tensor lse;      /* [batch, num_q_heads, q_len, 1] or data == NULL: log(sum(exp(scores))) of each row */
+  rapt_tensor v;        /* [batch, num_kv_heads, kv_len, head_dim_v]  and query head h reads KV head h / group_size; also i8 */
+  rapt_tensor out;      /* [batch, num_q_heads, q_len, head_dim_v] f32, bf16 or f16; must not overlap q, k, v or itself */
+  rapt_tensor lse;      /* [batch, num_q_heads, q_len, 1] f32 or not given: log(sum(exp(scores))) of each row */
   double softmax_scale; /* finite; NAN (the default) means 1 / sqrt(head_dim) */
   rapt_causal causal;
+
+  /* Masks that are intervals of keys; whatever lies outside costs nothing. */
+  int64_t window_left, window_right;   /* sees the keys p - window_left .. p + window_right; -1 (default): no limit */
+  const int64_t* kv_lengths;           /* [batch]: keys in use; the default is all of k */
+  const int64_t* q_offsets;            /* [batch]: position of query 0 */
+  const int64_t* prefix_lengths;       /* [batch]: keys below it are visible to every query (prefix LM); not with window_left */
+
+  /* Ragged batches: q, out and lse hold the queries of all sequences one after the other, k and v the keys; batch is 1. Sequence n
+   * has the queries cu_seqlens_q[n] .. cu_seqlens_q[n+1] - 1 and likewise keys. [batch] above is then [num_sequences]. */
+  int64_t num_sequences;
+  const int64_t *cu_seqlens_q, *cu_seqlens_k;  /* [num_sequences + 1], from 0, not falling; both or neither */
+
+  /* Masks read element by element, where a block is not hidden as a whole. Extents of 1 are broadcast. */
+  rapt_tensor mask;        /* [batch, num_q_heads, q_len, kv_len] bool (true: attend), or f32, bf16, f16: added, -infinity hides */
+  rapt_tensor block_mask;  /* [batch, num_q_heads, ceil(q_len / block_mask_q), ceil(kv_len / block_mask_kv)] bool */
+  int64_t block_mask_q, block_mask_kv;
+  const int32_t *q_documents, *k_documents;  /* [batch, q_len], [batch, kv_len]: sees keys of its own document; both or neither */
+  const uint64_t* tree_mask; /* [batch, q_len, ceil(q_len / 64)]: bit j: sees key kv_length - q_len + j; earlier keys are visible */
+
+  /* Scores */
+  double softcap;             /* > 0: s = softcap * tanh(s / softcap); 0 (default): none */
+  rapt_tensor bias;           /* as an additive mask; for relative positions (T5, Swin) */
+  const float* alibi_slopes;  /* [num_q_heads]: s -= slope * |p - j| */
+  const float* sinks;         /* [num_q_heads]: a logit that takes weight and has no value */
+  rapt_score_fn score;
+  void* score_user;
+
+  /* i8 keys and values: k = k_scale * stored, one factor a token and head. */
+  rapt_tensor k_scale, v_scale;  /* [batch, num_kv_heads, kv_len, 1] f32 */
+
+  /* Paged K and V: k, v and the scales are [num_pages, num_kv_heads, page_size, dim], key j of batch b lies in page
+   * block_table[b * block_table_stride + j / page_size]. Needs kv_lengths. */
+  const int32_t* block_table;
+  int64_t block_table_stride;
+  rapt_kv_layout k_layout;
+
+  /* More to know about the weights; each costs a second look at the keys. */
+  rapt_tensor weights;          /* [batch, num_weight_heads, num_weight_rows, kv_len] f32: softmax of the chosen heads and rows */
+  const int64_t* weight_heads;  /* [weights.shape[1]] query heads; default 0, 1, ... */
+  const int64_t* weight_rows;   /* [weights.shape[2]] queries; default 0, 1, ... */
+  rapt_tensor column_sums;      /* [batch, num_q_heads, kv_len, 1] f32: sum of the weights that each key got */
+  rapt_tensor entropy;          /* [batch, num_q_heads, q_len, 1] f32: -sum(p log p), in nats */
+  rapt_tensor max_score;        /* [batch, num_q_heads, q_len, 1] f32; -infinity for a row that sees nothing */
 } rapt_attention_params;
 
 /* Everything to its default: no tensors, scale 1 / sqrt(head_dim), no mask. Call it first. */
@@ -117,6 +184,8 @@ static inline void rapt_attention_params_init(rapt_attention_params* params) {
   memset(params, 0, sizeof *params);
   params->struct_size = sizeof *params;
   params->softmax_scale = (double)NAN;
+  params->window_left = -1;
+  params->window_right = -1;
 }
 
 typedef struct rapt_context rapt_context;
@@ -151,6 +220,26 @@ static inline void rapt_merge_params_init(rapt_merge_params* params) {
 }
 
 RAPT_API rapt_status rapt_merge(rapt_context* context, const rapt_merge_params* params);
+
+/* Appends tokens to a paged cache, converting to its storage: f32, bf16, f16, or i8 with the largest magnitude of a token and head at
+ * 127. Token i of batch b becomes key kv_lengths[b] + i. Pages must be in the table; page_size a multiple of 64 for panels. */
+typedef struct rapt_kv_append_params {
+  size_t struct_size;
+  rapt_tensor k, v;              /* new tokens, [batch, num_kv_heads, length, dim] f32 */
+  rapt_tensor k_pages, v_pages;  /* [num_pages, num_kv_heads, page_size, dim] */
+  rapt_tensor k_scale, v_scale;  /* [num_pages, num_kv_heads, page_size, 1] f32 for i8 pages */
+  const int32_t* block_table;    /* as in rapt_attention_params */
+  int64_t block_table_stride;
+  const int64_t* kv_lengths;     /* [batch], before the call */
+  rapt_kv_layout k_layout;
+} rapt_kv_append_params;
+
+static inline void rapt_kv_append_params_init(rapt_kv_append_params* params) {
+  memset(params, 0, sizeof *params);
+  params->struct_size = sizeof *params;
+}
+
+RAPT_API rapt_status rapt_kv_append(rapt_context* context, const rapt_kv_append_params* params);
 
 /* 5. Contexts: threads, backend, ISA level, allocator ------------------------------------------------------------- */
 

@@ -13,6 +13,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -95,11 +96,36 @@ class Context {
   rapt_context* context_ = nullptr;
 };
 
+// The fields of rapt_attention_params by the same names; shapes, meanings and what goes together: rapt.h.
 struct Attention {
   Tensor q = {}, k = {}, v = {}, out = {};
-  Tensor lse = {};                           // optional
+  Tensor lse = {};                           // optional, as all that follows
   std::optional<double> softmax_scale = {};  // 1 / sqrt(head_dim)
   Causal causal = Causal::kNone;
+  std::int64_t window_left = -1, window_right = -1;
+  const std::int64_t* kv_lengths = nullptr;
+  const std::int64_t* q_offsets = nullptr;
+  const std::int64_t* prefix_lengths = nullptr;
+  std::int64_t num_sequences = 0;
+  const std::int64_t* cu_seqlens_q = nullptr;
+  const std::int64_t* cu_seqlens_k = nullptr;
+  Tensor mask = {}, block_mask = {};
+  std::int64_t block_mask_q = 0, block_mask_kv = 0;
+  const std::int32_t* q_documents = nullptr;
+  const std::int32_t* k_documents = nullptr;
+  const std::uint64_t* tree_mask = nullptr;
+  double softcap = 0;
+  Tensor bias = {};
+  const float* alibi_slopes = nullptr;
+  const float* sinks = nullptr;
+  Tensor k_scale = {}, v_scale = {};
+  const std::int32_t* block_table = nullptr;
+  std::int64_t block_table_stride = 0;
+  rapt_kv_layout k_layout = RAPT_KV_ROWS;
+  Tensor weights = {};
+  const std::int64_t* weight_heads = nullptr;
+  const std::int64_t* weight_rows = nullptr;
+  Tensor column_sums = {}, entropy = {}, max_score = {};
 };
 
 namespace detail {
@@ -113,8 +139,53 @@ inline rapt_attention_params params(const Attention& call) {
   p.lse = call.lse;
   if (call.softmax_scale) p.softmax_scale = *call.softmax_scale;
   p.causal = static_cast<rapt_causal>(call.causal);
+  p.window_left = call.window_left;
+  p.window_right = call.window_right;
+  p.kv_lengths = call.kv_lengths;
+  p.q_offsets = call.q_offsets;
+  p.prefix_lengths = call.prefix_lengths;
+  p.num_sequences = call.num_sequences;
+  p.cu_seqlens_q = call.cu_seqlens_q;
+  p.cu_seqlens_k = call.cu_seqlens_k;
+  p.mask = call.mask;
+  p.block_mask = call.block_mask;
+  p.block_mask_q = call.block_mask_q;
+  p.block_mask_kv = call.block_mask_kv;
+  p.q_documents = call.q_documents;
+  p.k_documents = call.k_documents;
+  p.tree_mask = call.tree_mask;
+  p.softcap = call.softcap;
+  p.bias = call.bias;
+  p.alibi_slopes = call.alibi_slopes;
+  p.sinks = call.sinks;
+  p.k_scale = call.k_scale;
+  p.v_scale = call.v_scale;
+  p.block_table = call.block_table;
+  p.block_table_stride = call.block_table_stride;
+  p.k_layout = call.k_layout;
+  p.weights = call.weights;
+  p.weight_heads = call.weight_heads;
+  p.weight_rows = call.weight_rows;
+  p.column_sums = call.column_sums;
+  p.entropy = call.entropy;
+  p.max_score = call.max_score;
   return p;
 }
+
+// A row of scores through the caller's functions, compiled into one loop.
+template <class Score, class Visible>
+struct RowFunctions {
+  const Score& score;
+  const Visible& visible;
+  static void apply(float* s, const rapt_score_row* row, void* user) {
+    const RowFunctions& f = *static_cast<const RowFunctions*>(user);
+    for (std::int64_t j = 0; j < row->num_keys; ++j) {
+      const std::int64_t key = row->first_key + j;
+      s[j] = f.visible(row->batch, row->head, row->query, key) ? f.score(s[j], row->batch, row->head, row->query, key)
+                                                                : -std::numeric_limits<float>::infinity();
+    }
+  }
+};
 }  // namespace detail
 
 inline void attention(const Context& context, const Attention& call) {
@@ -124,6 +195,27 @@ inline void attention(const Context& context, const Attention& call) {
 inline void attention(const Attention& call) {
   const rapt_attention_params p = detail::params(call);
   check(rapt_attention(nullptr, &p));
+}
+
+// What a score or a mask may be made of: batch, query head, query, key.
+struct SameScore {
+  float operator()(float s, std::int64_t, std::int64_t, std::int64_t, std::int64_t) const { return s; }
+};
+struct AllVisible {
+  bool operator()(std::int64_t, std::int64_t, std::int64_t, std::int64_t) const { return true; }
+};
+
+// score(s, b, h, q, k): the score to use in place of s; visible(b, h, q, k): whether the query sees the key. Both are compiled
+// into the block loop, run on many threads at a time and must not throw. E.g. a relative position bias and every second key:
+//   rapt::attention(context, call, [&](float s, auto, auto h, auto q, auto k) { return s + table[h][k - q + n]; },
+//                   [](auto, auto, auto, auto k) { return k % 2 == 0; });
+template <class Score, class Visible = AllVisible>
+void attention(const Context& context, const Attention& call, const Score& score, const Visible& visible = {}) {
+  detail::RowFunctions<Score, Visible> functions{score, visible};
+  rapt_attention_params p = detail::params(call);
+  p.score = functions.apply;
+  p.score_user = &functions;
+  check(rapt_attention(context.get(), &p));
 }
 
 inline std::string explain(const Context& context, const Attention& call) {

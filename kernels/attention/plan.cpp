@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "kernels/attention/attention.h"
+#include "kernels/attention/task_grid.h"
 
 namespace rapt {
 namespace {
@@ -44,12 +45,12 @@ std::int64_t choose_block_kv(const AttentionProblem& p, const Machine& machine) 
 std::int64_t choose_tokens_per_task(const AttentionProblem& p, const Machine& machine, int mr) {
   const std::int64_t bytes_per_row = (p.head_dim + 2 * p.head_dim_v) * kFloat;
   std::int64_t rows = std::clamp(l2_bytes(machine) / 2 / bytes_per_row, kMinRowsPerTask, kMaxRowsPerTask);
-  const std::int64_t all_rows = p.q_len * p.group_size, heads = std::max<std::int64_t>(1, p.batch * p.num_kv_heads);
+  const std::int64_t all_rows = p.max_q_len * p.group_size, heads = std::max<std::int64_t>(1, p.num_sequences * p.num_kv_heads);
   while (rows / 2 >= kMinRowsPerTask && ceil_div(all_rows, rows) < ceil_div(kEnoughTasks, heads)) rows /= 2;
   const std::int64_t most = std::max<std::int64_t>(1, rows / p.group_size);
-  if (p.q_len <= most) return std::max<std::int64_t>(1, p.q_len);
+  if (p.max_q_len <= most) return std::max<std::int64_t>(1, p.max_q_len);
   // Blocks of equal size, whole register tiles; the last block takes what is left.
-  const std::int64_t even = ceil_div(p.q_len, ceil_div(p.q_len, most));
+  const std::int64_t even = ceil_div(p.max_q_len, ceil_div(p.max_q_len, most));
   return std::min(most, round_up(even, mr));
 }
 
@@ -59,17 +60,55 @@ std::int64_t choose_rows_per_strip(std::int64_t s_stride, const Machine& machine
   return std::max<std::int64_t>(2, rows / mr) * mr;
 }
 
+// Pages shorter than this are gathered rather than multiplied one by one.
+constexpr std::int64_t kMinPageInPlace = 16;
+
 // V in place is a panel as it stands, but only where its rows are as wide as a panel does a panel fill the cache sets evenly:
-// rows 256 bytes apart with panels of 64 bytes use a quarter of L1. Copying pays where enough rows use the copy.
+// rows 256 bytes apart with panels of 64 bytes use a quarter of L1. Copying pays where enough rows use the copy, and is needed
+// where V is not stored as f32.
 bool choose_pack_values(const AttentionProblem& p, std::int64_t rows, const KernelTable& kernels) {
+  if (p.v.dtype != DType::kF32 || (p.paging.table && p.paging.page_size < kMinPageInPlace)) return true;
   return p.v.stride_length != kernels.nr && rows >= 4 * kernels.mr;
 }
 
 // The work of the call, masks aside, decides how many threads pay.
 std::int64_t choose_max_threads(const AttentionProblem& p) {
-  const double flops = 2.0 * static_cast<double>(p.batch * p.num_q_heads) * static_cast<double>(p.q_len) *
-                       static_cast<double>(p.kv_len) * static_cast<double>(p.head_dim + p.head_dim_v);
+  const double flops = 2.0 * static_cast<double>(p.num_sequences * p.num_q_heads) * static_cast<double>(p.max_q_len) *
+                       static_cast<double>(p.max_kv_len) * static_cast<double>(p.head_dim + p.head_dim_v);
   return 1 + static_cast<std::int64_t>(std::min(flops / kFlopsPerThread, 1e6));
+}
+
+// "bf16 keys, causal, window, bias, " : what the call asks for beyond plain attention.
+std::string describe_variants(const AttentionProblem& p) {
+  static const char* const kTypes[] = {"f32", "bf16", "f16", "i8"};
+  std::string text;
+  const auto say = [&](bool there, const std::string& what) {
+    if (there) text += what + ", ";
+  };
+  const auto type = [&](const TensorView& t, const char* name) {
+    say(t.dtype != DType::kF32, std::string(kTypes[static_cast<int>(t.dtype)]) + " " + name);
+  };
+  type(p.q, "queries");
+  type(p.k, "keys");
+  type(p.v, "values");
+  type(p.out, "output");
+  say(p.cu_seqlens_q, "ragged");
+  say(p.paging.table, "pages of " + std::to_string(p.paging.page_size));
+  say(p.interval.causal, "causal");
+  say(p.interval.window_left >= 0 || p.interval.window_right >= 0, "window");
+  say(p.kv_lengths && !p.paging.table, "key lengths");
+  say(p.prefix_lengths, "prefix");
+  say(p.softcap != 0, "soft-cap");
+  say(static_cast<bool>(p.bias), "bias");
+  say(p.alibi_slopes, "ALiBi");
+  say(p.score, "score function");
+  say(static_cast<bool>(p.mask), p.additive_mask() ? "additive mask" : "boolean mask");
+  say(static_cast<bool>(p.block_mask), "block mask");
+  say(p.q_documents, "document mask");
+  say(p.tree_mask, "tree mask");
+  say(p.sinks, "sinks");
+  say(p.wants_inspection(), "weights by a second pass");
+  return text;
 }
 
 }  // namespace
@@ -78,10 +117,10 @@ Plan make_plan(const AttentionProblem& p, const Machine& machine, const KernelTa
   Plan plan = {};
   plan.block_kv = choose_block_kv(p, machine);
   plan.kv_split = kKvSplit;
-  plan.num_splits = std::max<std::int64_t>(1, ceil_div(p.kv_len, plan.kv_split));
+  plan.num_splits = std::max<std::int64_t>(1, ceil_div(p.max_kv_len, plan.kv_split));
 
   plan.tokens_per_task = choose_tokens_per_task(p, machine, kernels.mr);
-  plan.num_q_blocks = std::max<std::int64_t>(1, ceil_div(p.q_len, plan.tokens_per_task));
+  plan.num_q_blocks = std::max<std::int64_t>(1, ceil_div(p.max_q_len, plan.tokens_per_task));
   plan.rows_per_task = plan.tokens_per_task * p.group_size;
   plan.q_stride = round_up(p.head_dim, kLine);
   plan.o_stride = round_up(p.head_dim_v, kLine);
@@ -89,27 +128,31 @@ Plan make_plan(const AttentionProblem& p, const Machine& machine, const KernelTa
   plan.rows_per_strip = std::min(choose_rows_per_strip(plan.s_stride, machine, kernels.mr), plan.rows_per_task);
   plan.splits_are_tasks = plan.num_q_blocks == 1 && plan.num_splits > 1 && plan.rows_per_task <= kMaxRowsOfSplitTasks;
   plan.pack_values = choose_pack_values(p, plan.rows_per_task, kernels);
-  plan.num_tasks = p.batch * p.num_kv_heads * (plan.splits_are_tasks ? plan.num_splits : plan.num_q_blocks);
+  plan.num_tasks = TaskGrid(p, plan).count();
   plan.max_useful_threads = choose_max_threads(p);
 
   plan.workspace_per_thread = task_buffer_bytes(plan, p, kernels);
   if (plan.splits_are_tasks)
-    plan.workspace_shared = static_cast<std::size_t>(plan.num_tasks) * static_cast<std::size_t>(round_up(plan.rows_per_task, kLine)) *
-                            static_cast<std::size_t>(plan.o_stride + 2) * sizeof(float);
+    plan.workspace_shared = static_cast<std::size_t>(plan.num_tasks * split_state_rows(plan)) *
+                            static_cast<std::size_t>((plan.o_stride + 2) * kFloat);
+  if (p.wants_inspection() && !p.lse)
+    plan.lse_bytes = static_cast<std::size_t>(round_up(p.q.batch * p.q.heads * p.q.length, kLine) * kFloat);
+  plan.workspace_shared += plan.lse_bytes;
   return plan;
 }
 
 std::string to_string(const Plan& plan, const AttentionProblem& p, const KernelTable& kernels) {
   char text[256];
-  std::snprintf(text, sizeof text,
-                "rapt %s, %lld query heads on %lld KV heads, block %lldx%lld, keys packed, values %s, %lld split%s, %lld task%s, "
-                "%.1f MiB workspace a thread",
+  std::snprintf(text, sizeof text, "rapt %s, %lld query heads on %lld KV heads, block %lldx%lld, keys %s, values %s, %lld split%s, %lld task%s, ",
                 kernels.isa, static_cast<long long>(p.num_q_heads), static_cast<long long>(p.num_kv_heads),
                 static_cast<long long>(plan.rows_per_task), static_cast<long long>(plan.block_kv),
-                plan.pack_values ? "packed" : "in place", static_cast<long long>(plan.num_splits), plan.num_splits == 1 ? "" : "s",
-                static_cast<long long>(plan.num_tasks), plan.num_tasks == 1 ? "" : "s",
-                static_cast<double>(plan.workspace_per_thread) / (1024 * 1024));
-  return text;
+                p.paging.k_panels ? "in panel pages" : "packed", plan.pack_values ? "packed" : "in place",
+                static_cast<long long>(plan.num_splits), plan.num_splits == 1 ? "" : "s", static_cast<long long>(plan.num_tasks),
+                plan.num_tasks == 1 ? "" : "s");
+  std::string line = text;
+  line += describe_variants(p);
+  std::snprintf(text, sizeof text, "%.1f MiB workspace a thread", static_cast<double>(plan.workspace_per_thread) / (1024 * 1024));
+  return line + text;
 }
 
 }  // namespace rapt

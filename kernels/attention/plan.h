@@ -15,19 +15,23 @@ namespace rapt {
 struct Plan {
   std::int64_t block_kv;          // keys a score block; blocks start at multiples of it
   std::int64_t kv_split;          // keys a split, a multiple of block_kv; every split starts from a fresh softmax state
-  std::int64_t num_splits;
+  std::int64_t num_splits;        // of the longest sequence
   bool splits_are_tasks;          // decoding: a task is one split; else a task walks all its splits
   std::int64_t tokens_per_task;   // queries of one task
   std::int64_t rows_per_task;     // tokens_per_task * group_size
-  std::int64_t num_q_blocks;
+  std::int64_t num_q_blocks;       // of the longest sequence
   std::int64_t rows_per_strip;    // rows of a score block
-  bool pack_values;
+  bool pack_values;                // else V is read in place
   std::int64_t num_tasks;
   std::int64_t max_useful_threads;  // more would cost more to wake than they compute
   std::int64_t q_stride, o_stride, s_stride;  // row strides of the packed Q, the output state and the scores
   std::size_t workspace_per_thread;
-  std::size_t workspace_shared;     // softmax states of the splits, where splits are tasks
+  std::size_t workspace_shared;     // softmax states of the splits, where splits are tasks; lse for a second pass
+  std::size_t lse_bytes;            // the last part of workspace_shared
 };
+
+// Rows of a split's state in the workspace, whole cache lines.
+inline std::int64_t split_state_rows(const Plan& plan) { return (plan.rows_per_task + 15) / 16 * 16; }
 
 Plan make_plan(const AttentionProblem& problem, const Machine& machine, const KernelTable& kernels);
 

@@ -1,123 +1,34 @@
-// All argument checks of the attention calls, in one file. Layer: kernels/attention.
+// All argument checks of an attention call. Layer: kernels/attention.
 #include "kernels/attention/problem.h"
 
-#include <algorithm>
 #include <cfloat>
-#include <cinttypes>
 #include <cmath>
-#include <cstring>
-#include <string>
 #include <utility>
 
-#include "kernels/runtime/error.h"
+#include "kernels/attention/checker.h"
 
 namespace rapt {
 namespace {
 
-// Far above any real call, and low enough that sizes computed from them cannot overflow: the workspace of a thread is a few
-// times group x head size floats, at most 2^44 bytes, that of 2^12 threads 2^56.
-constexpr std::int64_t kMaxExtent = std::int64_t{1} << 40;
-constexpr std::int64_t kMaxElements = std::int64_t{1} << 48;
-constexpr std::int64_t kMaxDim = std::int64_t{1} << 20;
-constexpr std::int64_t kMaxGroup = std::int64_t{1} << 20;
-constexpr std::int64_t kMaxBytes = PTRDIFF_MAX;
+using Params = rapt_attention_params;
 
-// An enumeration as C hands it over: any int. Reading it as the enumeration would be undefined for values without a name.
-template <class Enum>
-int raw(const Enum& value) {
-  static_assert(sizeof(Enum) == sizeof(int));
-  int number;
-  std::memcpy(&number, &value, sizeof number);
-  return number;
+// A tensor was given if it has data or, where data does not count, a shape.
+bool given(const rapt_tensor& t, DataCheck data) {
+  return t.data || (data == DataCheck::kIgnored && (t.shape[0] | t.shape[1] | t.shape[2] | t.shape[3]) != 0);
 }
 
-enum class Use { kInput, kOutput };
+std::int64_t num_sequences(const Params& p) { return p.cu_seqlens_q ? p.num_sequences : p.q.shape[0]; }
 
-// Checks of tensors in one call; after the first failure the rest pass, and status() tells.
-class Checker {
- public:
-  Checker(const char* where, DataCheck data) : where_(where), data_(data) {}
-  rapt_status status() const { return status_; }
-
-  template <class... Args>
-  void wrong(const char* format, Args... args) {
-    if (status_ == RAPT_OK) status_ = fail(RAPT_INVALID_ARGUMENT, where_, format, args...);
-  }
-
-  void tensor(const char* name, const rapt_tensor& t, Use use) {
-    if (raw(t.dtype) != RAPT_F32) return wrong("%s.dtype is %d; RAPT_F32 (0) is supported", name, raw(t.dtype));
-    std::int64_t elements = 1;  // with extents of 0 taken as 1: products of the others are computed too
-    bool none = false;
-    for (int i = 0; i < 4; ++i) {
-      if (t.shape[i] < 0) return wrong("%s.shape[%d] is %" PRId64 "; it must not be negative", name, i, t.shape[i]);
-      if (t.shape[i] > kMaxExtent) return wrong("%s.shape[%d] is %" PRId64 "; at most 2^40 is possible", name, i, t.shape[i]);
-      none |= t.shape[i] == 0;
-    }
-    for (int i = 0; i < 4; ++i)
-      if (__builtin_mul_overflow(elements, std::max<std::int64_t>(1, t.shape[i]), &elements) || elements > kMaxElements)
-        return wrong("%s.shape is [%" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRId64 "]; at most 2^48 elements are possible", name,
-                     t.shape[0], t.shape[1], t.shape[2], t.shape[3]);
-    if (none) return;
-    if (t.shape[3] > 1 && t.strides[3] != 1)
-      return wrong("%s.strides[3] is %" PRId64 "; the last dimension must be contiguous (stride 1)", name, t.strides[3]);
-    extent(name, t);
-    if (use == Use::kOutput)
-      for (int i = 0; i < 4; ++i)
-        if (t.shape[i] > 1 && t.strides[i] == 0)
-          return wrong("%s.strides[%d] is 0; an output cannot repeat its elements", name, i);
-    if (data_ == DataCheck::kRequired && !t.data) wrong("%s.data is NULL", name);
-  }
-
-  void same(const char* a, std::int64_t x, int i, const char* b, std::int64_t y, int j, const char* what) {
-    if (x != y) wrong("%s.shape[%d] is %" PRId64 ", but %s.shape[%d] is %" PRId64 "; the %s must agree", a, i, x, b, j, y, what);
-  }
-
-  // The first dimensions of a and b agree.
-  void same_shape(const char* a, const rapt_tensor& x, const char* b, const rapt_tensor& y, int dimensions) {
-    static const char* const kWhat[] = {"batch sizes", "numbers of heads", "lengths", "head sizes"};
-    for (int i = 0; i < dimensions; ++i) same(a, x.shape[i], i, b, y.shape[i], i, kWhat[i]);
-  }
-
- private:
-  // The farthest offsets from data, in bytes, must fit.
-  void extent(const char* name, const rapt_tensor& t) {
-    std::int64_t low = 0, high = 0;
-    for (int i = 0; i < 4; ++i) {
-      std::int64_t reach;
-      bool overflow = __builtin_mul_overflow(t.shape[i] - 1, t.strides[i], &reach);
-      if (!overflow) overflow = __builtin_add_overflow(reach < 0 ? low : high, reach, reach < 0 ? &low : &high);
-      if (overflow || low < -kMaxBytes / 4 || high > kMaxBytes / 4 - 1)
-        return wrong("%s.strides[%d] is %" PRId64 "; with shape[%d] = %" PRId64 " the offsets do not fit in memory", name, i,
-                     t.strides[i], i, t.shape[i]);
-    }
-  }
-
-  const char* where_;
-  DataCheck data_;
-  rapt_status status_ = RAPT_OK;
-};
-
-// The stride of an extent of 1 is never needed and may be anything; usual ones keep pointer arithmetic within the tensor.
-TensorView view(const rapt_tensor& t) {
-  const auto stride = [&](int i, std::int64_t usual) { return t.shape[i] > 1 ? t.strides[i] : usual; };
-  return {static_cast<float*>(t.data), t.shape[0], t.shape[1], t.shape[2], t.shape[3], stride(0, 0), stride(1, 0), stride(2, t.shape[3])};
-}
-
-void check_attention(const rapt_attention_params& p, bool wants_lse, Checker& check) {
-  check.tensor("q", p.q, Use::kInput);
-  check.tensor("k", p.k, Use::kInput);
-  check.tensor("v", p.v, Use::kInput);
-  check.tensor("out", p.out, Use::kOutput);
-  check.same("k", p.k.shape[0], 0, "q", p.q.shape[0], 0, "batch sizes");
+void check_tensors(const Params& p, Checker& check) {
+  check.tensor("q", p.q, Use::kInput, kFloats);
+  check.tensor("k", p.k, Use::kInput, kStored);
+  check.tensor("v", p.v, Use::kInput, kStored);
+  check.tensor("out", p.out, Use::kOutput, kFloats);
+  if (!p.block_table) check.same("k", p.k.shape[0], 0, "q", p.q.shape[0], 0, "batch sizes");
   check.same("k", p.k.shape[3], 3, "q", p.q.shape[3], 3, "head sizes of q and k");
   check.same_shape("v", p.v, "k", p.k, 3);
   check.same_shape("out", p.out, "q", p.q, 3);
   check.same("out", p.out.shape[3], 3, "v", p.v.shape[3], 3, "head sizes of v and out");
-  if (wants_lse) {
-    check.tensor("lse", p.lse, Use::kOutput);
-    check.same_shape("lse", p.lse, "q", p.q, 3);
-    if (p.lse.shape[3] != 1) check.wrong("lse.shape[3] is %" PRId64 "; it must be 1", p.lse.shape[3]);
-  }
   const std::int64_t q_heads = p.q.shape[1], kv_heads = p.k.shape[1];
   if (kv_heads < 1) check.wrong("k.shape[1] is %" PRId64 "; at least one head is needed", kv_heads);
   if (q_heads < 1) check.wrong("q.shape[1] is %" PRId64 "; at least one head is needed", q_heads);
@@ -129,68 +40,244 @@ void check_attention(const rapt_attention_params& p, bool wants_lse, Checker& ch
                 kv_heads);
   for (const auto& [name, dim] : {std::pair{"q", p.q.shape[3]}, std::pair{"v", p.v.shape[3]}})
     if (dim < 1 || dim > kMaxDim) check.wrong("%s.shape[3] is %" PRId64 "; a head size is 1 to %" PRId64, name, dim, kMaxDim);
-  if (raw(p.causal) < RAPT_CAUSAL_NONE || raw(p.causal) > RAPT_CAUSAL_BOTTOM_RIGHT)
-    check.wrong("causal is %d; it is RAPT_CAUSAL_NONE (0), RAPT_CAUSAL_TOP_LEFT (1) or RAPT_CAUSAL_BOTTOM_RIGHT (2)", raw(p.causal));
-  // It goes into Q as an f32, times log2(e).
-  if (std::abs(p.softmax_scale) > FLT_MAX / 2)
-    check.wrong("softmax_scale is %g; it must be finite as a float, or NAN for 1 / sqrt(head_dim)", p.softmax_scale);
 }
 
-}  // namespace
+void check_numbers(const Params& p, Checker& check) {
+  if (raw(p.causal) < RAPT_CAUSAL_NONE || raw(p.causal) > RAPT_CAUSAL_BOTTOM_RIGHT)
+    check.wrong("causal is %d; it is RAPT_CAUSAL_NONE (0), RAPT_CAUSAL_TOP_LEFT (1) or RAPT_CAUSAL_BOTTOM_RIGHT (2)",
+                raw(p.causal));
+  // They go into f32 arithmetic.
+  if (std::abs(p.softmax_scale) > FLT_MAX)
+    check.wrong("softmax_scale is %g; it must be finite as a float, or NAN for 1 / sqrt(head_dim)", p.softmax_scale);
+  if (p.softcap != 0 && !(p.softcap >= FLT_MIN && p.softcap <= FLT_MAX))
+    check.wrong("softcap is %g; it must be a positive float, or 0 for none", p.softcap);
+  for (const auto& [name, window] : {std::pair{"window_left", p.window_left}, std::pair{"window_right", p.window_right}})
+    if (window < -1 || window > kMaxExtent) check.wrong("%s is %" PRId64 "; it is a number of keys, or -1 for no limit", name, window);
+  if (p.prefix_lengths && p.window_left >= 0)
+    check.wrong("prefix_lengths cannot be combined with window_left: what a query sees would not be one interval");
+}
 
-rapt_status make_problem(const rapt_attention_params* params, DataCheck data, const char* where, AttentionProblem* problem) {
-  if (!params) return fail(RAPT_INVALID_ARGUMENT, where, "params is NULL");
-  if (params->struct_size != sizeof *params)
-    return fail(RAPT_INVALID_ARGUMENT, where, "params.struct_size is %zu; call rapt_attention_params_init first", params->struct_size);
-  const rapt_attention_params& p = *params;
-  // An lse tensor was meant if it has data or, where data does not count, a shape.
-  const bool wants_lse = p.lse.data || (data == DataCheck::kIgnored && p.lse.shape[3] != 0);
-  Checker check(where, data);
-  check_attention(p, wants_lse, check);
-  if (check.status() != RAPT_OK) return check.status();
+// lengths[n] in [0, most] for every sequence.
+void check_lengths(const char* name, const std::int64_t* lengths, std::int64_t n, std::int64_t most, Checker& check) {
+  for (std::int64_t i = 0; lengths && i < n; ++i)
+    if (lengths[i] < 0 || lengths[i] > most)
+      return check.wrong("%s[%" PRId64 "] is %" PRId64 "; it is 0 to %" PRId64, name, i, lengths[i], most);
+}
 
-  AttentionProblem& a = *problem;
+void check_cumulative(const char* name, const std::int64_t* cu, std::int64_t n, const char* tensor, std::int64_t length, Checker& check) {
+  if (cu[0] != 0) return check.wrong("%s[0] is %" PRId64 "; it must be 0", name, cu[0]);
+  for (std::int64_t i = 0; i < n; ++i)
+    if (cu[i + 1] < cu[i]) return check.wrong("%s[%" PRId64 "] is %" PRId64 ", less than the one before it", name, i + 1, cu[i + 1]);
+  if (cu[n] > length) check.wrong("%s[%" PRId64 "] is %" PRId64 ", but %s.shape[2] is %" PRId64, name, n, cu[n], tensor, length);
+}
+
+void check_ragged(const Params& p, Checker& check) {
+  if (!p.cu_seqlens_q != !p.cu_seqlens_k) return check.wrong("cu_seqlens_q and cu_seqlens_k go together; one of them is NULL");
+  if (!p.cu_seqlens_q) return;
+  if (p.num_sequences < 1) return check.wrong("num_sequences is %" PRId64 "; with cu_seqlens_q it is at least 1", p.num_sequences);
+  if (p.q.shape[0] != 1) check.wrong("q.shape[0] is %" PRId64 "; with cu_seqlens_q all sequences lie in one batch", p.q.shape[0]);
+  check_cumulative("cu_seqlens_q", p.cu_seqlens_q, p.num_sequences, "q", p.q.shape[2], check);
+  check_cumulative("cu_seqlens_k", p.cu_seqlens_k, p.num_sequences, "k", p.k.shape[2], check);
+  const std::pair<const char*, bool> excluded[] = {{"kv_lengths", p.kv_lengths != nullptr}, {"block_table", p.block_table != nullptr},
+      {"mask", p.mask.data != nullptr}, {"bias", p.bias.data != nullptr}, {"block_mask", p.block_mask.data != nullptr},
+      {"q_documents", p.q_documents != nullptr}, {"tree_mask", p.tree_mask != nullptr}, {"weights", p.weights.data != nullptr}};
+  for (const auto& [name, there] : excluded)
+    if (there) check.wrong("%s cannot be combined with cu_seqlens_q", name);
+}
+
+void check_paging(const Params& p, Checker& check) {
+  if (raw(p.k_layout) != RAPT_KV_ROWS && raw(p.k_layout) != RAPT_KV_PANELS)
+    check.wrong("k_layout is %d; it is RAPT_KV_ROWS (0) or RAPT_KV_PANELS (1)", raw(p.k_layout));
+  if (!p.block_table) {
+    if (p.k_layout == RAPT_KV_PANELS) check.wrong("k_layout is RAPT_KV_PANELS; that needs a block_table");
+    return;
+  }
+  const std::int64_t page_size = p.k.shape[2];
+  if (page_size < 1) return check.wrong("k.shape[2] is %" PRId64 "; a page holds at least one token", page_size);
+  if (!p.kv_lengths) return check.wrong("kv_lengths is NULL; with a block_table it says how many keys each batch has");
+  if (p.k_layout == RAPT_KV_PANELS && (p.k.dtype != RAPT_F32 || page_size % 64 != 0 || p.k.strides[2] != p.k.shape[3]))
+    check.wrong("k_layout is RAPT_KV_PANELS; that needs contiguous f32 pages of a multiple of 64 tokens, not of %" PRId64, page_size);
+  for (std::int64_t b = 0; b < p.q.shape[0]; ++b) {
+    if (p.kv_lengths[b] < 0) continue;  // named by check_lengths
+    const std::int64_t pages = (p.kv_lengths[b] + page_size - 1) / page_size;
+    if (pages > p.block_table_stride)
+      return check.wrong("kv_lengths[%" PRId64 "] is %" PRId64 ", which takes %" PRId64 " pages, but block_table_stride is %" PRId64, b,
+                         p.kv_lengths[b], pages, p.block_table_stride);
+    for (std::int64_t i = 0; i < pages; ++i) {
+      const std::int64_t page = p.block_table[b * p.block_table_stride + i];
+      if (page < 0 || page >= p.k.shape[0])
+        return check.wrong("block_table[%" PRId64 "] is %" PRId64 "; there are %" PRId64 " pages", b * p.block_table_stride + i, page, p.k.shape[0]);
+    }
+  }
+}
+
+void check_element_masks(const Params& p, DataCheck data, std::int64_t max_kv_len, Checker& check) {
+  const std::int64_t batch = p.q.shape[0], heads = p.q.shape[1], q_len = p.q.shape[2];
+  const std::pair<const char*, const rapt_tensor*> dense[] = {{"mask", &p.mask}, {"bias", &p.bias}};
+  for (const auto& [name, tensor] : dense) {
+    if (!given(*tensor, data)) continue;
+    check.tensor(name, *tensor, Use::kInput, tensor == &p.mask ? kFloats | kBoolOnly : kFloats);
+    check.broadcasts(name, *tensor, 0, batch, "batch");
+    check.broadcasts(name, *tensor, 1, heads, "query heads");
+    check.broadcasts(name, *tensor, 2, q_len, "q_len");
+    check.is(name, *tensor, 3, max_kv_len, "kv_len");
+  }
+  if (given(p.block_mask, data)) {
+    check.tensor("block_mask", p.block_mask, Use::kInput, kBoolOnly);
+    if (p.block_mask_q < 1) return check.wrong("block_mask_q is %" PRId64 "; it is at least 1", p.block_mask_q);
+    if (p.block_mask_kv < 1) return check.wrong("block_mask_kv is %" PRId64 "; it is at least 1", p.block_mask_kv);
+    check.broadcasts("block_mask", p.block_mask, 0, batch, "batch");
+    check.broadcasts("block_mask", p.block_mask, 1, heads, "query heads");
+    check.is("block_mask", p.block_mask, 2, (q_len + p.block_mask_q - 1) / p.block_mask_q, "ceil(q_len / block_mask_q)");
+    check.is("block_mask", p.block_mask, 3, (max_kv_len + p.block_mask_kv - 1) / p.block_mask_kv, "ceil(kv_len / block_mask_kv)");
+  }
+  if (!p.q_documents != !p.k_documents) check.wrong("q_documents and k_documents go together; one of them is NULL");
+}
+
+void check_scale(const char* name, const rapt_tensor& scale, const char* of, const rapt_tensor& t, DataCheck data, Checker& check) {
+  if (!given(scale, data)) {
+    if (t.dtype == RAPT_I8) check.wrong("%s is not given, but %s is RAPT_I8", name, of);
+    return;
+  }
+  if (t.dtype != RAPT_I8) check.wrong("%s is given, but %s is not RAPT_I8", name, of);
+  check.tensor(name, scale, Use::kInput, kF32Only);
+  check.same_shape(name, scale, of, t, 3);
+  check.is(name, scale, 3, 1, "one factor a token");
+}
+
+void check_indices(const char* name, const std::int64_t* indices, std::int64_t count, std::int64_t most, Checker& check) {
+  if (!indices && count > most) check.wrong("weights has %" PRId64 " for %s, more than the %" PRId64 " there are", count, name, most);
+  for (std::int64_t i = 0; indices && i < count; ++i)
+    if (indices[i] < 0 || indices[i] >= most)
+      return check.wrong("%s[%" PRId64 "] is %" PRId64 "; it is 0 to %" PRId64, name, i, indices[i], most - 1);
+}
+
+void check_outputs(const Params& p, DataCheck data, std::int64_t max_kv_len, Checker& check) {
+  const std::pair<const char*, const rapt_tensor*> rows[] = {{"lse", &p.lse}, {"entropy", &p.entropy}, {"max_score", &p.max_score}};
+  for (const auto& [name, tensor] : rows) {
+    if (!given(*tensor, data)) continue;
+    check.tensor(name, *tensor, Use::kOutput, kF32Only);
+    check.same_shape(name, *tensor, "q", p.q, 3);
+    check.is(name, *tensor, 3, 1, "one value a row");
+  }
+  if (given(p.column_sums, data)) {
+    check.tensor("column_sums", p.column_sums, Use::kOutput, kF32Only);
+    check.same_shape("column_sums", p.column_sums, "q", p.q, 2);
+    check.is("column_sums", p.column_sums, 2, max_kv_len, "kv_len");
+    check.is("column_sums", p.column_sums, 3, 1, "one value a key");
+  }
+  if (given(p.weights, data)) {
+    check.tensor("weights", p.weights, Use::kOutput, kF32Only);
+    check.is("weights", p.weights, 0, p.q.shape[0], "batch");
+    check.is("weights", p.weights, 3, max_kv_len, "kv_len");
+    check_indices("weight_heads", p.weight_heads, p.weights.shape[1], p.q.shape[1], check);
+    check_indices("weight_rows", p.weight_rows, p.weights.shape[2], p.q.shape[2], check);
+  }
+}
+
+// Keys that a sequence can have: the extent of the mask and of outputs over keys.
+std::int64_t largest_kv_len(const Params& p) {
+  if (!p.block_table) return p.k.shape[2];
+  std::int64_t most = 0;
+  for (std::int64_t b = 0; b < p.q.shape[0]; ++b) most = std::max(most, p.kv_lengths[b]);
+  return most;
+}
+
+void fill(const Params& p, std::int64_t max_kv_len, DataCheck data, AttentionProblem& a) {
+  a = {};
+  const auto optional = [&](const rapt_tensor& t) { return given(t, data) ? view(t) : TensorView{}; };
   a.q = view(p.q);
   a.k = view(p.k);
   a.v = view(p.v);
   a.out = view(p.out);
-  a.lse = view(p.lse);
-  a.batch = a.q.batch;
+  a.lse = optional(p.lse);
+  a.num_sequences = num_sequences(p);
   a.num_q_heads = a.q.heads;
   a.num_kv_heads = a.k.heads;
   a.group_size = a.num_q_heads / a.num_kv_heads;
-  a.q_len = a.q.length;
-  a.kv_len = a.k.length;
   a.head_dim = a.q.dim;
   a.head_dim_v = a.v.dim;
   a.softmax_scale = std::isnan(p.softmax_scale) ? 1.0 / std::sqrt(static_cast<double>(a.head_dim)) : p.softmax_scale;
-  a.mask.kv_len = a.kv_len;
-  a.mask.causal = p.causal != RAPT_CAUSAL_NONE;
-  a.mask.q_offset = p.causal == RAPT_CAUSAL_BOTTOM_RIGHT ? a.kv_len - a.q_len : 0;
-  return RAPT_OK;
+  a.causal = p.causal;
+  a.interval = {p.causal != RAPT_CAUSAL_NONE, p.window_left, p.window_right};
+  a.kv_lengths = p.kv_lengths;
+  a.q_offsets = p.q_offsets;
+  a.prefix_lengths = p.prefix_lengths;
+  a.cu_seqlens_q = p.cu_seqlens_q;
+  a.cu_seqlens_k = p.cu_seqlens_k;
+  a.paging = {p.block_table, p.block_table_stride, p.k.shape[2], p.k_layout == RAPT_KV_PANELS};
+  a.k_scale = optional(p.k_scale);
+  a.v_scale = optional(p.v_scale);
+  a.softcap = static_cast<float>(p.softcap);
+  a.bias = optional(p.bias);
+  a.mask = optional(p.mask);
+  a.block_mask = optional(p.block_mask);
+  a.block_mask_q = p.block_mask_q;
+  a.block_mask_kv = p.block_mask_kv;
+  a.alibi_slopes = p.alibi_slopes;
+  a.sinks = p.sinks;
+  a.score = p.score;
+  a.score_user = p.score_user;
+  a.q_documents = p.q_documents;
+  a.k_documents = p.k_documents;
+  a.tree_mask = p.tree_mask;
+  a.weights = optional(p.weights);
+  a.weight_heads = p.weight_heads;
+  a.weight_rows = p.weight_rows;
+  a.column_sums = optional(p.column_sums);
+  a.entropy = optional(p.entropy);
+  a.max_score = optional(p.max_score);
+  a.uniform = !p.kv_lengths && !p.cu_seqlens_q && !p.q_offsets && !p.prefix_lengths;
+  a.max_q_len = a.q.length;
+  a.max_kv_len = max_kv_len;
+  if (!p.cu_seqlens_q) return;
+  a.max_q_len = a.max_kv_len = 0;
+  for (std::int64_t n = 0; n < a.num_sequences; ++n) {
+    a.max_q_len = std::max(a.max_q_len, p.cu_seqlens_q[n + 1] - p.cu_seqlens_q[n]);
+    a.max_kv_len = std::max(a.max_kv_len, p.cu_seqlens_k[n + 1] - p.cu_seqlens_k[n]);
+  }
 }
 
-rapt_status make_merge_problem(const rapt_merge_params* params, const char* where, MergeProblem* problem) {
+}  // namespace
+
+Sequence AttentionProblem::sequence(std::int64_t index) const {
+  Sequence s = {index, index, 0, q.length, 0, max_kv_len, 0, 0};
+  if (cu_seqlens_q) {
+    s.batch = 0;
+    s.q_begin = cu_seqlens_q[index];
+    s.q_len = cu_seqlens_q[index + 1] - s.q_begin;
+    s.k_begin = cu_seqlens_k[index];
+    s.kv_len = cu_seqlens_k[index + 1] - s.k_begin;
+  }
+  if (kv_lengths) s.kv_len = kv_lengths[index];
+  s.q_offset = q_offsets ? q_offsets[index] : causal == RAPT_CAUSAL_TOP_LEFT ? 0 : s.kv_len - s.q_len;
+  s.prefix = prefix_lengths ? prefix_lengths[index] : 0;
+  return s;
+}
+
+rapt_status make_problem(const Params* params, DataCheck data, const char* where, AttentionProblem* problem) {
   if (!params) return fail(RAPT_INVALID_ARGUMENT, where, "params is NULL");
   if (params->struct_size != sizeof *params)
-    return fail(RAPT_INVALID_ARGUMENT, where, "params.struct_size is %zu; call rapt_merge_params_init first", params->struct_size);
-  const rapt_merge_params& p = *params;
-  Checker check(where, DataCheck::kRequired);
-  check.tensor("a", p.a, Use::kInput);
-  check.tensor("b", p.b, Use::kInput);
-  check.tensor("out", p.out, Use::kOutput);
-  check.same_shape("b", p.b, "a", p.a, 4);
-  check.same_shape("out", p.out, "a", p.a, 4);
-  check.tensor("lse_a", p.lse_a, Use::kInput);
-  check.tensor("lse_b", p.lse_b, Use::kInput);
-  check.tensor("lse", p.lse, Use::kOutput);
-  const std::pair<const char*, const rapt_tensor*> sums[] = {{"lse_a", &p.lse_a}, {"lse_b", &p.lse_b}, {"lse", &p.lse}};
-  for (const auto& [name, tensor] : sums) {
-    check.same_shape(name, *tensor, "a", p.a, 3);
-    if (tensor->shape[3] != 1) check.wrong("%s.shape[3] is %" PRId64 "; it must be 1", name, tensor->shape[3]);
-  }
+    return fail(RAPT_INVALID_ARGUMENT, where, "params.struct_size is %zu; call rapt_attention_params_init first", params->struct_size);
+  const Params& p = *params;
+  Checker check(where, data);
+  check_tensors(p, check);
+  check_numbers(p, check);
+  if (check.status() == RAPT_OK) check_ragged(p, check);
+  if (check.status() == RAPT_OK) check_paging(p, check);
   if (check.status() != RAPT_OK) return check.status();
-  *problem = {view(p.a), view(p.lse_a), view(p.b), view(p.lse_b), view(p.out), view(p.lse)};
+  const std::int64_t max_kv_len = largest_kv_len(p);
+  check_lengths("kv_lengths", p.kv_lengths, num_sequences(p), p.block_table ? kMaxExtent : p.k.shape[2], check);
+  check_lengths("prefix_lengths", p.prefix_lengths, num_sequences(p), kMaxExtent, check);
+  for (std::int64_t n = 0; p.q_offsets && n < num_sequences(p); ++n)
+    if (p.q_offsets[n] < -kMaxExtent || p.q_offsets[n] > kMaxExtent)
+      check.wrong("q_offsets[%" PRId64 "] is %" PRId64 "; at most 2^40 is possible", n, p.q_offsets[n]);
+  check_element_masks(p, data, max_kv_len, check);
+  check_scale("k_scale", p.k_scale, "k", p.k, data, check);
+  check_scale("v_scale", p.v_scale, "v", p.v, data, check);
+  check_outputs(p, data, max_kv_len, check);
+  if (check.status() != RAPT_OK) return check.status();
+  fill(p, max_kv_len, data, *problem);
   return RAPT_OK;
 }
 

@@ -22,7 +22,6 @@ namespace {
 #if RAPT_HAS_ONEDNN
 
 constexpr std::int64_t kQueriesPerTask = 128;
-constexpr double kLog2E = 1.4426950408889634, kLn2 = 0.6931471805599453;
 
 using dnnl::memory;
 
@@ -56,22 +55,37 @@ void multiply(const memory::desc& a_desc, const float* a, const memory::desc& b_
   stream.wait();
 }
 
-std::int64_t queries_per_task(const AttentionProblem& p) { return std::clamp<std::int64_t>(p.q_len, 1, kQueriesPerTask); }
+// What this backend does not do, by name; null if it does all of the call.
+const char* beyond(const AttentionProblem& p) {
+  if (p.q.dtype != DType::kF32 || p.k.dtype != DType::kF32 || p.v.dtype != DType::kF32 || p.out.dtype != DType::kF32)
+    return "storage types other than f32";
+  if (p.paging.table) return "block_table";
+  if (p.cu_seqlens_q) return "cu_seqlens_q";
+  if (p.interval.window_left >= 0 || p.interval.window_right >= 0) return "window_left and window_right";
+  if (p.kv_lengths) return "kv_lengths";
+  if (p.q_offsets) return "q_offsets";
+  if (p.prefix_lengths) return "prefix_lengths";
+  if (p.has_score_ops()) return "masks other than causal, softcap, bias, ALiBi and score functions";
+  if (p.sinks) return "sinks";
+  return p.wants_inspection() || p.max_score ? "weights, column_sums, entropy and max_score" : nullptr;
+}
+
+std::int64_t queries_per_task(const AttentionProblem& p) { return std::clamp<std::int64_t>(p.max_q_len, 1, kQueriesPerTask); }
 
 // Floats of one thread: Q, S and O of the task's rows, K and V copies for strides oneDNN does not take, m, l and the factor.
 struct Buffers {
   std::int64_t rows, q, s, o, k, v, state, total;
   explicit Buffers(const AttentionProblem& p) {
     rows = queries_per_task(p) * p.group_size;
-    const double floats = static_cast<double>(rows) * static_cast<double>(p.head_dim + p.kv_len + p.head_dim_v) +
-                          static_cast<double>(p.kv_len) * static_cast<double>(p.head_dim + p.head_dim_v);
+    const double floats = static_cast<double>(rows) * static_cast<double>(p.head_dim + p.max_kv_len + p.head_dim_v) +
+                          static_cast<double>(p.max_kv_len) * static_cast<double>(p.head_dim + p.head_dim_v);
     if (floats > 0x1p48) throw std::bad_alloc();  // before the sums below overflow
     q = 0;
     s = q + rows * p.head_dim;
-    o = s + rows * p.kv_len;
+    o = s + rows * p.max_kv_len;
     k = o + rows * p.head_dim_v;
-    v = k + (copies(p.k) ? p.kv_len * p.head_dim : 0);
-    state = v + (copies(p.v) ? p.kv_len * p.head_dim_v : 0);
+    v = k + (copies(p.k) ? p.max_kv_len * p.head_dim : 0);
+    state = v + (copies(p.v) ? p.max_kv_len * p.head_dim_v : 0);
     total = state + 3 * rows;
     total = (total + 15) / 16 * 16;
   }
@@ -83,9 +97,9 @@ struct Rows {
   const float* data;
   std::int64_t stride;
   Rows(const TensorView& t, std::int64_t b, std::int64_t h, std::int64_t count, float* copy, const KernelTable& kernels)
-      : data(t.row(b, h, 0)), stride(t.stride_length) {
+      : data(t.f32(b, h, 0)), stride(t.stride_length) {
     if (!Buffers::copies(t)) return;
-    kernels.scale_rows(count, t.dim, 1.0f, data, stride, copy, t.dim);
+    kernels.scale_rows[0](count, t.dim, 1.0f, data, stride, copy, t.dim);
     data = copy;
     stride = t.dim;
   }
@@ -96,8 +110,8 @@ class Task {
  public:
   Task(const AttentionProblem& p, const KernelTable& kernels, float* memory, std::int64_t head_index, std::int64_t q_block)
       : p_(p), kernels_(kernels), at_(p), memory_(memory), b_(head_index / p.num_kv_heads), kv_head_(head_index % p.num_kv_heads),
-        first_(q_block * queries_per_task(p)), queries_(std::min(queries_per_task(p), p.q_len - first_)),
-        rows_(queries_ * p.group_size), keys_(visible_keys(p.mask, first_ + queries_ - 1).end) {}
+        first_(q_block * queries_per_task(p)), queries_(std::min(queries_per_task(p), p.max_q_len - first_)),
+        rows_(queries_ * p.group_size), keys_(visible_keys(p.interval, p.sequence(b_), first_ + queries_ - 1).end) {}
 
   void run() {
     float* const m = memory_ + at_.state;
@@ -116,16 +130,16 @@ class Task {
   void scores() const {
     float* const q = memory_ + at_.q;
     float* const s = memory_ + at_.s;
-    const float scale = static_cast<float>(p_.softmax_scale * kLog2E);
+    const float scale = static_cast<float>(p_.softmax_scale);
     for (std::int64_t g = 0; g < p_.group_size; ++g)
-      kernels_.scale_rows(queries_, p_.head_dim, scale, p_.q.row(b_, kv_head_ * p_.group_size + g, first_), p_.q.stride_length,
+      kernels_.scale_rows[0](queries_, p_.head_dim, scale, p_.q.f32(b_, kv_head_ * p_.group_size + g, first_), p_.q.stride_length,
                           q + g * queries_ * p_.head_dim, p_.head_dim);
     const Rows k(p_.k, b_, kv_head_, keys_, memory_ + at_.k, kernels_);
     multiply(matrix(1, rows_, p_.head_dim, rows_ * p_.head_dim, p_.head_dim, 1), q,
              matrix(1, p_.head_dim, keys_, k.stride * keys_, 1, k.stride), k.data, matrix(1, rows_, keys_, rows_ * keys_, keys_, 1), s);
-    if (!p_.mask.causal) return;
+    if (!p_.interval.causal) return;
     for (std::int64_t r = 0; r < rows_; ++r) {
-      const KeyRange range = visible_keys(p_.mask, first_ + r % queries_);
+      const KeyRange range = visible_keys(p_.interval, p_.sequence(b_), first_ + r % queries_);
       kernels_.mask_range(1, keys_, &range.begin, &range.end, s + r * keys_, keys_);
     }
   }
@@ -135,7 +149,7 @@ class Task {
     float* const o = memory_ + at_.o;
     const Rows v(p_.v, b_, kv_head_, keys_, memory_ + at_.v, kernels_);
     // matmul would carry NaN and infinity of a masked key into every row as 0 * NaN.
-    if (p_.mask.causal && !kernels_.all_finite(keys_, p_.head_dim_v, v.data, v.stride)) return plain_sums(v);
+    if (p_.interval.causal && !kernels_.all_finite(keys_, p_.head_dim_v, v.data, v.stride)) return plain_sums(v);
     multiply(matrix(1, rows_, keys_, rows_ * keys_, keys_, 1), s,
              matrix(1, keys_, p_.head_dim_v, v.stride * keys_, v.stride, 1), v.data,
              matrix(1, rows_, p_.head_dim_v, rows_ * p_.head_dim_v, p_.head_dim_v, 1), o);
@@ -144,7 +158,7 @@ class Task {
   void plain_sums(const Rows& v) const {
     for (std::int64_t r = 0; r < rows_; ++r) {
       float* const o = memory_ + at_.o + r * p_.head_dim_v;
-      const KeyRange range = visible_keys(p_.mask, first_ + r % queries_);
+      const KeyRange range = visible_keys(p_.interval, p_.sequence(b_), first_ + r % queries_);
       for (std::int64_t j = range.begin; j < range.end; ++j)
         for (std::int64_t d = 0; d < p_.head_dim_v; ++d) o[d] += memory_[at_.s + r * keys_ + j] * v.data[j * v.stride + d];
     }
@@ -152,12 +166,12 @@ class Task {
 
   void finish(std::int64_t g, const float* m, const float* l) const {
     const std::int64_t head = kv_head_ * p_.group_size + g;
-    kernels_.divide_rows(queries_, p_.head_dim_v, l, memory_ + at_.o + g * queries_ * p_.head_dim_v, p_.head_dim_v,
-                         p_.out.row(b_, head, first_), p_.out.stride_length);
-    if (!p_.lse.data) return;
+    kernels_.divide_rows[0](queries_, p_.head_dim_v, l, memory_ + at_.o + g * queries_ * p_.head_dim_v, p_.head_dim_v,
+                         p_.out.f32(b_, head, first_), p_.out.stride_length);
+    if (!p_.lse) return;
     for (std::int64_t i = 0; i < queries_; ++i) {
-      const double lse = l[i] == 0 ? -INFINITY : kLn2 * static_cast<double>(m[i]) + std::log(static_cast<double>(l[i]));
-      *p_.lse.row(b_, head, first_ + i) = static_cast<float>(lse);
+      const double lse = l[i] == 0 ? -INFINITY : static_cast<double>(m[i]) + std::log(static_cast<double>(l[i]));
+      *p_.lse.f32(b_, head, first_ + i) = static_cast<float>(lse);
     }
   }
 
@@ -169,7 +183,7 @@ class Task {
 };
 
 std::int64_t num_tasks(const AttentionProblem& p) {
-  return p.batch * p.num_kv_heads * ((p.q_len + queries_per_task(p) - 1) / queries_per_task(p));
+  return p.num_sequences * p.num_kv_heads * ((p.max_q_len + queries_per_task(p) - 1) / queries_per_task(p));
 }
 
 int threads_for(const rapt_context& context, const AttentionProblem& p) {
@@ -181,9 +195,10 @@ std::size_t workspace_bytes(const rapt_context& context, const AttentionProblem&
 }
 
 void run(rapt_context& context, const AttentionProblem& p) {
+  if (const char* what = beyond(p)) throw Unsupported("backend 'onednn' does not do " + std::string(what));
   const int threads = threads_for(context, p);
   float* const memory = static_cast<float*>(context.workspace.reserve(workspace_bytes(context, p)));
-  const std::int64_t per_thread = Buffers(p).total, heads = p.batch * p.num_kv_heads, blocks = num_tasks(p) / heads;
+  const std::int64_t per_thread = Buffers(p).total, heads = p.num_sequences * p.num_kv_heads, blocks = num_tasks(p) / heads;
   // oneDNN throws dnnl::error; it must not leave the parallel region. One slot a thread keeps the first text.
   std::string failure;
   auto attend = [&](std::int64_t task, int thread) {
@@ -200,7 +215,7 @@ void run(rapt_context& context, const AttentionProblem& p) {
 
 std::string explain(const rapt_context&, const AttentionProblem& p) {
   return "onednn, matmul + softmax + matmul, blocks of " + std::to_string(queries_per_task(p) * p.group_size) + " rows by all " +
-         std::to_string(p.kv_len) + " keys, " + std::to_string(num_tasks(p)) + " tasks";
+         std::to_string(p.max_kv_len) + " keys, " + std::to_string(num_tasks(p)) + " tasks";
 }
 
 const char* unavailable() { return nullptr; }

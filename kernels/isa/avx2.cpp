@@ -1,4 +1,4 @@
-// ISA level "avx2" (with FMA): Intel Haswell, AMD Zen and later. Exports isa_avx2.
+// ISA level "avx2" (with FMA and F16C): Intel Haswell, AMD Zen and later. Exports isa_avx2.
 #include "kernels/simd/avx2.h"
 #include "kernels/ops/all.h"
 #include "kernels/runtime/cpu_features.h"
@@ -16,5 +16,5 @@ void overlay(KernelTable& t) {
   t.gemm_name = "gemm_f32_6x16__avx2";
 }
 }  // namespace
-extern constinit const IsaDescriptor isa_avx2 = {"avx2", kCpuAvx2 | kCpuFma, overlay};
+extern constinit const IsaDescriptor isa_avx2 = {"avx2", kCpuAvx2 | kCpuFma | kCpuF16c, overlay};
 }  // namespace rapt

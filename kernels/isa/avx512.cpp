@@ -17,5 +17,5 @@ void overlay(KernelTable& t) {
 }
 }  // namespace
 extern constinit const IsaDescriptor isa_avx512 = {
-    "avx512", kCpuAvx2 | kCpuFma | kCpuAvx512F | kCpuAvx512Bw | kCpuAvx512Dq | kCpuAvx512Vl, overlay};
+    "avx512", kCpuAvx2 | kCpuFma | kCpuF16c | kCpuAvx512F | kCpuAvx512Bw | kCpuAvx512Dq | kCpuAvx512Vl, overlay};
 }  // namespace rapt

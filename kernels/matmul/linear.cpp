@@ -28,7 +28,12 @@ PackedWeight::PackedWeight(rapt_context* context, const float* weight, std::int6
   const std::int64_t bytes = ceil_div(out_features, kernels.nr) * kernels.nr * in_features * std::int64_t{sizeof(float)};
   panels_.reset(static_cast<float*>(std::aligned_alloc(64, static_cast<std::size_t>(ceil_div(bytes, 64) * 64))));
   if (!panels_) throw std::bad_alloc();
-  kernels.pack_transposed(out_features, in_features, weight, in_features, panels_.get());
+  const void* rows[256];  // a multiple of every level's nr, so that whole panels are packed at a time
+  for (std::int64_t first = 0; first < out_features; first += 256) {
+    const std::int64_t n = std::min<std::int64_t>(256, out_features - first);
+    for (std::int64_t i = 0; i < n; ++i) rows[i] = weight + (first + i) * in_features;
+    kernels.pack_transposed[static_cast<int>(DType::kF32)](n, in_features, rows, nullptr, panels_.get() + first * in_features);
+  }
 }
 
 void linear(rapt_context* context, std::int64_t rows, const float* x, std::int64_t ldx, const PackedWeight& weight,

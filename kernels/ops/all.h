@@ -4,10 +4,25 @@
 #include "kernels/ops/gemm.h"
 #include "kernels/ops/norm.h"
 #include "kernels/ops/pack.h"
+#include "kernels/ops/score.h"
 #include "kernels/ops/softmax.h"
 
 namespace rapt {
 namespace {
+
+template <simd::Isa I, int NV, class T>
+void fill_input_type(KernelTable& t, DType type) {
+  t.scale_rows[(int)type] = scale_rows<I, T>;
+  t.pack_transposed[(int)type] = pack_transposed<I, NV, T>;
+  t.pack_panels[(int)type] = pack_panels<I, NV, T>;
+}
+
+template <simd::Isa I, int NV, class T>
+void fill_type(KernelTable& t, DType type) {
+  fill_input_type<I, NV, T>(t, type);
+  t.add_bias[(int)type] = add_bias<I, T>;
+  t.divide_rows[(int)type] = divide_rows<I, T>;
+}
 
 // MR x NV: gemm's register tile, in rows and vectors. kFullTiles: gemm_full_tiles of these under the name to see in profiles.
 template <simd::Isa I, int MR, int NV, GemmFullTilesFn* kFullTiles>
@@ -16,14 +31,18 @@ void fill(KernelTable& t) {
   t.mr = MR;
   t.nr = NV * I::kLanes;
   t.gemm = gemm<I, MR, NV, kFullTiles>;
-  t.scale_rows = scale_rows<I>;
-  t.pack_transposed = pack_transposed<I, NV>;
-  t.pack_panels = pack_panels<I, NV>;
+  fill_type<I, NV, float>(t, DType::kF32);
+  fill_type<I, NV, Bf16>(t, DType::kBf16);
+  fill_type<I, NV, F16>(t, DType::kF16);
+  fill_input_type<I, NV, std::int8_t>(t, DType::kI8);
+  t.softcap = softcap<I>;
+  t.alibi = alibi<I>;
+  t.mask_bytes = mask_bytes<I>;
   t.mask_range = mask_range<I>;
   t.online_softmax = online_softmax<I>;
+  t.exp_rows = exp_rows<I>;
   t.rescale_rows = rescale_rows<I>;
   t.merge_states = merge_states<I>;
-  t.divide_rows = divide_rows<I>;
   t.all_finite = all_finite<I>;
   t.layer_norm = layer_norm<I>;
   t.gelu_erf = gelu_erf<I>;

@@ -5,25 +5,25 @@
 namespace rapt {
 namespace {
 
-// 2^x for x <= 0 (and up to 126): x = n + f, n integral, |f| <= 1/2; 2^f by a polynomial of degree 6.
-// Relative error of the polynomial 2.0e-9, of the f32 evaluation 8e-8 (0.7 ulp); exactly 1 at 0, so that a row with one
-// visible key returns its V row. Degree 5 saves one FMA of 13 operations and doubles the error to 1.7e-7.
-// Below 2^-126.5 the result is 0: beside the row's maximum, which is 1, it could not be seen. -inf gives 0, NaN gives NaN.
+// e^x for x <= 0 (and up to 87): x log2(e) = n + f, n integral, |f| <= 1/2; 2^f by a polynomial of degree 6, times 2^n.
+// Relative error of the polynomial 2.0e-9, of the f32 evaluation 8e-8 (0.7 ulp) near 0, growing as |x| 2^-26 with the rounding of
+// log2(e); exactly 1 at 0, so that a row with one visible key returns its V row. Degree 5 saves one of 14 operations and doubles
+// the error. Below -87.7 the result is 0: beside the row's maximum, which is 1, it could not be seen. -inf gives 0, NaN gives NaN.
 //
 // N vectors at once, step by step: one chain has 12 dependent operations (about 45 cycles) and a core's scheduler holds too few
-// waiting operations to find several chains by itself (measured on Zen 3: 8 cycles a vector one by one, 4.5 in fours).
+// waiting operations to find several chains by itself (measured on Zen 3: 8 cycles a vector one by one, 6.5 in fours).
 template <simd::Isa I, int N>
-inline __attribute__((always_inline)) void exp2(typename I::V* x) {
+inline __attribute__((always_inline)) void exp(typename I::V* x) {
   using V = typename I::V;
   // Adding 1.5 * 2^23 + 127 leaves no bits for a fraction: the sum's last bits are n + 127, the exponent of 2^n.
-  const V lowest = I::broadcast(-127.0f), magic = I::broadcast(12582912.0f + 127.0f);
+  const V lowest = I::broadcast(-88.0296f), log2e = I::broadcast(0x1.715476p+0f), magic = I::broadcast(12582912.0f + 127.0f);
   V rounded[N], f[N], p[N];
 #pragma GCC unroll 8
   for (int i = 0; i < N; ++i) x[i] = I::max(lowest, x[i]);  // in this order NaN passes
 #pragma GCC unroll 8
-  for (int i = 0; i < N; ++i) rounded[i] = I::add(x[i], magic);
+  for (int i = 0; i < N; ++i) rounded[i] = I::fma(x[i], log2e, magic);
 #pragma GCC unroll 8
-  for (int i = 0; i < N; ++i) f[i] = I::sub(x[i], I::sub(rounded[i], magic));
+  for (int i = 0; i < N; ++i) f[i] = I::fma(x[i], log2e, I::sub(magic, rounded[i]));
 #pragma GCC unroll 8
   for (int i = 0; i < N; ++i) p[i] = I::broadcast(0x1.41fbbcp-13f);
   constexpr float kCoefficients[] = {0x1.5f3e54p-10f, 0x1.3b2d4cp-7f, 0x1.c6aee8p-5f, 0x1.ebfbdcp-3f, 0x1.62e430p-1f, 1.0f};
@@ -36,9 +36,28 @@ inline __attribute__((always_inline)) void exp2(typename I::V* x) {
 }
 
 template <simd::Isa I>
-inline __attribute__((always_inline)) typename I::V exp2(typename I::V x) {
-  exp2<I, 1>(&x);
+inline __attribute__((always_inline)) typename I::V exp(typename I::V x) {
+  exp<I, 1>(&x);
   return x;
+}
+
+// tanh(x) = e / (e + 2), e = e^(2x) - 1 = 2^n (2^f - 1) + (2^n - 1) with the polynomial of exp, so that nothing cancels near 0;
+// |x| <= 9.02, beyond it the value there (1 - 3e-8). Relative error 2.5e-7 near 0, 1e-7 from 1 on, where a soft-cap needs it
+// (a rational P(x^2) / Q(x^2) saves 3 of 16 operations and is off by 3e-7 there).
+template <simd::Isa I>
+inline __attribute__((always_inline)) typename I::V tanh(typename I::V x) {
+  using V = typename I::V;
+  x = I::min(I::broadcast(9.02f), I::max(I::broadcast(-9.02f), x));  // in this order NaN passes
+  const V two_log2e = I::broadcast(0x1.715476p+1f), magic = I::broadcast(12582912.0f + 127.0f), one = I::broadcast(1.0f);
+  const V rounded = I::fma(x, two_log2e, magic);
+  const V f = I::fma(x, two_log2e, I::sub(magic, rounded));
+  V p = I::broadcast(0x1.41fbbcp-13f);
+  constexpr float kCoefficients[] = {0x1.5f3e54p-10f, 0x1.3b2d4cp-7f, 0x1.c6aee8p-5f, 0x1.ebfbdcp-3f, 0x1.62e430p-1f};
+#pragma GCC unroll 8
+  for (int c = 0; c < 5; ++c) p = I::fma(p, f, I::broadcast(kCoefficients[c]));
+  const V power = I::low_bits_to_exponent(rounded);
+  const V e = I::fma(I::mul(p, f), power, I::sub(power, one));
+  return I::div(e, I::add(e, I::broadcast(2.0f)));
 }
 
 // erf(x) = x P(x^2) / Q(x^2) for |x| <= 4, beyond it the value at 4 (1 - erf(4) = 1.5e-8). Relative error 3.5e-7 in f32.

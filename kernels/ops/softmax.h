@@ -1,8 +1,9 @@
-// The online softmax and the arithmetic of its state (m, l, O), in base 2. Layer: ops.
-// m: row maximum, l: sum of 2^(s - m), O: sum of 2^(s - m) V, not normalised. Neutral state: (-inf, 0, 0).
+// The online softmax and the arithmetic of its state (m, l, O), in natural units. Layer: ops.
+// m: row maximum, l: sum of e^(s - m), O: sum of e^(s - m) V, not normalised. Neutral state: (-inf, 0, 0).
 // Bound: two passes over a score block in L2, about 18 operations a vector, 5 cycles on four vector pipes.
 #pragma once
 #include "kernels/ops/math.h"
+#include "kernels/ops/vector.h"
 #include "kernels/runtime/kernel_table.h"
 
 namespace rapt {
@@ -12,11 +13,11 @@ inline constexpr float kMinusInfinity = -__builtin_inff();
 
 inline float max_f(float a, float b) { return a > b ? a : b; }
 
-// 2^x of one number, with the bits that exp2 gives in a vector.
+// e^x of one number, with the bits that exp gives in a vector.
 template <simd::Isa I>
-inline float exp2_f(float x) {
+inline float exp_f(float x) {
   float lanes[I::kLanes];
-  I::store(lanes, exp2<I>(I::broadcast(x)));
+  I::store(lanes, exp<I>(I::broadcast(x)));
   return lanes[0];
 }
 
@@ -53,9 +54,9 @@ inline float row_max(std::int64_t n, const float* s) {
   return I::reduce_max(I::max(I::max(best[0], best[1]), I::max(best[2], best[3])));
 }
 
-// s = 2^(s - m); returns the sum.
+// s = e^(s - m); returns the sum.
 template <simd::Isa I>
-inline float row_exp2(std::int64_t n, float m, float* s) {
+inline float row_exp(std::int64_t n, float m, float* s) {
   using V = typename I::V;
   const V maximum = I::broadcast(m);
   V sum[kChains];
@@ -65,7 +66,7 @@ inline float row_exp2(std::int64_t n, float m, float* s) {
     V p[kChains];
 #pragma GCC unroll 8
     for (int v = 0; v < kChains; ++v) p[v] = I::sub(I::load(s + j + v * I::kLanes), maximum);
-    exp2<I, kChains>(p);
+    exp<I, kChains>(p);
 #pragma GCC unroll 8
     for (int v = 0; v < kChains; ++v) I::store(s + j + v * I::kLanes, p[v]);
 #pragma GCC unroll 8
@@ -77,7 +78,7 @@ inline float row_exp2(std::int64_t n, float m, float* s) {
     for (int v = 0; v < kChains; ++v) {
       const std::int64_t left = n - j - v * I::kLanes;
       const int lanes = left < 0 ? 0 : left < I::kLanes ? (int)left : I::kLanes;
-      p[v] = exp2<I>(I::sub(I::load_first(s + j + v * I::kLanes, lanes), maximum));
+      p[v] = exp<I>(I::sub(I::load_first(s + j + v * I::kLanes, lanes), maximum));
       p[v] = I::keep_first(p[v], I::zero(), lanes);
       I::store_first(s + j + v * I::kLanes, p[v], lanes);
       sum[v] = I::add(sum[v], p[v]);
@@ -92,8 +93,8 @@ bool online_softmax(std::int64_t rows, std::int64_t n, float* s, std::int64_t ld
   for (std::int64_t r = 0; r < rows; ++r, s += ld) {
     const float before = m[r];
     const float after = max_f(row_max<I>(n, s), before);
-    const float sum = row_exp2<I>(n, finite_maximum(after), s);
-    factor[r] = before == after ? 1.0f : exp2_f<I>(before - finite_maximum(after));
+    const float sum = row_exp<I>(n, finite_maximum(after), s);
+    factor[r] = before == after ? 1.0f : exp_f<I>(before - finite_maximum(after));
     l[r] = l[r] * factor[r] + sum;
     m[r] = after;
     grew |= factor[r] != 1.0f;
@@ -118,30 +119,35 @@ void merge_states(std::int64_t rows, std::int64_t dim, float* m, float* l, float
   for (std::int64_t r = 0; r < rows; ++r, o += ld, o2 += ld2) {
     if (m2[r] == kMinusInfinity && l2[r] == 0.0f) continue;  // neutral
     const float after = max_f(m2[r], m[r]);
-    const float f1 = exp2_f<I>(m[r] - finite_maximum(after)), f2 = exp2_f<I>(m2[r] - finite_maximum(after));
+    const float f1 = exp_f<I>(m[r] - finite_maximum(after)), f2 = exp_f<I>(m2[r] - finite_maximum(after));
     l[r] = l[r] * f1 + l2[r] * f2;
     m[r] = after;
     const typename I::V v1 = I::broadcast(f1), v2 = I::broadcast(f2);
-    for (std::int64_t j = 0; j < dim; j += I::kLanes) {
-      const int left = dim - j < I::kLanes ? (int)(dim - j) : I::kLanes;
-      const typename I::V mine = I::mul(I::load_first(o + j, left), v1);
-      I::store_first(o + j, I::fma(I::load_first(o2 + j, left), v2, mine), left);
-    }
+    for_each_vector<I>(dim, [&](std::int64_t j, int lanes) {
+      const typename I::V mine = I::mul(load_some<I>(o + j, lanes), v1);
+      store_some<I>(o + j, I::fma(load_some<I>(o2 + j, lanes), v2, mine), lanes);
+    });
   }
 }
 
-// Adding 0 turns -0 into 0: whether a masked key's 0 * v was added or left out must not show in the sign.
+// s = e^(s - shift), in place.
 template <simd::Isa I>
-void divide_rows(std::int64_t rows, std::int64_t dim, const float* l, const float* x, std::int64_t ld, float* out,
+void exp_rows(std::int64_t rows, std::int64_t n, const float* shift, float* s, std::int64_t ld) {
+  for (std::int64_t r = 0; r < rows; ++r, s += ld) row_exp<I>(n, finite_maximum(shift[r]), s);
+}
+
+// Adding 0 turns -0 into 0: whether a masked key's 0 * v was added or left out must not show in the sign.
+template <simd::Isa I, class T>
+void divide_rows(std::int64_t rows, std::int64_t dim, const float* l, const float* x, std::int64_t ld, void* out,
                  std::int64_t out_stride) {
-  for (std::int64_t r = 0; r < rows; ++r, x += ld, out += out_stride) {
+  T* to = (T*)out;
+  for (std::int64_t r = 0; r < rows; ++r, x += ld, to += out_stride) {
     const bool sees_nothing = l[r] == 0.0f;
     const typename I::V divisor = I::broadcast(l[r]);
-    for (std::int64_t j = 0; j < dim; j += I::kLanes) {
-      const int left = dim - j < I::kLanes ? (int)(dim - j) : I::kLanes;
-      const typename I::V y = I::add(I::div(I::load_first(x + j, left), divisor), I::zero());
-      I::store_first(out + j, sees_nothing ? I::zero() : y, left);
-    }
+    for_each_vector<I>(dim, [&](std::int64_t j, int lanes) {
+      const typename I::V y = I::add(I::div(load_some<I>(x + j, lanes), divisor), I::zero());
+      store_some<I>(to + j, sees_nothing ? I::zero() : y, lanes);
+    });
   }
 }
 

@@ -11,6 +11,7 @@ enum CpuFeature : std::uint32_t {
   kCpuAvx512Bw = 1u << 3,
   kCpuAvx512Dq = 1u << 4,
   kCpuAvx512Vl = 1u << 5,
+  kCpuF16c = 1u << 6,
 };
 
 std::uint32_t cpu_features();

@@ -4,6 +4,8 @@
 #pragma once
 #include <cstdint>
 
+#include "kernels/runtime/dtype.h"
+
 namespace rapt {
 
 // Columns of a [k, n] matrix in strips of nr. Packed: k_stride = nr, panel_stride = k * nr, the last strip padded with zeros.
@@ -24,36 +26,50 @@ struct KernelTable {
   void (*gemm)(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda, PanelView b, float* c,
                std::int64_t ldc, bool accumulate);
 
-  // out[rows, dim] = scale * in, with row strides. Q before the first gemm.
-  void (*scale_rows)(std::int64_t rows, std::int64_t dim, float scale, const float* in, std::int64_t in_stride, float* out,
-                     std::int64_t out_stride);
+  // Arrays are indexed by DType: kF32, kBf16, kF16, kI8 for inputs; without kI8 for outputs and biases.
 
-  // rows[n, dim] with a row stride -> panels of its transpose: panel p holds rows p*nr .. p*nr+nr-1 as [dim][nr], rows past n as 0.
-  // Packs K (keys are the columns of Q K') and linear weights (outputs are the columns of x W').
-  void (*pack_transposed)(std::int64_t n, std::int64_t dim, const float* rows, std::int64_t stride, float* panels);
+  // out[rows, dim] = scale * in, with row strides in elements. Q before the first gemm.
+  void (*scale_rows[kNumNumericTypes])(std::int64_t rows, std::int64_t dim, float scale, const void* in, std::int64_t in_stride,
+                                       float* out, std::int64_t out_stride);
 
-  // rows[k, dim] with a row stride -> panels of itself, [dim / nr][k][nr], columns past dim as 0. Packs V.
-  void (*pack_panels)(std::int64_t k, std::int64_t dim, const float* rows, std::int64_t stride, float* panels);
+  // n rows of dim elements, given by pointers -> panels of their transpose: panel p holds rows p*nr .. p*nr+nr-1 as [dim][nr], rows
+  // past n as 0. Packs K (keys are the columns of Q K') and linear weights (outputs are the columns of x W').
+  // scales: a factor for each row (quantised K), or null.
+  void (*pack_transposed[kNumNumericTypes])(std::int64_t n, std::int64_t dim, const void* const* rows, const float* scales,
+                                            float* panels);
+
+  // k rows of dim elements -> panels of themselves, [dim / nr][k][nr], columns past dim as 0. Packs V.
+  void (*pack_panels[kNumNumericTypes])(std::int64_t k, std::int64_t dim, const void* const* rows, const float* scales,
+                                        float* panels);
+
+  // Score operations over a block, in place (ops/score.h). One row, but for softcap.
+  void (*softcap)(std::int64_t rows, std::int64_t n, float cap, float* s, std::int64_t ld);
+  void (*alibi)(std::int64_t n, float slope, float first, float* s);
+  void (*add_bias[kNumFloatTypes])(std::int64_t n, const void* bias, float* s);
+  void (*mask_bytes)(std::int64_t n, const std::uint8_t* mask, float* s);
 
   // s[row, j] = -infinity for the columns outside [begin[row], end[row]), 0 <= j < n.
   void (*mask_range)(std::int64_t rows, std::int64_t n, const std::int64_t* begin, const std::int64_t* end, float* s,
                      std::int64_t ld);
 
-  // One step of the online softmax in base 2 (Milakov and Gimelshein 2018, "Online normalizer calculation for softmax"):
-  //   m' = max(m, max_j s[row, j]);  s[row, j] = 2^(s[row, j] - m');  factor = 2^(m - m');  l = l * factor + sum_j s[row, j]
+  // One step of the online softmax (Milakov and Gimelshein 2018, "Online normalizer calculation for softmax"):
+  //   m' = max(m, max_j s[row, j]);  s[row, j] = e^(s[row, j] - m');  factor = e^(m - m');  l = l * factor + sum_j s[row, j]
   // m, l, factor: [rows]. Returns whether any factor differs from 1.
   bool (*online_softmax)(std::int64_t rows, std::int64_t n, float* s, std::int64_t ld, float* m, float* l, float* factor);
 
   // x[row, :] *= factor[row], rows with factor 1 untouched.
   void (*rescale_rows)(std::int64_t rows, std::int64_t dim, const float* factor, float* x, std::int64_t ld);
 
+  // s[row, j] = e^(s[row, j] - shift[row]): with shift = lse, the attention weights.
+  void (*exp_rows)(std::int64_t rows, std::int64_t n, const float* shift, float* s, std::int64_t ld);
+
   // Softmax states of the same rows over different keys: (m, l, o) = (m, l, o) + (m2, l2, o2).
   void (*merge_states)(std::int64_t rows, std::int64_t dim, float* m, float* l, float* o, std::int64_t ld, const float* m2,
                        const float* l2, const float* o2, std::int64_t ld2);
 
   // out = x / l[row]; rows with l = 0 (no visible key) give 0.
-  void (*divide_rows)(std::int64_t rows, std::int64_t dim, const float* l, const float* x, std::int64_t ld, float* out,
-                      std::int64_t out_stride);
+  void (*divide_rows[kNumFloatTypes])(std::int64_t rows, std::int64_t dim, const float* l, const float* x, std::int64_t ld,
+                                      void* out, std::int64_t out_stride);
 
   // Whether all of x[rows, dim] is finite.
   bool (*all_finite)(std::int64_t rows, std::int64_t dim, const float* x, std::int64_t ld);

@@ -34,7 +34,7 @@ std::uint64_t saved_state() {
 std::uint32_t read_features() {
   unsigned a, b, c, d;
   if (!__get_cpuid(1, &a, &b, &c, &d)) return 0;
-  const bool has_fma = c & bit_FMA, has_xgetbv = c & bit_OSXSAVE;
+  const bool has_fma = c & bit_FMA, has_f16c = c & bit_F16C, has_xgetbv = c & bit_OSXSAVE;
   if (!has_xgetbv) return 0;
   const std::uint64_t saved = saved_state();
   const bool saves_ymm = (saved & 0x06) == 0x06, saves_zmm = (saved & 0xe6) == 0xe6;
@@ -42,6 +42,7 @@ std::uint32_t read_features() {
   if (!__get_cpuid_count(7, 0, &a, &b7, &c, &d)) return 0;
   std::uint32_t features = 0;
   if (saves_ymm && has_fma) features |= kCpuFma;
+  if (saves_ymm && has_f16c) features |= kCpuF16c;
   if (saves_ymm && (b7 & bit_AVX2)) features |= kCpuAvx2;
   if (saves_zmm && (b7 & bit_AVX512F)) features |= kCpuAvx512F;
   if (saves_zmm && (b7 & bit_AVX512BW)) features |= kCpuAvx512Bw;

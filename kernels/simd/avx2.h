@@ -1,4 +1,4 @@
-// ISA level "avx2": AVX2 and FMA, eight floats a vector. Layer: simd. Include only from kernels/isa/avx2.cpp.
+// ISA level "avx2": AVX2, FMA and F16C, eight floats a vector. Layer: simd. Include only from kernels/isa/avx2.cpp.
 #pragma once
 #include <immintrin.h>
 
@@ -19,6 +19,40 @@ struct Avx2 {
   static V load_first(const float* p, int n) { return _mm256_maskload_ps(p, first(n)); }
   static void store(float* p, V v) { _mm256_storeu_ps(p, v); }
   static void store_first(float* p, V v, int n) { _mm256_maskstore_ps(p, first(n), v); }
+  static V load(const Bf16* p) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i*)p)), 16));
+  }
+  static V load(const F16* p) { return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i*)p)); }
+  static V load(const std::int8_t* p) {
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i*)p)));
+  }
+  // AVX2 has no masked loads of small elements: the few that exist go through the stack.
+  template <class T>
+  static V load_first(const T* p, int n) {
+    T copy[8] = {};
+    for (int i = 0; i < n; ++i) copy[i] = p[i];
+    return load(copy);
+  }
+  static void store(Bf16* p, V v) {
+    const __m256i bits = _mm256_castps_si256(v);
+    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
+    const __m256i rounded = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+    const __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
+    const __m256i is_nan = _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q));
+    const __m256i upper = _mm256_srli_epi32(_mm256_blendv_epi8(rounded, quiet, is_nan), 16);
+    const __m256i packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(upper, upper), 0x08);
+    _mm_storeu_si128((__m128i*)p, _mm256_castsi256_si128(packed));
+  }
+  static void store(F16* p, V v) {
+    _mm_storeu_si128((__m128i*)p, _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+  }
+  template <class T>
+  static void store_first(T* p, V v, int n) {
+    T copy[8];
+    store(copy, v);
+    for (int i = 0; i < n; ++i) p[i] = copy[i];
+  }
+  static V iota() { return _mm256_setr_ps(0, 1, 2, 3, 4, 5, 6, 7); }
   static V add(V a, V b) { return _mm256_add_ps(a, b); }
   static V sub(V a, V b) { return _mm256_sub_ps(a, b); }
   static V mul(V a, V b) { return _mm256_mul_ps(a, b); }

@@ -19,6 +19,17 @@ struct Avx512 {
   static V load_first(const float* p, int n) { return _mm512_maskz_loadu_ps(first(n), p); }
   static void store(float* p, V v) { _mm512_storeu_ps(p, v); }
   static void store_first(float* p, V v, int n) { _mm512_mask_storeu_ps(p, first(n), v); }
+  static V load(const Bf16* p) { return from_bf16(_mm256_loadu_si256((const __m256i*)p)); }
+  static V load(const F16* p) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)p)); }
+  static V load(const std::int8_t* p) { return from_i8(_mm_loadu_si128((const __m128i*)p)); }
+  static V load_first(const Bf16* p, int n) { return from_bf16(_mm256_maskz_loadu_epi16(first(n), p)); }
+  static V load_first(const F16* p, int n) { return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(first(n), p)); }
+  static V load_first(const std::int8_t* p, int n) { return from_i8(_mm_maskz_loadu_epi8(first(n), p)); }
+  static void store(Bf16* p, V v) { _mm256_storeu_si256((__m256i*)p, to_bf16(v)); }
+  static void store(F16* p, V v) { _mm256_storeu_si256((__m256i*)p, to_f16(v)); }
+  static void store_first(Bf16* p, V v, int n) { _mm256_mask_storeu_epi16(p, first(n), to_bf16(v)); }
+  static void store_first(F16* p, V v, int n) { _mm256_mask_storeu_epi16(p, first(n), to_f16(v)); }
+  static V iota() { return _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15); }
   static V add(V a, V b) { return _mm512_add_ps(a, b); }
   static V sub(V a, V b) { return _mm512_sub_ps(a, b); }
   static V mul(V a, V b) { return _mm512_mul_ps(a, b); }
@@ -66,6 +77,17 @@ struct Avx512 {
   }
 
  private:
+  static V from_bf16(__m256i bits) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16)); }
+  static V from_i8(__m128i bytes) { return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes)); }
+  static __m256i to_bf16(V v) {
+    const __m512i bits = _mm512_castps_si512(v);
+    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+    const __m512i rounded = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+    const __m512i quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x400000));
+    const __mmask16 is_nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
+    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_mask_blend_epi32(is_nan, rounded, quiet), 16));
+  }
+  static __m256i to_f16(V v) { return _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
   static __mmask16 first(int n) { return (__mmask16)((1u << n) - 1); }
 };
 static_assert(Isa<Avx512>);

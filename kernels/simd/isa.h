@@ -7,10 +7,13 @@
 #include <concepts>
 #include <cstdint>
 
+#include "kernels/runtime/dtype.h"
+
 namespace rapt::simd {
 
 template <class I>
-concept Isa = requires(const float* in, float* out, typename I::V v, typename I::V* rows, float f, int n) {
+concept Isa = requires(const float* in, float* out, const Bf16* bf16, const F16* f16, const std::int8_t* i8, Bf16* to_bf16, F16* to_f16,
+                       typename I::V v, typename I::V* rows, float f, int n) {
   { I::kLanes } -> std::convertible_to<int>;
   { I::kRegisters } -> std::convertible_to<int>;  // architectural vector registers
   { I::kName } -> std::convertible_to<const char*>;
@@ -20,6 +23,18 @@ concept Isa = requires(const float* in, float* out, typename I::V v, typename I:
   { I::load_first(in, n) } -> std::same_as<typename I::V>;
   { I::store(out, v) };
   { I::store_first(out, v, n) };
+  // The same from and to the other storage types: exact to f32, rounded to nearest even from it, NaN stays NaN.
+  { I::load(bf16) } -> std::same_as<typename I::V>;
+  { I::load(f16) } -> std::same_as<typename I::V>;
+  { I::load(i8) } -> std::same_as<typename I::V>;
+  { I::load_first(bf16, n) } -> std::same_as<typename I::V>;
+  { I::load_first(f16, n) } -> std::same_as<typename I::V>;
+  { I::load_first(i8, n) } -> std::same_as<typename I::V>;
+  { I::store(to_bf16, v) };
+  { I::store(to_f16, v) };
+  { I::store_first(to_bf16, v, n) };
+  { I::store_first(to_f16, v, n) };
+  { I::iota() } -> std::same_as<typename I::V>;  // 0, 1, 2, ...
   { I::add(v, v) } -> std::same_as<typename I::V>;
   { I::sub(v, v) } -> std::same_as<typename I::V>;
   { I::mul(v, v) } -> std::same_as<typename I::V>;

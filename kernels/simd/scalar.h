@@ -30,6 +30,33 @@ struct Scalar {
   static void store_first(float* p, V v, int n) {
     for (int i = 0; i < n; ++i) p[i] = v[i];
   }
+  static V load(const Bf16* p) { return load_first(p, kLanes); }
+  static V load(const F16* p) { return load_first(p, kLanes); }
+  static V load(const std::int8_t* p) { return load_first(p, kLanes); }
+  static V load_first(const Bf16* p, int n) {
+    I bits = {};
+    for (int i = 0; i < n; ++i) bits[i] = (std::int32_t)((std::uint32_t)p[i].bits << 16);
+    return from_bits(bits);
+  }
+  static V load_first(const F16* p, int n) {
+    V v = zero();
+    for (int i = 0; i < n; ++i) v[i] = from_half(p[i].bits);
+    return v;
+  }
+  static V load_first(const std::int8_t* p, int n) {
+    V v = zero();
+    for (int i = 0; i < n; ++i) v[i] = p[i];
+    return v;
+  }
+  static void store(Bf16* p, V v) { store_first(p, v, kLanes); }
+  static void store(F16* p, V v) { store_first(p, v, kLanes); }
+  static void store_first(Bf16* p, V v, int n) {
+    for (int i = 0; i < n; ++i) p[i].bits = to_bfloat(bits_of(v[i]));
+  }
+  static void store_first(F16* p, V v, int n) {
+    for (int i = 0; i < n; ++i) p[i].bits = to_half(bits_of(v[i]));
+  }
+  static V iota() { return V{0, 1, 2, 3}; }
   static V add(V a, V b) { return a + b; }
   static V sub(V a, V b) { return a - b; }
   static V mul(V a, V b) { return a * b; }
@@ -73,6 +100,40 @@ struct Scalar {
     I i;
     __builtin_memcpy(&i, &v, sizeof i);
     return i;
+  }
+  static std::uint32_t bits_of(float f) {
+    std::uint32_t bits;
+    __builtin_memcpy(&bits, &f, sizeof bits);
+    return bits;
+  }
+  static float float_of(std::uint32_t bits) {
+    float f;
+    __builtin_memcpy(&f, &bits, sizeof f);
+    return f;
+  }
+  static std::uint16_t to_bfloat(std::uint32_t bits) {
+    if ((bits & 0x7fffffff) > 0x7f800000) return (std::uint16_t)(bits >> 16 | 0x40);  // NaN stays NaN
+    return (std::uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+  }
+  static float from_half(std::uint16_t half) {
+    const std::uint32_t sign = (std::uint32_t)(half & 0x8000) << 16;
+    const std::uint32_t exponent = half >> 10 & 31, mantissa = half & 1023u;
+    if (exponent == 31) return float_of(sign | 0x7f800000 | mantissa << 13 | (mantissa ? 0x400000u : 0u));
+    if (exponent == 0) {  // zero and subnormal: mantissa * 2^-24
+      const float magnitude = (float)mantissa * 0x1p-24f;
+      return sign ? -magnitude : magnitude;
+    }
+    return float_of(sign | (exponent + 112) << 23 | mantissa << 13);
+  }
+  static std::uint16_t to_half(std::uint32_t bits) {
+    const std::uint32_t sign = bits >> 16 & 0x8000, magnitude = bits & 0x7fffffff;
+    if (magnitude > 0x7f800000) return (std::uint16_t)(sign | 0x7e00 | (magnitude >> 13 & 0x3ff));
+    if (magnitude >= 0x477ff000) return (std::uint16_t)(sign | 0x7c00);  // rounds past the largest half, 65504
+    if (magnitude < 0x38800000) {                                        // subnormal half: an integer times 2^-24
+      const float rounded = (float_of(magnitude) * 0x1p24f + 12582912.0f) - 12582912.0f;
+      return (std::uint16_t)(sign | (std::uint32_t)rounded);
+    }
+    return (std::uint16_t)(sign | (magnitude - 0x38000000 + 0xfff + (magnitude >> 13 & 1)) >> 13);
   }
   static V from_bits(I i) {
     V v;

@@ -1,5 +1,6 @@
 // Packing a block of keys and of values into panels, from a contiguous [block_kv, d] block. Mirrors kernels/ops/pack.h.
 #include <memory>
+#include <vector>
 
 #include "bench/common/buffer.h"
 #include "bench/kernels/kernel_bench.h"
@@ -9,6 +10,7 @@ namespace {
 
 struct Operands {
   Buffer from, to;
+  std::vector<const void*> rows;  // where the block's rows lie
 };
 
 }  // namespace
@@ -20,16 +22,17 @@ void add_pack_rows(const KernelBench& bench) {
     const auto add = [&](const char* name, auto pack) {
       add_kernel_row(bench, name, std::string("d").append(std::to_string(d)), [=] {
         const auto operands =
-            std::make_shared<Operands>(Operands{random_buffer(keys * d, 1), random_buffer((keys + nr) * (d + nr), 2)});
+            std::make_shared<Operands>(Operands{random_buffer(keys * d, 1), random_buffer((keys + nr) * (d + nr), 2), {}});
+        for (std::int64_t i = 0; i < keys; ++i) operands->rows.push_back(operands->from.get() + i * d);
         KernelCase one;
-        one.candidate.call = [=] { pack(keys, d, operands->from.get(), d, operands->to.get()); };
+        one.candidate.call = [=] { pack(keys, d, operands->rows.data(), nullptr, operands->to.get()); };
         one.row.bytes = 4.0 * static_cast<double>(keys * d);
         one.elements = keys * d;
         return one;
       });
     };
-    add("pack_transposed", bench.table->pack_transposed);
-    add("pack_panels", bench.table->pack_panels);
+    add("pack_transposed", bench.table->pack_transposed[static_cast<int>(DType::kF32)]);
+    add("pack_panels", bench.table->pack_panels[static_cast<int>(DType::kF32)]);
   }
 }
 

@@ -58,7 +58,8 @@ TEST_P(PlanTest, CoversTheWork) {
     EXPECT_GE(plan.q_stride, sizes.head_dim);
     EXPECT_GE(plan.o_stride, problem.head_dim_v);
     EXPECT_GE(plan.s_stride, plan.block_kv);
-    EXPECT_EQ(plan.num_tasks, sizes.batch * sizes.kv_heads * (plan.splits_are_tasks ? plan.num_splits : plan.num_q_blocks));
+    const std::int64_t pieces = sizes.q_len == 0 ? 0 : plan.splits_are_tasks ? plan.num_splits : plan.num_q_blocks;
+    EXPECT_EQ(plan.num_tasks, sizes.batch * sizes.kv_heads * pieces);
     EXPECT_GE(plan.max_useful_threads, 1);
     EXPECT_EQ(plan.workspace_shared > 0, plan.splits_are_tasks && plan.num_tasks > 0);
   }

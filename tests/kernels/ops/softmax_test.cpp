@@ -14,6 +14,9 @@ constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 
 class Softmax : public LevelTest {};
 
+// How fast the error of exp grows with |x|, in 2^-24: the rounding of log2(e), and of x log2(e) without fused multiply-add.
+double growth(const KernelTable& kernels) { return std::string(kernels.isa) == "scalar" ? 1.25 : 0.25; }
+
 std::vector<std::int64_t> widths() {
   std::vector<std::int64_t> all;
   for (std::int64_t n = 1; n <= 140; ++n) all.push_back(n);
@@ -33,7 +36,7 @@ TEST_P(Softmax, MaskRange) {
   }
 }
 
-// One step from a state with some history: the weights and the factor to the accuracy of exp2, the sum to that of adding.
+// One step from a state with some history: the weights and the factor to the accuracy of exp, the sum to that of adding.
 void expect_online_step(const KernelTable& kernels, Place place) {
   for (const std::int64_t n : widths()) {
     name_case_for_faults("online_softmax " + std::string(kernels.isa) + " of " + std::to_string(n));
@@ -51,15 +54,16 @@ void expect_online_step(const KernelTable& kernels, Place place) {
       ASSERT_EQ(m.at(0, r), top);
       double sum = 0;
       for (std::int64_t j = 0; j < n; ++j) {
-        const double right = std::exp2(static_cast<double>(before.at(r, j) - top));
-        ASSERT_NEAR(s.at(r, j), right, 1.75 * 0x1p-24 * right + 0x1p-149) << "column " << j << " of " << n;
+        const double right = std::exp(static_cast<double>(before.at(r, j) - top));
+        ASSERT_NEAR(s.at(r, j), right, (1.75 + growth(kernels) * static_cast<double>(top - before.at(r, j))) * 0x1p-24 * right + 0x1p-126) << "column " << j << " of " << n;
         sum += static_cast<double>(s.at(r, j));
       }
-      const double grown = history[r] == top ? 1 : std::exp2(static_cast<double>(history[r] - top));
-      ASSERT_NEAR(factor.at(0, r), grown, 1.75 * 0x1p-24 * grown);
+      const double grown = history[r] == top ? 1 : std::exp(static_cast<double>(history[r] - top));
+      const double distance = history[r] == top ? 0 : std::min(100.0, static_cast<double>(top - history[r]));
+      ASSERT_NEAR(factor.at(0, r), grown, (1.75 + growth(kernels) * distance) * 0x1p-24 * grown);
       ASSERT_EQ(factor.at(0, r) == 1.0f, history[r] == top);
       const double total = static_cast<double>(sums[r]) * grown + sum;
-      ASSERT_NEAR(l.at(0, r), total, 0x1p-24 * total * (6 + static_cast<double>(n) / 16)) << n;
+      ASSERT_NEAR(l.at(0, r), total, 0x1p-24 * total * (12 + static_cast<double>(n) / 16)) << n;
       any_grew |= factor.at(0, r) != 1.0f;
     }
     EXPECT_EQ(grew, any_grew);
@@ -139,13 +143,13 @@ TEST_P(Softmax, MergeStates) {
       for (std::int64_t r = 0; r < rows; ++r) {
         const float top = std::max(m1[r], m2[r]);
         ASSERT_EQ(m[static_cast<std::size_t>(r)], top);
-        const double f1 = l1[r] == 0 ? 0 : std::exp2(static_cast<double>(m1[r] - top));
-        const double f2 = l2[r] == 0 ? 0 : std::exp2(static_cast<double>(m2[r] - top));
+        const double f1 = l1[r] == 0 ? 0 : std::exp(static_cast<double>(m1[r] - top));
+        const double f2 = l2[r] == 0 ? 0 : std::exp(static_cast<double>(m2[r] - top));
         const double sum = f1 * static_cast<double>(l1[r]) + f2 * static_cast<double>(l2[r]);
-        ASSERT_NEAR(l[static_cast<std::size_t>(r)], sum, 4 * 0x1p-24 * sum);
+        ASSERT_NEAR(l[static_cast<std::size_t>(r)], sum, 6 * 0x1p-24 * sum);
         for (std::int64_t d = 0; d < dim; ++d) {
           const double a = f1 * static_cast<double>(before.at(r, d)), b = f2 * static_cast<double>(o2.at(r, d));
-          ASSERT_NEAR(o1.at(r, d), a + b, 4 * 0x1p-24 * (std::abs(a) + std::abs(b))) << "row " << r;
+          ASSERT_NEAR(o1.at(r, d), a + b, 6 * 0x1p-24 * (std::abs(a) + std::abs(b))) << "row " << r;
         }
       }
     }
@@ -160,7 +164,7 @@ TEST_P(Softmax, DivideRows) {
       const Matrix x(5, dim, gap, place, 1), out(5, dim, 2 * gap, place, 2);
       x.at(0, dim - 1) = -0.0f;
       x.at(2, 0) = kNaN;  // a row that has seen nothing is 0, whatever 0 * V has left in it
-      kernels().divide_rows(5, dim, l, x.data(), x.stride(), out.data(), out.stride());
+      kernels().divide_rows[0](5, dim, l, x.data(), x.stride(), out.data(), out.stride());
       EXPECT_TRUE(out.tensor.surroundings_intact());
       for (std::int64_t r = 0; r < 5; ++r)
         for (std::int64_t d = 0; d < dim; ++d)

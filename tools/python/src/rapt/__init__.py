@@ -5,67 +5,100 @@
     k, v = np.random.standard_normal((2, 1, 2, 128, 64), dtype=np.float32)     # 2 key and value heads for 8 query heads
     out = rapt.attention(q, k, v, causal=True)
 
-    attention(q, k, v)     softmax(mask(scale * q k')) v
+    attention(q, k, v)     softmax(mask(bias(softcap(scale * q k')))) v
     explain(q, k, v)       what attention would do, in one line
     info()                 the CPU, its ISA levels, threads and the backends
 """
 
 from __future__ import annotations
 
-import math
-import numbers
-import operator
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
-from . import _arrays, _core
+from . import _core
+from ._arguments import Call
 from ._core import __version__
 
 if TYPE_CHECKING:
-    import numpy
-    import torch
+    from typing_extensions import Unpack
 
-    Array = TypeVar("Array", numpy.ndarray[Any, Any], torch.Tensor)
-else:
-    Array = TypeVar("Array")
-
-Causal = Literal[False, True, "top_left", "bottom_right"]
+    from ._types import Array, BlockMask, Causal, Numbers, Options
 
 __all__ = ["__version__", "attention", "explain", "info"]
 
-# rapt_causal of rapt.h. The strings' names; False and True are looked up by identity, so that 0 and 1 are not taken for them.
-_CAUSAL = {"top_left": 1, "bottom_right": 2}
-
 
 @overload
 def attention(
-    q: Array, k: Array, v: Array, *, scale: float | None = None, causal: Causal = False, out: Array | None = None,
-    return_lse: Literal[False] = False, backend: str = "rapt", isa: str | None = None, threads: int | None = None,
+    q: Array, k: Array, v: Array, *,
+    return_lse: Literal[False] = False, return_weights: Literal[False] = False, **options: Unpack[Options[Array]],
 ) -> Array: ...
 @overload
 def attention(
-    q: Array, k: Array, v: Array, *, scale: float | None = None, causal: Causal = False, out: Array | None = None,
-    return_lse: Literal[True], backend: str = "rapt", isa: str | None = None, threads: int | None = None,
+    q: Array, k: Array, v: Array, *,
+    return_lse: Literal[True], return_weights: Literal[False] = False, **options: Unpack[Options[Array]],
 ) -> tuple[Array, Array]: ...
+@overload
 def attention(
-    q, k, v, *, scale=None, causal=False, out=None, return_lse=False, backend="rapt", isa=None, threads=None
+    q: Array, k: Array, v: Array, *,
+    return_lse: Literal[False] = False, return_weights: Literal[True], **options: Unpack[Options[Array]],
+) -> tuple[Array, Array]: ...
+@overload
+def attention(
+    q: Array, k: Array, v: Array, *,
+    return_lse: Literal[True], return_weights: Literal[True], **options: Unpack[Options[Array]],
+) -> tuple[Array, Array, Array]: ...
+def attention(
+    q, k, v, *, scale=None, causal=False, window=(-1, -1), mask=None, bias=None, alibi_slopes=None, softcap=None, sinks=None,
+    kv_lengths=None, q_offsets=None, prefix_lengths=None, cu_seqlens_q=None, cu_seqlens_k=None, block_mask=None,
+    q_documents=None, k_documents=None, tree_mask=None, block_table=None, k_scale=None, v_scale=None, out=None,
+    return_lse=False, return_weights=False, backend="rapt", isa=None, threads=None
 ):
-    """Attention: softmax(mask(scale * q k')) v, for every batch and head.
+    """Attention: softmax(mask(bias(softcap(scale * q k')))) v, for every batch and head.
 
-    Arrays are float32 numpy.ndarray or torch.Tensor on the CPU, all of one kind, and the result is of that kind. Nothing
-    is copied: any strides will do (transposed heads, slices, reversed or repeated axes) as long as the last dimension
-    is contiguous. Inputs may be read-only.
+    Arrays are numpy.ndarray or torch.Tensor on the CPU, all of one kind, and the results are of that kind. q, k, v, mask,
+    bias, the scales and out are not copied: any strides will do (transposed heads, slices, reversed or repeated axes) as
+    long as the last dimension is contiguous. Inputs may be read-only. Element types are float32, bfloat16 (torch.bfloat16,
+    ml_dtypes.bfloat16) and float16, chosen for each array on its own; the arithmetic is float32. Lengths, offsets, documents,
+    tables, slopes and sinks are small and may be lists or arrays of any integer or real type; one dimension fewer than
+    said is repeated.
+
+    Every query has a position: query i of a sequence stands at p = q_offset + i, key j at j. Without q_offsets and unless
+    causal is "top_left", the queries are the last ones: p = i + kv_length - q_len. All masks given hold together.
 
     Args:
         q: queries [batch, num_q_heads, q_len, head_dim].
         k: keys [batch, num_kv_heads, kv_len, head_dim]; num_q_heads is a multiple of num_kv_heads, and query head h
-            reads key and value head h // (num_q_heads // num_kv_heads).
-        v: values [batch, num_kv_heads, kv_len, head_dim_v].
+            reads key and value head h // (num_q_heads // num_kv_heads). Also int8, with k_scale.
+        v: values [batch, num_kv_heads, kv_len, head_dim_v]. Also int8, with v_scale.
         scale: factor of the scores, a finite number without unit; None means 1 / sqrt(head_dim).
         causal: which keys a query sees. False: all. "top_left": query i sees keys j <= i. "bottom_right" or True:
-            j <= i + kv_len - q_len, as with a KV cache whose last q_len positions are the queries.
+            j <= i + kv_len - q_len, as with a KV cache whose last q_len positions are the queries. With q_offsets both
+            mean j <= p.
+        window: (left, right): a query sees the keys p - left to p + right; -1 is no limit.
+        mask: [batch, num_q_heads, q_len, kv_len], bool (true: attend) or a float that is added to the scores, where -inf
+            hides. Extents of 1, but the last, and dimensions missing on the left are repeated.
+        bias: as an additive mask; for relative positions (T5, Swin).
+        alibi_slopes: [num_q_heads]: a score becomes s - slope * |p - j|.
+        softcap: a positive number: a score becomes softcap * tanh(s / softcap). None: none.
+        sinks: [num_q_heads]: a logit for each head that takes weight and has no value. It counts in the log-sum-exp.
+        kv_lengths: [batch]: how many keys are in use; None: all. Keys beyond are never read.
+        q_offsets: [batch]: position of query 0.
+        prefix_lengths: [batch]: keys below it are visible to every query (prefix LM); not with window's left.
+        cu_seqlens_q, cu_seqlens_k: [sequences + 1], from 0: a ragged batch. q is [1, num_q_heads, total, head_dim], and
+            sequence n has the queries cu_seqlens_q[n] to cu_seqlens_q[n + 1] - 1, and keys likewise. What is [batch] above
+            is then [sequences]; mask, bias, documents, trees, tables and return_weights are not possible.
+        block_mask: (array, block_q, block_kv): array is [batch, num_q_heads, ceil(q_len / block_q),
+            ceil(kv_len / block_kv)] bool, true: attend; hidden blocks cost nothing. Repeated as mask.
+        q_documents, k_documents: [batch, q_len] and [batch, kv_len] integers: a query sees the keys of its own document.
+        tree_mask: [batch, q_len, q_len] bool, for speculative decoding: whether query i sees key kv_length - q_len + j;
+            earlier keys are visible.
+        block_table: [batch, pages] integers: k, v and the scales are pages, [num_pages, num_kv_heads, page_size, dim], and
+            key j of batch b lies in page block_table[b, j // page_size]. Needs kv_lengths, and kv_len is the largest of them.
+        k_scale, v_scale: [batch, num_kv_heads, kv_len] float32, a factor for each token and head: k is k_scale * stored.
         out: where the result goes, [batch, num_q_heads, q_len, head_dim_v]; it must not overlap an input or itself.
-            None: a new array.
+            None: a new array of q's element type.
         return_lse: also return the log-sum-exp of every row of scores, in nats.
+        return_weights: also return the softmax itself; a second look at the keys, and the one thing here whose size is
+            q_len times kv_len.
         backend: "rapt" (the kernels), "reference" (double precision, slow) or "onednn"; see info().
         isa: "scalar", "avx2", "avx512": the instructions the kernels may use. None: the best that this CPU has, or the
             level named by the environment's RAPT_ISA when the calling thread made its first call.
@@ -73,46 +106,41 @@ def attention(
             come out for any number.
 
     Returns:
-        The result [batch, num_q_heads, q_len, head_dim_v], `out` itself if it was given. With return_lse a pair of it
-        and the log-sum-exp [batch, num_q_heads, q_len]. A row that sees no key is 0 and its log-sum-exp -inf.
+        The result [batch, num_q_heads, q_len, head_dim_v], `out` itself if it was given. With return_lse or return_weights
+        a tuple: the result, then the log-sum-exp [batch, num_q_heads, q_len] float32, then the weights [batch,
+        num_q_heads, q_len, kv_len] float32. A row that sees no key is 0, its log-sum-exp -inf and its weights 0.
 
     Raises:
-        ValueError: shapes that disagree, a last dimension that is not contiguous, an overlap, an unknown name.
-        TypeError: not an array of NumPy or PyTorch, mixed kinds, another dtype or device than float32 on the CPU.
-        NotImplementedError: an ISA level that this CPU lacks, a backend that this build lacks, a tensor that requires
-            grad while gradients are recorded: rapt computes none.
+        ValueError: shapes that disagree, a last dimension that is not contiguous, an overlap, an unknown name, arguments
+            that exclude each other.
+        TypeError: not an array of NumPy or PyTorch, mixed kinds, an element type or a device that is not supported.
+        NotImplementedError: an ISA level that this CPU lacks, a backend that this build lacks or that cannot do the call,
+            a tensor that requires grad while gradients are recorded: rapt computes none.
         MemoryError: no memory for the result or the workspace.
 
     The GIL is released while it computes, and threads of a program may call at the same time.
     """
-    library = _arrays.library_of("q", q)
-    q, k, v = _check_inputs(library, q, k, v)
-    options = _check_options(scale, causal, backend, isa, threads)
-    if not isinstance(return_lse, bool):
-        raise TypeError(f"return_lse is {return_lse!r}; it must be False or True")
-    target = out
-    if out is None:
-        out = target = library.empty((*q.shape[:3], v.shape[3]), dtype=library.float32)
-    else:
-        target = _arrays.check_array(library, "out", out)
-        _arrays.check_writable(library, "out", target)
-        _arrays.check_contiguous_rows(library, "out", target)
-    lse = library.empty(tuple(q.shape[:3]), dtype=library.float32) if return_lse else None
-    _core.attention(q, k, v, target, lse, *options)
-    return (out, lse) if return_lse else out
+    call = Call(allocate=True, **locals())
+    _core.attention(call.arguments, *call.runtime)
+    return call.results[0] if len(call.results) == 1 else tuple(call.results)
 
 
 def explain(
-    q: Array, k: Array, v: Array, *, scale: float | None = None, causal: Causal = False,
-    backend: str = "rapt", isa: str | None = None, threads: int | None = None,
+    q: Array, k: Array, v: Array, *, scale: float | None = None, causal: Causal = False, window: tuple[int, int] = (-1, -1),
+    mask: Array | None = None, bias: Array | None = None, alibi_slopes: Numbers | None = None, softcap: float | None = None,
+    sinks: Numbers | None = None, kv_lengths: Numbers | None = None, q_offsets: Numbers | None = None,
+    prefix_lengths: Numbers | None = None, cu_seqlens_q: Numbers | None = None, cu_seqlens_k: Numbers | None = None,
+    block_mask: BlockMask[Array] | None = None, q_documents: Numbers | None = None, k_documents: Numbers | None = None,
+    tree_mask: Any = None, block_table: Numbers | None = None, k_scale: Array | None = None, v_scale: Array | None = None,
+    out: Array | None = None, return_lse: bool = False, return_weights: bool = False, backend: str = "rapt",
+    isa: str | None = None, threads: int | None = None,
 ) -> str:
     """What attention() would do with these arguments, as one line: kernel, ISA level, blocks, splits, workspace.
 
-    Arguments and errors are those of attention(). The elements of the arrays are not read.
+    Arguments and errors are those of attention(). The elements of tensors are not read, and no result is allocated.
     """
-    library = _arrays.library_of("q", q)
-    q, k, v = _check_inputs(library, q, k, v)
-    return _core.explain(q, k, v, *_check_options(scale, causal, backend, isa, threads))
+    call = Call(allocate=False, **locals())
+    return _core.explain(call.arguments, *call.runtime)
 
 
 def info() -> dict[str, Any]:
@@ -125,55 +153,3 @@ def info() -> dict[str, Any]:
     each with name, available, why_not and version.
     """
     return _core.info()
-
-
-def _check_inputs(library: Any, q: Any, k: Any, v: Any) -> list[Any]:
-    checked = []
-    for name, array in (("q", q), ("k", k), ("v", v)):
-        array = _arrays.check_array(library, name, array)
-        _arrays.check_contiguous_rows(library, name, array)
-        checked.append(array)
-    return checked
-
-
-def _check_options(
-    scale: Any, causal: Any, backend: Any, isa: Any, threads: Any
-) -> tuple[float | None, int, str, str | None, int]:
-    if scale is not None:
-        if not isinstance(scale, numbers.Real) or isinstance(scale, bool):
-            raise TypeError(f"scale is {scale!r}; it must be a number, or None for 1 / sqrt(head_dim)")
-        scale = float(scale)
-        if not math.isfinite(scale):
-            raise ValueError(f"scale is {scale}; it must be finite")
-    if not isinstance(backend, str):
-        raise TypeError(f"backend is {backend!r}; it must be a name such as 'rapt'")
-    if isa is not None and not isinstance(isa, str):
-        raise TypeError(f"isa is {isa!r}; it must be a name such as 'avx2', or None for the best that the CPU has")
-    return scale, _check_causal(causal), backend, isa, _check_threads(threads)
-
-
-def _check_causal(causal: Any) -> int:
-    if causal is False:
-        return 0
-    if causal is True:
-        return _CAUSAL["bottom_right"]
-    allowed = "False, True, 'top_left' or 'bottom_right'"
-    if not isinstance(causal, str):
-        raise TypeError(f"causal is {causal!r}; it must be {allowed}")
-    if causal not in _CAUSAL:
-        raise ValueError(f"causal is {causal!r}; it must be {allowed}")
-    return _CAUSAL[causal]
-
-
-def _check_threads(threads: Any) -> int:
-    if threads is None:
-        return 0
-    try:
-        count = operator.index(threads)
-    except TypeError:
-        count = None
-    if count is None or isinstance(threads, bool):
-        raise TypeError(f"threads is {threads!r}; it must be an integer, or None for as many as the process may use")
-    if not 1 <= count < 2**31:
-        raise ValueError(f"threads is {count}; it must be at least 1, or None for as many as the process may use")
-    return count

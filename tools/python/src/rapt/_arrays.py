@@ -1,6 +1,6 @@
-"""The two kinds of arrays that rapt takes, NumPy's and PyTorch's, and what is checked of them.
+"""The two kinds of arrays that rapt takes, NumPy's and PyTorch's: what is checked of them, and conversions of small ones.
 
-Layer: below __init__.py. Neither library is imported here: who passes an array has imported its library.
+Layer: below _arguments.py. Neither library is imported here: who passes an array has imported its library.
 """
 
 from __future__ import annotations
@@ -10,6 +10,12 @@ from types import ModuleType
 from typing import Any
 
 _KINDS = (("numpy", "ndarray"), ("torch", "Tensor"))
+
+FLOATS = ("float32", "bfloat16", "float16")
+STORED = (*FLOATS, "int8")
+MASKS = ("bool", *FLOATS)
+
+_LARGEST = {"int32": 2**31 - 1, "int64": 2**63 - 1}
 
 
 def library_of(name: str, array: Any) -> ModuleType:
@@ -21,16 +27,33 @@ def library_of(name: str, array: Any) -> ModuleType:
     raise TypeError(f"{name} is a {_type_name(array)}; it must be a numpy.ndarray or a torch.Tensor")
 
 
-def check_array(library: ModuleType, name: str, array: Any) -> Any:
-    """Raises unless `array` is a float32 CPU array of `library` with four dimensions. Returns what is to be exported."""
+def check_array(library: ModuleType, name: str, array: Any, dtypes: tuple[str, ...] = FLOATS, layout: str = "") -> Any:
+    """Raises unless `array` is a CPU array of `library` with one of `dtypes` and four dimensions with contiguous rows.
+
+    Given a `layout`, the text for errors, fewer dimensions will do: those missing on the left have extent 1.
+    Returns what is to be exported.
+    """
     if library_of(name, array) is not library:
         raise TypeError(f"{name} is a {_type_name(array)}, but q is from {library.__name__}; all arrays must be of one kind")
-    if array.dtype != library.float32:
-        dtype = str(array.dtype).removeprefix("torch.")
-        raise TypeError(f"{name} has dtype {dtype}; float32 is supported")
-    if array.ndim != 4:
-        raise ValueError(f"{name} has {array.ndim} dimensions; it must have 4: [batch, heads, length, head_dim]")
-    return array if library.__name__ == "numpy" else _check_tensor(library, name, array)
+    dtype = _dtype_name(array)
+    if dtype not in dtypes:
+        raise TypeError(f"{name} has dtype {dtype}; {_listed(dtypes)} {'is' if len(dtypes) == 1 else 'are'} supported")
+    if array.ndim != 4 and not (layout and 1 <= array.ndim < 4):
+        raise ValueError(
+            f"{name} has {array.ndim} dimensions; it must have {'at most ' if layout else ''}4: "
+            f"{layout or '[batch, heads, length, head_dim]'}"
+        )
+    array = _check_tensor(library, name, array) if library.__name__ == "torch" else array
+    array = array[(None,) * (4 - array.ndim)] if array.ndim < 4 else array
+    _check_contiguous_rows(library, name, array)
+    return _exported(library, array)
+
+
+def check_factors(library: ModuleType, name: str, array: Any) -> Any:
+    """One float32 a token and head: [batch, heads, length] or [batch, heads, length, 1]."""
+    if library_of(name, array) is library and array.ndim == 3:
+        array = array[..., None]
+    return check_array(library, name, array, ("float32",))
 
 
 def check_writable(library: ModuleType, name: str, array: Any) -> None:
@@ -38,7 +61,76 @@ def check_writable(library: ModuleType, name: str, array: Any) -> None:
         raise ValueError(f"{name} is read-only; it must be writable")
 
 
-def check_contiguous_rows(library: ModuleType, name: str, array: Any) -> None:
+def integers(library: ModuleType, name: str, value: Any, shape: tuple[int, ...], dtype: str = "int64") -> Any:
+    """Integers (an array of either kind, lists, an integer) as a contiguous array of `dtype` and `shape`; -1 is any extent.
+
+    Dimensions missing on the left are repeated.
+    """
+    array = _as_array(library, name, value, "integers")
+    empty = 0 in array.shape  # an empty list has no type of its own
+    if not _is(array, "int", "uint") and not empty:
+        raise TypeError(f"{name} has dtype {_dtype_name(array)}; it must hold integers")
+    if library.__name__ == "torch":
+        array = array.to(library.int64)  # PyTorch finds no maximum of its unsigned types
+    largest = _LARGEST[dtype]
+    if not empty and (int(array.max()) > largest or int(array.min()) < -largest - 1):
+        raise ValueError(f"{name} holds a number that does not fit in {dtype}")
+    return _contiguous(library, _repeated(name, array, shape), dtype)
+
+
+def numbers(library: ModuleType, name: str, value: Any, shape: tuple[int, ...]) -> Any:
+    """Numbers as a contiguous float32 array of `shape`, otherwise as integers()."""
+    array = _as_array(library, name, value, "numbers")
+    if not _is(array, "int", "uint", "float", "bfloat"):
+        raise TypeError(f"{name} has dtype {_dtype_name(array)}; it must hold real numbers")
+    return _contiguous(library, _repeated(name, array, shape), "float32")
+
+
+def booleans(library: ModuleType, name: str, value: Any, shape: tuple[int, ...]) -> Any:
+    """Booleans as a contiguous array of `shape`, otherwise as integers()."""
+    array = _as_array(library, name, value, "booleans")
+    if not _is(array, "bool"):
+        raise TypeError(f"{name} has dtype {_dtype_name(array)}; it must be bool")
+    return _contiguous(library, _repeated(name, array, shape), "bool")
+
+
+def _as_array(library: ModuleType, name: str, value: Any, what: str) -> Any:
+    if value is None or isinstance(value, str):
+        raise TypeError(f"{name} is {value!r}; it must be an array or a list of {what}")
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(value, torch.Tensor):
+        value = _check_tensor(torch, name, value)
+    try:
+        return library.as_tensor(value) if library.__name__ == "torch" else library.asarray(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise TypeError(f"{name} is no array or list of {what}: {error}") from None
+
+
+def _repeated(name: str, array: Any, shape: tuple[int, ...]) -> Any:
+    given = tuple(array.shape)
+    missing = len(shape) - len(given)
+    fits = missing >= 0 and all(extent in (-1, n) for extent, n in zip(shape[missing:], given, strict=True))
+    if not fits or -1 in shape[:missing]:
+        wanted = ", ".join("any" if extent == -1 else str(extent) for extent in shape)
+        raise ValueError(f"{name} has shape {list(given)}; it must be [{wanted}]")
+    full = (*shape[:missing], *given)
+    return array.expand(full) if hasattr(array, "expand") else sys.modules["numpy"].broadcast_to(array, full)
+
+
+def _contiguous(library: ModuleType, array: Any, dtype: str) -> Any:
+    if library.__name__ == "torch":
+        return array.to(getattr(library, dtype)).contiguous()
+    return library.ascontiguousarray(array, dtype=dtype)
+
+
+def _exported(library: ModuleType, array: Any) -> Any:
+    """What DLPack carries: ml_dtypes.bfloat16, which NumPy cannot export, goes as uint16, and module.cpp knows."""
+    if library.__name__ == "numpy" and _dtype_name(array) == "bfloat16":
+        return array.view(library.uint16)
+    return array
+
+
+def _check_contiguous_rows(library: ModuleType, name: str, array: Any) -> None:
     """Raises unless the last dimension is contiguous. Elements of one row are read in vectors."""
     if array.shape[3] <= 1 or 0 in array.shape:
         return
@@ -60,6 +152,20 @@ def _check_tensor(torch: ModuleType, name: str, tensor: Any) -> Any:
             f"{name} requires grad, and rapt computes no gradients; call it under torch.no_grad(), or pass {name}.detach()"
         )
     return tensor.detach()
+
+
+def _dtype_name(array: Any) -> str:
+    return str(array.dtype).removeprefix("torch.")
+
+
+def _is(array: Any, *kinds: str) -> bool:
+    """Whether the type's name is one of `kinds` and a number of bits."""
+    name = array.dtype.name if hasattr(array.dtype, "name") else _dtype_name(array)
+    return name.rstrip("0123456789") in kinds
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
 
 
 def _type_name(array: Any) -> str:

@@ -1,0 +1,116 @@
+#include "kernels/attention/inspect.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/attention/key_block.h"
+#include "kernels/attention/task.h"
+#include "kernels/runtime/parallel.h"
+
+namespace rapt {
+namespace {
+
+// p = e^(s - lse) for the rows of one task, block by block.
+class Inspection {
+ public:
+  Inspection(const AttentionProblem& problem, const Plan& plan, const KernelTable& kernels, const TaskBuffers& buffers, TaskRows rows)
+      : p_(problem), plan_(plan), kernels_(kernels), buffers_(buffers), rows_(rows), ops_(problem, kernels),
+        block_(problem, plan, kernels, buffers, rows_.sequence, rows.kv_head), keys_(find_visible_keys(problem, rows_, buffers)) {}
+
+  void run() {
+    pack_queries(p_, plan_, kernels_, rows_, buffers_);
+    for (std::int64_t r = 0; r < rows_.rows; ++r) {
+      buffers_.gathered[r] = *lse(r);
+      if (p_.entropy) *entropy(r) = 0;
+      if (p_.weights) clear_weights(r);
+    }
+    for (std::int64_t at = keys_.begin / plan_.block_kv * plan_.block_kv; at < keys_.end; at += plan_.block_kv) {
+      block_.load_keys(at, std::min(plan_.block_kv, keys_.end - at));
+      for (std::int64_t r = 0; r < rows_.rows; r += kernels_.mr) run_tile(r, std::min<std::int64_t>(kernels_.mr, rows_.rows - r));
+    }
+  }
+
+ private:
+  void run_tile(std::int64_t first, std::int64_t count) {
+    float* const s = buffers_.s;
+    const std::int64_t n = block_.count(), ld = plan_.s_stride;
+    block_.scores(count, n, buffers_.q + first * plan_.q_stride, s);
+    ops_.apply(rows_, first, count, block_.first(), n, s, ld);
+    mask_rows(kernels_, buffers_, first, count, block_.first(), n, s, ld);
+    for (std::int64_t r = 0; r < count; ++r) {
+      if (p_.entropy) add_entropy(first + r, n, s + r * ld);
+      kernels_.exp_rows(1, n, buffers_.gathered + first + r, s + r * ld, ld);
+      if (p_.column_sums) add_columns(first + r, n, s + r * ld);
+      if (p_.weights) write_weights(first + r, n, s + r * ld);
+    }
+  }
+
+  // -sum(p log p) = sum(p (lse - s)); a key of weight 0 adds 0.
+  void add_entropy(std::int64_t row, std::int64_t n, const float* s) const {
+    const double lse = buffers_.gathered[row];
+    double sum = 0;
+    for (std::int64_t j = 0; j < n; ++j)
+      if (s[j] != -INFINITY) sum += std::exp(static_cast<double>(s[j]) - lse) * (lse - static_cast<double>(s[j]));
+    *entropy(row) += static_cast<float>(sum);
+  }
+
+  void add_columns(std::int64_t row, std::int64_t n, const float* p) const {
+    for (std::int64_t j = 0; j < n; ++j) 
+      *p_.column_sums.f32(rows_.sequence.batch, rows_.head(row), rows_.sequence.k_begin + block_.first() + j) += p[j];
+  }
+
+  // f(place of the row in weights) for every time the row was chosen.
+  template <class F>
+  void for_each_choice(std::int64_t row, F f) const {
+    for (std::int64_t h = 0; h < p_.weights.heads; ++h) {
+      if ((p_.weight_heads ? p_.weight_heads[h] : h) != rows_.head(row)) continue;
+      for (std::int64_t i = 0; i < p_.weights.length; ++i)
+        if ((p_.weight_rows ? p_.weight_rows[i] : i) == rows_.query(row)) f(p_.weights.f32(rows_.sequence.batch, h, i));
+    }
+  }
+  void write_weights(std::int64_t row, std::int64_t n, const float* p) const {
+    for_each_choice(row, [&](float* to) { std::copy_n(p, n, to + block_.first()); });
+  }
+  void clear_weights(std::int64_t row) const {
+    for_each_choice(row, [&](float* to) { std::fill_n(to, p_.weights.dim, 0.0f); });
+  }
+
+  float* lse(std::int64_t row) const {
+    return p_.lse.f32(rows_.sequence.batch, rows_.head(row), rows_.sequence.q_begin + rows_.query(row));
+  }
+  float* entropy(std::int64_t row) const {
+    return p_.entropy.f32(rows_.sequence.batch, rows_.head(row), rows_.sequence.q_begin + rows_.query(row));
+  }
+
+  const AttentionProblem& p_;
+  const Plan& plan_;
+  const KernelTable& kernels_;
+  const TaskBuffers& buffers_;
+  TaskRows rows_;
+  ScoreOps ops_;
+  KeyBlock block_;
+  KeyRange keys_;
+};
+
+void clear_columns(const AttentionProblem& p, std::int64_t batch) {
+  for (std::int64_t h = 0; h < p.num_q_heads; ++h)
+    for (std::int64_t j = 0; j < p.column_sums.length; ++j) *p.column_sums.f32(batch, h, j) = 0;
+}
+
+}  // namespace
+
+// One task a sequence and KV head: column sums add up over the queries in order.
+void inspect(const AttentionProblem& p, const Plan& plan, const KernelTable& kernels, int num_threads, char* threads) {
+  for (std::int64_t b = 0; p.column_sums && b < p.column_sums.batch; ++b) clear_columns(p, b);
+  auto run = [&](std::int64_t task, int thread) {
+    TaskBuffers buffers;
+    buffers.take(Carver(threads + static_cast<std::size_t>(thread) * plan.workspace_per_thread), plan, p, kernels);
+    const Sequence sequence = p.sequence(task / p.num_kv_heads);
+    const std::int64_t blocks = (sequence.q_len + plan.tokens_per_task - 1) / plan.tokens_per_task;
+    for (std::int64_t i = 0; i < blocks; ++i)
+      Inspection(p, plan, kernels, buffers, rows_of(p, plan, sequence, task % p.num_kv_heads, i)).run();
+  };
+  parallel_for(num_threads, p.num_sequences * p.num_kv_heads, run);
+}
+
+}  // namespace rapt

@@ -1,0 +1,63 @@
+#include "kernels/attention/key_block.h"
+
+namespace rapt {
+
+void KeyBlock::load_keys(std::int64_t first, std::int64_t count) {
+  first_ = first;
+  count_ = count;
+  finite_ = Finite::kUnknown;
+  if (p_.paging.k_panels) return;
+  const float* scales = view_.k_rows(first, count, buffers_.rows, buffers_.scales);
+  kernels_.pack_transposed[static_cast<int>(p_.k.dtype)](count, p_.head_dim, buffers_.rows, scales, buffers_.k_panels);
+}
+
+void KeyBlock::load_values() {
+  if (!plan_.pack_values) return;
+  const float* scales = view_.v_rows(first_, count_, buffers_.rows, buffers_.scales);
+  kernels_.pack_panels[static_cast<int>(p_.v.dtype)](count_, p_.head_dim_v, buffers_.rows, scales, buffers_.v_panels);
+}
+
+void KeyBlock::scores(std::int64_t rows, std::int64_t n, const float* q, float* s) const {
+  const std::int64_t panel = p_.head_dim * kernels_.nr;
+  if (!p_.paging.k_panels)
+    return kernels_.gemm(rows, n, p_.head_dim, q, plan_.q_stride, {buffers_.k_panels, kernels_.nr, panel}, s, plan_.s_stride, false);
+  for (std::int64_t j = 0, run; j < n; j += run) {
+    run = view_.run(first_ + j, n - j);
+    const float* panels = view_.k_page(first_ + j) + (first_ + j) % p_.paging.page_size / kernels_.nr * panel;
+    kernels_.gemm(rows, run, p_.head_dim, q, plan_.q_stride, {panels, kernels_.nr, panel}, s + j, plan_.s_stride, false);
+  }
+}
+
+PanelView KeyBlock::values_from(std::int64_t j) const {
+  if (plan_.pack_values) return {buffers_.v_panels + j * kernels_.nr, kernels_.nr, count_ * kernels_.nr};
+  return {view_.v_run(first_ + j), p_.v.stride_length, kernels_.nr};
+}
+
+void KeyBlock::add_values(std::int64_t rows, std::int64_t n, const float* s, float* o) const {
+  for (std::int64_t j = 0, run; j < n; j += run) {
+    run = plan_.pack_values ? n : view_.run(first_ + j, n - j);
+    kernels_.gemm(rows, p_.head_dim_v, run, s + j, plan_.s_stride, values_from(j), o, plan_.o_stride, true);
+  }
+}
+
+void KeyBlock::add_visible_values(std::int64_t n, const float* s, const std::uint8_t* hidden, float* o) const {
+  for (std::int64_t j = 0; j < n; ++j)
+    if (!hidden[j]) kernels_.gemm(1, p_.head_dim_v, 1, s + j, plan_.s_stride, values_from(j), o, plan_.o_stride, true);
+}
+
+bool KeyBlock::values_are_finite() {
+  if (finite_ != Finite::kUnknown) return finite_ == Finite::kYes;
+  bool finite = true;
+  if (plan_.pack_values) {
+    const std::int64_t panels = (p_.head_dim_v + kernels_.nr - 1) / kernels_.nr;
+    finite = kernels_.all_finite(1, panels * count_ * kernels_.nr, buffers_.v_panels, 0);
+  }
+  for (std::int64_t j = 0, run; !plan_.pack_values && finite && j < count_; j += run) {
+    run = view_.run(first_ + j, count_ - j);
+    finite = kernels_.all_finite(run, p_.head_dim_v, view_.v_run(first_ + j), p_.v.stride_length);
+  }
+  finite_ = finite ? Finite::kYes : Finite::kNo;
+  return finite;
+}
+
+}  // namespace rapt

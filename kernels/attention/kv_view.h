@@ -1,0 +1,64 @@
+// Where the keys and values of one sequence and KV head lie: rows with a stride, or pages through a table. Layer: attention.
+// A new K/V layout is a change here.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+
+#include "kernels/attention/problem.h"
+
+namespace rapt {
+
+class KvView {
+ public:
+  KvView(const AttentionProblem& p, const Sequence& sequence, std::int64_t kv_head) : p_(p), sequence_(sequence), kv_head_(kv_head) {}
+
+  // Pointers to `count` rows from key `first` on, and their factors (or null) for i8 storage.
+  const float* k_rows(std::int64_t first, std::int64_t count, const void** rows, float* scales) const {
+    return find_rows(p_.k, p_.k_scale, first, count, rows, scales);
+  }
+  const float* v_rows(std::int64_t first, std::int64_t count, const void** rows, float* scales) const {
+    return find_rows(p_.v, p_.v_scale, first, count, rows, scales);
+  }
+
+  // Keys from `first` on that lie one stride after another: up to the end of the page.
+  std::int64_t run(std::int64_t first, std::int64_t count) const {
+    return p_.paging.table ? std::min(count, p_.paging.page_size - first % p_.paging.page_size) : count;
+  }
+
+  // f32 V in place, one run.
+  const float* v_run(std::int64_t first) const { return reinterpret_cast<const float*>(row(p_.v, first)); }
+
+  // The page of a key in panel layout, [page_size / nr][head_dim][nr].
+  const float* k_page(std::int64_t key) const {
+    return p_.k.f32(page(key / p_.paging.page_size), kv_head_, 0);
+  }
+
+ private:
+  std::int64_t page(std::int64_t index) const { return p_.paging.table[sequence_.index * p_.paging.stride + index]; }
+
+  const char* row(const TensorView& t, std::int64_t key) const {
+    if (!p_.paging.table) return t.at(sequence_.batch, kv_head_, sequence_.k_begin + key);
+    return t.at(page(key / p_.paging.page_size), kv_head_, key % p_.paging.page_size);
+  }
+
+  const float* find_rows(const TensorView& t, const TensorView& scale, std::int64_t first, std::int64_t count, const void** rows,
+                         float* scales) const {
+    const std::int64_t stride = t.stride_length * size_of(t.dtype);
+    for (std::int64_t i = 0, n; i < count; i += n) {
+      n = run(first + i, count - i);
+      const char* at = row(t, first + i);
+      for (std::int64_t j = 0; j < n; ++j) rows[i + j] = at + j * stride;
+      if (scale) {
+        const char* s = row(scale, first + i);
+        for (std::int64_t j = 0; j < n; ++j) scales[i + j] = reinterpret_cast<const float*>(s)[j * scale.stride_length];
+      }
+    }
+    return scale ? scales : nullptr;
+  }
+
+  const AttentionProblem& p_;
+  const Sequence& sequence_;
+  std::int64_t kv_head_;
+};
+
+}  // namespace rapt

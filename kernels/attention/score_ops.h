@@ -1,0 +1,43 @@
+// What happens to a block of scores between Q K' and the softmax: soft-cap, bias, ALiBi, score function, element masks.
+// Layer: kernels/attention. Called by attention.cpp and inspect.cpp; a variant is one function here, never another loop.
+#pragma once
+#include <cstdint>
+
+#include "kernels/attention/problem.h"
+#include "kernels/runtime/kernel_table.h"
+
+namespace rapt {
+
+// The rows of one task: the query heads of one KV head, query by query, so that neighbouring rows see nearly the same keys.
+// Row r is query first_query + r / group_size of head kv_head * group_size + r % group_size.
+struct TaskRows {
+  Sequence sequence;
+  std::int64_t kv_head, group_size, first_query, queries, rows;
+
+  std::int64_t query(std::int64_t row) const { return first_query + row / group_size; }
+  std::int64_t head(std::int64_t row) const { return kv_head * group_size + row % group_size; }
+};
+
+class ScoreOps {
+ public:
+  ScoreOps(const AttentionProblem& problem, const KernelTable& kernels)
+      : p_(problem), kernels_(kernels), any_(problem.has_score_ops()), masks_(problem.has_element_mask()) {}
+  bool any() const { return any_; }
+  bool masks() const { return masks_; }  // may hide keys inside a row's interval
+
+  // s[count, n]: scores of rows [first, first + count) against keys [key, key + n), row stride ld.
+  void apply(const TaskRows& rows, std::int64_t first, std::int64_t count, std::int64_t key, std::int64_t n, float* s,
+             std::int64_t ld) const;
+
+  // Whether one of the masks hides all of the block from all of the rows, so that it need not be computed. May say no when it does.
+  bool hide_all(const TaskRows& rows, std::int64_t first, std::int64_t count, std::int64_t key, std::int64_t n) const;
+
+ private:
+  void apply_to_row(const TaskRows& rows, std::int64_t row, std::int64_t key, std::int64_t n, float* s) const;
+
+  const AttentionProblem& p_;
+  const KernelTable& kernels_;
+  const bool any_, masks_;
+};
+
+}  // namespace rapt

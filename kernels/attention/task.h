@@ -1,0 +1,56 @@
+// The rows of one task as both passes need them: packed queries and the keys that each row sees. Layer: kernels/attention.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+
+#include "kernels/attention/score_ops.h"
+#include "kernels/attention/task_buffers.h"
+#include "kernels/attention/task_grid.h"
+
+namespace rapt {
+
+inline TaskRows rows_of(const AttentionProblem& p, const Plan& plan, const Sequence& sequence, std::int64_t kv_head,
+                        std::int64_t q_block) {
+  TaskRows rows = {sequence, kv_head, p.group_size, q_block * plan.tokens_per_task, 0, 0};
+  rows.queries = std::min(plan.tokens_per_task, sequence.q_len - rows.first_query);
+  rows.rows = rows.queries * p.group_size;
+  return rows;
+}
+
+// buffers.begin and end; returns the union.
+inline KeyRange find_visible_keys(const AttentionProblem& p, const TaskRows& rows, const TaskBuffers& buffers) {
+  KeyRange all = {rows.sequence.kv_len, 0};
+  for (std::int64_t r = 0; r < rows.rows; ++r) {
+    const KeyRange keys = visible_keys(p.interval, rows.sequence, rows.query(r));
+    buffers.begin[r] = keys.begin;
+    buffers.end[r] = std::max(keys.begin, keys.end);
+    if (keys.empty()) continue;
+    all.begin = std::min(all.begin, keys.begin);
+    all.end = std::max(all.end, keys.end);
+  }
+  return all;
+}
+
+// buffers.q = softmax_scale * Q
+inline void pack_queries(const AttentionProblem& p, const Plan& plan, const KernelTable& kernels, const TaskRows& rows,
+                         const TaskBuffers& buffers) {
+  for (std::int64_t g = 0; g < p.group_size; ++g)
+    kernels.scale_rows[static_cast<int>(p.q.dtype)](
+        rows.queries, p.head_dim, static_cast<float>(p.softmax_scale),
+        p.q.at(rows.sequence.batch, rows.kv_head * p.group_size + g, rows.sequence.q_begin + rows.first_query), p.q.stride_length,
+        buffers.q + g * plan.q_stride, p.group_size * plan.q_stride);
+}
+
+// -infinity where row r of [first, first + count) does not see one of the n keys from `key` on. count <= kMaxMaskedRows.
+inline constexpr int kMaxMaskedRows = 16;  // only register tiles are masked: at least any level's mr
+inline void mask_rows(const KernelTable& kernels, const TaskBuffers& buffers, std::int64_t first, std::int64_t count,
+                      std::int64_t key, std::int64_t n, float* s, std::int64_t ld) {
+  std::int64_t begin[kMaxMaskedRows], end[kMaxMaskedRows];  // in columns of the block
+  for (std::int64_t r = 0; r < count; ++r) {
+    begin[r] = std::clamp<std::int64_t>(buffers.begin[first + r] - key, 0, n);
+    end[r] = std::clamp<std::int64_t>(buffers.end[first + r] - key, begin[r], n);
+  }
+  kernels.mask_range(count, n, begin, end, s, ld);
+}
+
+}  // namespace rapt

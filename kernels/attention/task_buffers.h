@@ -1,0 +1,79 @@
+// One thread's memory for a task, carved out of the workspace. Layer: kernels/attention.
+#pragma once
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+
+#include "kernels/attention/plan.h"
+
+namespace rapt {
+
+// Hands out pieces of a block of memory, each on a cache line; with no memory it only counts.
+class Carver {
+ public:
+  explicit Carver(void* memory) : memory_(static_cast<char*>(memory)) {}
+  template <class T>
+  T* take(std::int64_t count) {
+    char* at = memory_ ? memory_ + used_ : nullptr;
+    used_ += (static_cast<std::size_t>(count) * sizeof(T) + 63) / 64 * 64;
+    return reinterpret_cast<T*>(at);
+  }
+  std::size_t used() const { return used_; }
+
+ private:
+  char* memory_;
+  std::size_t used_ = 0;
+};
+
+// Softmax state of a task's rows over some keys: maximum, sum, output not yet divided by the sum. Neutral: (-inf, 0, 0).
+struct SoftmaxState {
+  float* m;  // [rows]
+  float* l;  // [rows]
+  float* o;  // [rows, head_dim_v], row stride plan.o_stride
+
+  void take(Carver& carver, const Plan& plan) {
+    m = carver.take<float>(plan.rows_per_task);
+    l = carver.take<float>(plan.rows_per_task);
+    o = carver.take<float>(plan.rows_per_task * plan.o_stride);
+  }
+  void reset(std::int64_t rows, std::int64_t o_stride) const {
+    std::fill_n(m, rows, -std::numeric_limits<float>::infinity());
+    std::fill_n(l, rows, 0.0f);
+    std::fill_n(o, rows * o_stride, 0.0f);
+  }
+};
+
+struct TaskBuffers {
+  float* q;                    // [rows_per_task, head_dim], row stride plan.q_stride
+  SoftmaxState total, split;   // over all splits so far, and over the one at hand
+  float* k_panels;             // [block_kv / nr][head_dim][nr]; unused with panel pages
+  float* v_panels;             // [head_dim_v / nr][block_kv][nr]; unused with values in place
+  float* s;                    // [rows_per_strip, block_kv], row stride plan.s_stride
+  float* factor;               // [rows_per_strip]
+  float* gathered;             // [rows_per_task]: one head's m or l
+  std::int64_t *begin, *end;   // [rows_per_task]: visible keys of each row
+  const void** rows;           // [block_kv]: where the keys or values lie
+  float* scales;               // [block_kv]: their factors, for i8
+  std::uint8_t* hidden;        // [rows_per_strip, block_kv]: masked scores, for values that are not finite
+
+  std::size_t take(Carver carver, const Plan& plan, const AttentionProblem& p, const KernelTable& kernels) {
+    const auto panels = [&](std::int64_t n) { return (n + kernels.nr - 1) / kernels.nr * kernels.nr; };
+    q = carver.take<float>(plan.rows_per_task * plan.q_stride);
+    total.take(carver, plan);
+    split.take(carver, plan);
+    k_panels = carver.take<float>(p.paging.k_panels ? 0 : panels(plan.block_kv) * p.head_dim);
+    v_panels = carver.take<float>(plan.pack_values ? plan.block_kv * panels(p.head_dim_v) : 0);
+    s = carver.take<float>(plan.rows_per_strip * plan.s_stride);
+    factor = carver.take<float>(plan.rows_per_strip);
+    gathered = carver.take<float>(plan.rows_per_task);
+    begin = carver.take<std::int64_t>(plan.rows_per_task);
+    end = carver.take<std::int64_t>(plan.rows_per_task);
+    rows = carver.take<const void*>(plan.block_kv);
+    scales = carver.take<float>(plan.block_kv);
+    hidden = carver.take<std::uint8_t>(plan.rows_per_strip * plan.block_kv);
+    return carver.used();
+  }
+};
+
+}  // namespace rapt

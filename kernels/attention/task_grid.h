@@ -1,0 +1,66 @@
+// The tasks of a call, numbered. Layer: kernels/attention.
+// A piece of a sequence and KV head is a block of queries or, where splits are tasks, a split of the keys.
+#pragma once
+#include <cstdint>
+
+#include "kernels/attention/plan.h"
+#include "kernels/attention/problem.h"
+
+namespace rapt {
+
+class TaskGrid {
+ public:
+  TaskGrid(const AttentionProblem& problem, const Plan& plan) : p_(problem), plan_(plan) {}
+
+  struct Piece {
+    Sequence sequence;
+    std::int64_t kv_head, piece;
+  };
+
+  std::int64_t count() const {
+    if (p_.uniform) return p_.num_sequences == 0 ? 0 : p_.num_sequences * p_.num_kv_heads * pieces(p_.sequence(0));
+    std::int64_t tasks = 0;
+    for (std::int64_t n = 0; n < p_.num_sequences; ++n) tasks += p_.num_kv_heads * pieces(p_.sequence(n));
+    return tasks;
+  }
+
+  // Blocks of queries: the last first, which see the most keys of a causal mask, so that no thread is left with one at the end.
+  // Splits: in order, so that those of one head follow each other.
+  Piece at(std::int64_t task) const {
+    if (p_.uniform && !plan_.splits_are_tasks) {
+      const std::int64_t heads = p_.num_sequences * p_.num_kv_heads, head = task % heads;
+      const Sequence sequence = p_.sequence(head / p_.num_kv_heads);
+      return {sequence, head % p_.num_kv_heads, pieces(sequence) - 1 - task / heads};
+    }
+    for (std::int64_t n = 0;; ++n) {
+      const Sequence sequence = p_.sequence(n);
+      const std::int64_t count = pieces(sequence), tasks = count * p_.num_kv_heads;
+      if (task >= tasks) {
+        task -= tasks;
+        continue;
+      }
+      if (plan_.splits_are_tasks) return {sequence, task / count, first_split(sequence) + task % count};
+      return {sequence, task % p_.num_kv_heads, count - 1 - task / p_.num_kv_heads};
+    }
+  }
+
+  // The first split that the queries of a sequence see, and how many there are; at least one, for its end to be written.
+  std::int64_t first_split(const Sequence& s) const { return split_range(s).begin; }
+  std::int64_t pieces(const Sequence& s) const {
+    if (plan_.splits_are_tasks) return split_range(s).end - split_range(s).begin;
+    return (s.q_len + plan_.tokens_per_task - 1) / plan_.tokens_per_task;
+  }
+
+ private:
+  KeyRange split_range(const Sequence& s) const {
+    if (s.q_len == 0) return {0, 0};
+    const std::int64_t begin = visible_keys(p_.interval, s, 0).begin, end = visible_keys(p_.interval, s, s.q_len - 1).end;
+    const std::int64_t first = begin / plan_.kv_split, last = (end + plan_.kv_split - 1) / plan_.kv_split;
+    return {first, last > first ? last : first + 1};
+  }
+
+  const AttentionProblem& p_;
+  const Plan& plan_;
+};
+
+}  // namespace rapt

@@ -1,0 +1,88 @@
+"""Arguments of attention() that are no arrays: numbers and names, checked. Layer: below _arguments.py."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import operator
+from typing import Any
+
+# rapt_causal of rapt.h, by name. False and True are looked up by identity, so that 0 and 1 are not taken for them.
+_CAUSAL = {"top_left": 1, "bottom_right": 2}
+
+
+def real(name: str, value: Any, meaning_of_none: str) -> float:
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        raise TypeError(f"{name} is {value!r}; it must be a number, or None for {meaning_of_none}")
+    if not math.isfinite(value):
+        raise ValueError(f"{name} is {float(value)}; it must be finite")
+    return float(value)
+
+
+def positive(name: str, value: Any, meaning_of_none: str) -> float:
+    value = real(name, value, meaning_of_none)
+    if value <= 0:
+        raise ValueError(f"{name} is {value:g}; it must be positive, or None for {meaning_of_none}")
+    return value
+
+
+def integer(name: str, value: Any, least: int, most: int, otherwise: str) -> int:
+    """`otherwise` ends the texts of errors: ", or None for ..."."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool):
+        raise TypeError(f"{name} is {value!r}; it must be an integer{otherwise}")
+    if not least <= number <= most:
+        raise ValueError(f"{name} is {number}; it must be at least {least}{otherwise}")
+    return number
+
+
+def causal(value: Any) -> int:
+    if value is False:
+        return 0
+    if value is True:
+        return _CAUSAL["bottom_right"]
+    allowed = "False, True, 'top_left' or 'bottom_right'"
+    if not isinstance(value, str):
+        raise TypeError(f"causal is {value!r}; it must be {allowed}")
+    if value not in _CAUSAL:
+        raise ValueError(f"causal is {value!r}; it must be {allowed}")
+    return _CAUSAL[value]
+
+
+def window(value: Any) -> tuple[int, int]:
+    if not isinstance(value, (tuple, list)):
+        raise TypeError(f"window is {value!r}; it must be a pair (left, right) of numbers of keys, -1 for no limit")
+    if len(value) != 2:
+        raise ValueError(f"window has {len(value)} elements; it must be a pair (left, right)")
+    left, right = (integer(f"window[{i}]", n, -1, 2**63 - 1, ", -1 meaning no limit") for i, n in enumerate(value))
+    return left, right
+
+
+def block_mask(value: Any) -> tuple[Any, int, int]:
+    if not isinstance(value, (tuple, list)):
+        raise TypeError(f"block_mask is a {type(value).__name__}; it must be a triple (array, block_q, block_kv)")
+    if len(value) != 3:
+        raise ValueError(f"block_mask has {len(value)} elements; it must be a triple (array, block_q, block_kv)")
+    array, block_q, block_kv = value
+    return (array, integer("block_mask's block_q", block_q, 1, 2**63 - 1, ""),
+            integer("block_mask's block_kv", block_kv, 1, 2**63 - 1, ""))
+
+
+def flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} is {value!r}; it must be False or True")
+    return value
+
+
+def runtime(backend: Any, isa: Any, threads: Any) -> tuple[str, str | None, int]:
+    """What a context is made from; 0 threads: as many as the process may use."""
+    if not isinstance(backend, str):
+        raise TypeError(f"backend is {backend!r}; it must be a name such as 'rapt'")
+    if isa is not None and not isinstance(isa, str):
+        raise TypeError(f"isa is {isa!r}; it must be a name such as 'avx2', or None for the best that the CPU has")
+    if threads is None:
+        return backend, isa, 0
+    return backend, isa, integer("threads", threads, 1, 2**31 - 1, ", or None for as many as the process may use")
