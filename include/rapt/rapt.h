@@ -71,7 +71,8 @@ typedef enum rapt_dtype {
 
 /* A view, not owning: four dimensions [batch, heads, length, dim], strides in elements (any sign; 0 repeats an input).
  * The last dimension is contiguous (strides[3] == 1, or shape[3] <= 1). [B, L, H, D] storage and a fused QKV projection
- * are only other strides. A tensor with an extent of 0 may have data == NULL; data == NULL otherwise means "not given". */
+ * are only other strides. data is aligned as its type is, the stride of an extent of 1 may be anything.
+ * A tensor with an extent of 0 may have data == NULL; data == NULL otherwise means "not given". */
 typedef struct rapt_tensor {
   void* data;
   rapt_dtype dtype;
@@ -193,7 +194,8 @@ typedef struct rapt_context rapt_context;
 /* Computes params->out (and lse). `context` may be NULL: the defaults of section 5, one hidden context a thread.
  * - A row that sees no key, or whose scores are all -infinity, gives 0 and lse = -infinity, never NaN.
  * - NaN or infinity in something that a row sees reaches that row and no other; in something masked it reaches nothing.
- * - The same input gives the same bits for any number of threads, alone or in a batch, whole or in chunks of queries.
+ * - The same input gives the same bits for any number of threads, alone or in a batch, whole or in chunks of queries
+ *   (chunks: not with backend "onednn", whose sums depend on the number of rows).
  * Memory beyond the tensors: rapt_workspace_size. Returns RAPT_INVALID_ARGUMENT, RAPT_UNSUPPORTED, RAPT_OUT_OF_MEMORY. */
 RAPT_API rapt_status rapt_attention(rapt_context* context, const rapt_attention_params* params);
 

@@ -70,7 +70,10 @@ class Checker {
       for (int i = 0; i < 4; ++i)
         if (t.shape[i] > 1 && t.strides[i] == 0)
           return wrong("%s.strides[%d] is 0; an output cannot repeat its elements", name, i);
-    if (data_ == DataCheck::kRequired && !t.data) wrong("%s.data is NULL", name);
+    if (data_ == DataCheck::kIgnored) return;
+    if (!t.data) return wrong("%s.data is NULL", name);
+    if (reinterpret_cast<std::uintptr_t>(t.data) % static_cast<std::uintptr_t>(size) != 0)
+      wrong("%s.data is %p; it must be aligned to the %" PRId64 " bytes of its type", name, t.data, size);
   }
 
   // shape[i] is `extent`, or 1, which is broadcast.

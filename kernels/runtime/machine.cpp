@@ -96,7 +96,10 @@ double cgroup_quota() {
     const auto colon = line.rfind(':');
     if (colon == std::string::npos) continue;
     const bool v2 = line.compare(0, 3, "0::") == 0;
-    const bool v1 = line.find(":cpu") != std::string::npos || line.find(",cpu") != std::string::npos;
+    // Version 1 has a line for each set of controllers, "4:cpu,cpuacct:/path"; cpuset is another.
+    const auto first = line.find(':');
+    const std::string controllers = ',' + line.substr(first + 1, colon > first ? colon - first - 1 : 0) + ',';
+    const bool v1 = controllers.find(",cpu,") != std::string::npos;
     // A container sees its own group as the mount's root, so every prefix of the path is tried, down to the root.
     for (std::string path = line.substr(colon + 1);; path.resize(path.rfind('/') == std::string::npos ? 0 : path.rfind('/'))) {
       double quota = 0, period = 0;

@@ -37,6 +37,10 @@ std::vector<Wrong> tensor_checks(const char* name, rapt_tensor P::*t, bool is_ou
   const std::string n = name;
   std::vector<Wrong> all = {
       {n + "_null_data", [t](P& p) { (p.*t).data = nullptr; }, {n + ".data is NULL"}, true},
+      {n + "_misaligned_data",
+       [t](P& p) { (p.*t).data = static_cast<char*>((p.*t).data) + 2; },
+       {n + ".data is 0x", "aligned to the 4 bytes"},
+       true},
       {n + "_dtype", [t](P& p) { set_raw((p.*t).dtype, 7); }, {n + ".dtype is 7", "RAPT_F32"}},
       {n + "_negative_extent", [t](P& p) { (p.*t).shape[2] = -3; }, {n + ".shape[2] is -3", "negative"}},
       {n + "_lowest_extent", [t](P& p) { (p.*t).shape[0] = kLowest; }, {n + ".shape[0]", "negative"}},
