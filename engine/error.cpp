@@ -1,8 +1,11 @@
 // See error.h.
 #include "engine/error.h"
 
+#include <algorithm>
 #include <cstdarg>
 #include <cstdio>
+
+#include "engine/utf8.h"
 
 namespace rapt::engine {
 
@@ -16,13 +19,28 @@ void throw_error(rapt_status status, const char* format, ...) {
 }
 
 std::string printable(std::string_view name) {
-  constexpr std::size_t kLongest = 96;
-  std::string result = "'";
-  for (const char c : name.substr(0, kLongest)) {
-    const unsigned char byte = static_cast<unsigned char>(c);
-    result += byte < 0x20 || byte == 0x7f ? '?' : c;
+  std::string text;
+  for (std::size_t at = 0; at < name.size();) {
+    const Utf8Char next = decode_utf8(name.substr(at));
+    const std::size_t size = static_cast<std::size_t>(std::max(next.size, 1));
+    const bool control = next.code_point < 0x20 || (next.code_point >= 0x7f && next.code_point < 0xa0);
+    if (next.size == 0 || control) {
+      text += '?';
+    } else {
+      text += name.substr(at, size);
+    }
+    at += size;
   }
-  return result + (name.size() > kLongest ? "...'" : "'");
+  // The ends of a long name tell most: the folder's beginning and the file.
+  constexpr std::size_t kLongest = 120;  // two of them and the rest of a text fit into rapt_last_error()
+  if (text.size() > kLongest) {
+    const auto inside = [&](std::size_t at) { return (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80; };
+    std::size_t head = kLongest / 2, tail = text.size() - kLongest / 2;
+    while (inside(head)) --head;
+    while (inside(tail)) ++tail;
+    text = text.substr(0, head) + "..." + text.substr(tail);
+  }
+  return "'" + text + "'";
 }
 
 }  // namespace rapt::engine

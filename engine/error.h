@@ -21,7 +21,8 @@ class Error : public std::runtime_error {
 // Throws Error with a printf text.
 [[noreturn]] void throw_error(rapt_status status, const char* format, ...) __attribute__((format(printf, 2, 3)));
 
-// 'name' for an error text: what a terminal would act on is shown as '?', a long name is cut.
+// 'name' for an error text, which stays UTF-8 that a terminal can show: control characters and bytes that are no character
+// become '?', a long name loses its middle.
 std::string printable(std::string_view name);
 
 }  // namespace rapt::engine

@@ -9,7 +9,7 @@
 #include "engine/formats/mapped_file.h"
 #include "engine/tokenizers/splitter.h"
 #include "engine/tokenizers/tokenizer.h"
-#include "engine/tokenizers/utf8.h"
+#include "engine/utf8.h"
 
 namespace rapt::engine {
 namespace {

@@ -7,7 +7,7 @@
 #include <new>
 
 #include "engine/error.h"
-#include "engine/tokenizers/utf8.h"
+#include "engine/utf8.h"
 
 #define RAPT_WHITE_SPACE "\\x09-\\x0d\\x20\\x85\\xa0\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
 

@@ -2,7 +2,7 @@
 #include "engine/error.h"
 #include "engine/formats/json.h"
 #include "engine/tokenizers/tokenizer.h"
-#include "engine/tokenizers/utf8.h"
+#include "engine/utf8.h"
 
 namespace rapt::engine {
 

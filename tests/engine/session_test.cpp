@@ -1,5 +1,6 @@
 // Sessions: the same bits however the tokens are cut and on any number of threads; errors change nothing.
 #include <algorithm>
+#include <thread>
 
 #include "tests/engine/support.h"
 
@@ -74,6 +75,24 @@ TEST(SessionOutputTest, SessionsOfAModelDoNotTouchEachOther) {
     ASSERT_EQ(rapt_session_append(b.get(), ids.data() + (at + 5) % 100, 7, nullptr, nullptr), RAPT_OK);
   }
   EXPECT_TRUE(same_bits(interleaved, alone));
+}
+
+// One thread a session, as engine.h promises; under the thread sanitizer this looks for races in what they share.
+TEST(SessionOutputTest, SessionsOfAModelRunAtOnce) {
+  const std::vector<std::int32_t> ids = read_ids(SafeTensors(kGolden), "ids");
+  const ModelPtr model = load_model(kModel);
+  const SessionPtr alone = create_session(model.get());
+  const std::vector<float> expected = logits_in_chunks(alone.get(), ids, 7);
+  std::vector<std::vector<float>> found(3);
+  std::vector<std::thread> threads;
+  for (std::vector<float>& logits : found) {
+    threads.emplace_back([&] {
+      const SessionPtr session = create_session(model.get());
+      logits = logits_in_chunks(session.get(), ids, 7);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const std::vector<float>& logits : found) EXPECT_TRUE(same_bits(logits, expected));
 }
 
 TEST(SessionErrorsTest, NameTheArgumentAndChangeNothing) {

@@ -1,36 +1,14 @@
-// UTF-8, the stream decoder, the splitter, and which tokenizer a model file gets.
+// The stream decoder, the splitter, and which tokenizer a model file gets.
 #include <random>
+#include <set>
 
 #include "engine/tokenizers/splitter.h"
 #include "engine/tokenizers/tokenizer.h"
-#include "engine/tokenizers/utf8.h"
+#include "engine/utf8.h"
 #include "tests/engine/support.h"
 
 namespace rapt::engine::testing {
 namespace {
-
-// Against the definition: a code point is encoded in one way, and no other bytes are a character.
-TEST(Utf8Test, EveryCodePointAndNothingElse) {
-  for (std::uint32_t code_point = 0; code_point <= 0x10ffff; ++code_point) {
-    const std::string bytes = encode_utf8(code_point);
-    const Utf8Char found = decode_utf8(bytes);
-    const bool surrogate = code_point >= 0xd800 && code_point <= 0xdfff;
-    ASSERT_EQ(found.size, surrogate ? 0 : static_cast<int>(bytes.size())) << code_point;
-    if (!surrogate) {
-      ASSERT_EQ(found.code_point, code_point);
-    }
-  }
-  int valid = 0;
-  for (unsigned pair = 0; pair < 0x10000; ++pair) {
-    const char bytes[] = {static_cast<char>(pair >> 8), static_cast<char>(pair)};
-    valid += decode_utf8({bytes, 2}).size == 2;
-  }
-  EXPECT_EQ(valid, 0x800 - 0x80);
-  EXPECT_EQ(decode_utf8("\xf4\x90\x80\x80").size, 0);
-  EXPECT_EQ(decode_utf8("\xf0\x80\x80\x80").size, 0);
-  EXPECT_TRUE(decode_utf8("\xf0\x9f\x99").truncated && decode_utf8("\xe2").truncated);
-  EXPECT_FALSE(decode_utf8("\xff").truncated || decode_utf8("\x80").truncated || decode_utf8("\xe2x").truncated);
-}
 
 bool ends_on_character(const std::string& text) {
   std::size_t at = 0;
@@ -84,6 +62,24 @@ TEST(SplitterTest, SplitsAsGpt2) {
   EXPECT_EQ(words("\u180e"), (Words{"\u180e"}));
   EXPECT_EQ(words("a\xff\xfe b"), (Words{"a", "\xff", "\xfe", " b"}));
   EXPECT_EQ(words(""), Words{});
+}
+
+// White space is what joins neither letters, nor digits, nor signs. Unicode's PropList.txt lists it as here.
+TEST(SplitterTest, WhiteSpaceIsUnicodes) {
+  std::set<std::uint32_t> expected = {0x20, 0x85, 0xa0, 0x1680, 0x2028, 0x2029, 0x202f, 0x205f, 0x3000}, found;
+  for (std::uint32_t c = 0x09; c <= 0x0d; ++c) expected.insert(c);
+  for (std::uint32_t c = 0x2000; c <= 0x200a; ++c) expected.insert(c);
+  const Splitter splitter(kGpt2Pattern);
+  for (std::uint32_t c = 1; c < 0x10000; ++c) {
+    if (c >= 0xd800 && c <= 0xdfff) continue;
+    bool joins = false;
+    for (const std::string side : {"x", "1", "!"}) {
+      const std::string text = side + encode_utf8(c) + side;
+      splitter.split(text, [&](std::string_view word) { joins |= word == text; });
+    }
+    if (!joins) found.insert(c);
+  }
+  EXPECT_EQ(found, expected);
 }
 
 TEST(LoadTokenizerTest, PicksByType) {

@@ -1,5 +1,5 @@
 // See utf8.h.
-#include "engine/tokenizers/utf8.h"
+#include "engine/utf8.h"
 
 namespace rapt::engine {
 
