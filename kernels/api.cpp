@@ -65,3 +65,14 @@ rapt_status rapt_merge(rapt_context* context, const rapt_merge_params* params) {
     return RAPT_OK;
   });
 }
+
+rapt_status rapt_kv_append(rapt_context* context, const rapt_kv_append_params* params) {
+  const char* where = "rapt_kv_append";
+  return guarded(where, [&] {
+    AppendProblem problem;
+    if (const rapt_status status = make_append_problem(params, where, &problem)) return status;
+    if (const rapt_status status = default_if_null(context, where)) return status;
+    append(problem, *context->kernels, context->num_threads);
+    return RAPT_OK;
+  });
+}

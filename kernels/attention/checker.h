@@ -42,7 +42,11 @@ class Checker {
 
   template <class... Args>
   void wrong(const char* format, Args... args) {
-    if (status_ == RAPT_OK) status_ = fail(RAPT_INVALID_ARGUMENT, where_, format, args...);
+    if (status_ != RAPT_OK) return;
+    if constexpr (sizeof...(args) == 0)
+      status_ = fail(RAPT_INVALID_ARGUMENT, where_, "%s", format);
+    else
+      status_ = fail(RAPT_INVALID_ARGUMENT, where_, format, args...);
   }
 
   // types: a bit for each allowed rapt_dtype.

@@ -1,0 +1,160 @@
+// rapt_kv_append: a cache grown token by token and in pieces gives what contiguous keys give: the same bits for rows and panels of
+// f32, the rounding of the storage for the others.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "rapt/rapt.h"
+#include "tests/support/rng.h"
+#include "tests/support/runner.h"
+
+namespace rapt::test {
+namespace {
+
+constexpr std::int64_t kBatch = 2, kHeads = 2, kLength = 150, kDim = 21, kDimV = 9, kPageSize = 64, kPagesEach = 3;
+
+std::vector<float> random_floats(std::int64_t n, std::uint64_t seed) {
+  Rng rng(seed);
+  std::vector<float> values(static_cast<std::size_t>(n));
+  for (float& x : values) x = rng.uniform(-1, 1);
+  return values;
+}
+
+class AppendTest : public testing::TestWithParam<Runner> {
+ protected:
+  void SetUp() override {
+    RAPT_SKIP_IF_UNAVAILABLE(GetParam());
+    rapt_context_params params;
+    rapt_context_params_init(&params);
+    params.isa = GetParam().isa.c_str();
+    params.num_threads = 2;
+    ASSERT_EQ(rapt_context_create(&params, &context_), RAPT_OK) << rapt_last_error();
+  }
+  void TearDown() override { rapt_context_destroy(context_); }
+
+  // Output of one query for each of all positions, over contiguous f32 keys.
+  std::vector<float> contiguous() {
+    std::vector<float> out(kBatch * kHeads * 5 * kDimV);
+    rapt_attention_params p = call(out);
+    p.k = rapt_tensor_f32(k_.data(), kBatch, kHeads, kLength, kDim);
+    p.v = rapt_tensor_f32(v_.data(), kBatch, kHeads, kLength, kDimV);
+    EXPECT_EQ(rapt_attention(context_, &p), RAPT_OK) << rapt_last_error();
+    return out;
+  }
+
+  // The same through pages, appended in the given pieces.
+  std::vector<float> paged(rapt_dtype type, rapt_kv_layout layout, const std::vector<std::int64_t>& pieces) {
+    const std::int64_t pages = kBatch * kPagesEach;
+    std::vector<char> k(pages * kHeads * kPageSize * kDim * 4), v(pages * kHeads * kPageSize * kDimV * 4);
+    std::vector<float> k_scale(pages * kHeads * kPageSize), v_scale(k_scale);
+    const std::int32_t table[kBatch * kPagesEach] = {4, 0, 2, 1, 5, 3};
+    const rapt_tensor k_pages = rapt_tensor_of(k.data(), type, pages, kHeads, kPageSize, kDim);
+    const rapt_tensor v_pages = rapt_tensor_of(v.data(), type, pages, kHeads, kPageSize, kDimV);
+    const rapt_tensor k_factors = rapt_tensor_f32(k_scale.data(), pages, kHeads, kPageSize, 1);
+    const rapt_tensor v_factors = rapt_tensor_f32(v_scale.data(), pages, kHeads, kPageSize, 1);
+    std::int64_t lengths[kBatch] = {0, 0};
+    for (const std::int64_t piece : pieces) {
+      rapt_kv_append_params append;
+      rapt_kv_append_params_init(&append);
+      append.k = rapt_tensor_f32(k_.data() + lengths[0] * kDim, kBatch, kHeads, kLength, kDim);
+      append.v = rapt_tensor_f32(v_.data() + lengths[0] * kDimV, kBatch, kHeads, kLength, kDimV);
+      append.k.shape[2] = append.v.shape[2] = piece;
+      append.k_pages = k_pages;
+      append.v_pages = v_pages;
+      if (type == RAPT_I8) append.k_scale = k_factors, append.v_scale = v_factors;
+      append.block_table = table;
+      append.block_table_stride = kPagesEach;
+      append.kv_lengths = lengths;
+      append.k_layout = layout;
+      EXPECT_EQ(rapt_kv_append(context_, &append), RAPT_OK) << rapt_last_error();
+      for (std::int64_t& length : lengths) length += piece;
+    }
+    EXPECT_EQ(lengths[0], kLength);
+    std::vector<float> out(kBatch * kHeads * 5 * kDimV);
+    rapt_attention_params p = call(out);
+    p.k = k_pages;
+    p.v = v_pages;
+    if (type == RAPT_I8) p.k_scale = k_factors, p.v_scale = v_factors;
+    p.block_table = table;
+    p.block_table_stride = kPagesEach;
+    p.kv_lengths = lengths;
+    p.k_layout = layout;
+    EXPECT_EQ(rapt_attention(context_, &p), RAPT_OK) << rapt_last_error();
+    return out;
+  }
+
+ private:
+  rapt_attention_params call(std::vector<float>& out) {
+    rapt_attention_params p;
+    rapt_attention_params_init(&p);
+    p.q = rapt_tensor_f32(q_.data(), kBatch, kHeads, 5, kDim);
+    p.out = rapt_tensor_f32(out.data(), kBatch, kHeads, 5, kDimV);
+    p.causal = RAPT_CAUSAL_BOTTOM_RIGHT;
+    return p;
+  }
+
+  rapt_context* context_ = nullptr;
+  const std::vector<float> q_ = random_floats(kBatch * kHeads * 5 * kDim, 1);
+  const std::vector<float> k_ = random_floats(kBatch * kHeads * kLength * kDim, 2);
+  const std::vector<float> v_ = random_floats(kBatch * kHeads * kLength * kDimV, 3);
+};
+
+const std::vector<std::int64_t> kWhole = {kLength}, kPieces = {1, 1, 61, 2, 64, 21};
+
+TEST_P(AppendTest, RowsAndPanelsHaveTheBitsOfContiguousKeys) {
+  const std::vector<float> right = contiguous();
+  for (const rapt_kv_layout layout : {RAPT_KV_ROWS, RAPT_KV_PANELS}) {
+    EXPECT_EQ(paged(RAPT_F32, layout, kWhole), right);
+    EXPECT_EQ(paged(RAPT_F32, layout, kPieces), right);
+  }
+}
+
+TEST_P(AppendTest, OtherTypesRoundTheKeysAndValues) {
+  const std::vector<float> right = contiguous();
+  for (const auto& [type, bound] : {std::pair{RAPT_BF16, 1.0f / 128}, std::pair{RAPT_F16, 1.0f / 1024}, std::pair{RAPT_I8, 1.0f / 80}}) {
+    const std::vector<float> got = paged(type, RAPT_KV_ROWS, kPieces);
+    EXPECT_EQ(got, paged(type, RAPT_KV_ROWS, kWhole));
+    float worst = 0;
+    for (std::size_t i = 0; i < right.size(); ++i) worst = std::max(worst, std::abs(got[i] - right[i]));
+    EXPECT_LE(worst, bound) << "type " << type;
+    EXPECT_GT(worst, 0) << "type " << type;
+  }
+}
+
+TEST(AppendArguments, AreNamed) {
+  std::vector<float> tokens(64), pages(64 * 64);
+  const std::int32_t table[1] = {0}, outside[1] = {1};
+  const std::int64_t length = 0, full = 64, negative = -1;
+  rapt_kv_append_params good;
+  rapt_kv_append_params_init(&good);
+  good.k = good.v = rapt_tensor_f32(tokens.data(), 1, 1, 2, 16);
+  good.k_pages = good.v_pages = rapt_tensor_f32(pages.data(), 1, 1, 64, 16);
+  good.block_table = table;
+  good.block_table_stride = 1;
+  good.kv_lengths = &length;
+  EXPECT_EQ(rapt_kv_append(nullptr, &good), RAPT_OK) << rapt_last_error();
+  const auto refused = [&](const char* text, auto change) {
+    rapt_kv_append_params p = good;
+    change(p);
+    EXPECT_EQ(rapt_kv_append(nullptr, &p), RAPT_INVALID_ARGUMENT) << text;
+    EXPECT_NE(std::string(rapt_last_error()).find(text), std::string::npos) << rapt_last_error();
+  };
+  refused("struct_size", [](auto& p) { p.struct_size = 1; });
+  refused("block_table is NULL", [](auto& p) { p.block_table = nullptr; });
+  refused("kv_lengths is NULL", [](auto& p) { p.kv_lengths = nullptr; });
+  refused("kv_lengths[0] is -1", [&](auto& p) { p.kv_lengths = &negative; });
+  refused("block_table_stride is 1", [&](auto& p) { p.kv_lengths = &full; });
+  refused("block_table[0] is 1; there are 1 pages", [&](auto& p) { p.block_table = outside; });
+  refused("k_scale is not given", [](auto& p) { p.k_pages.dtype = RAPT_I8; });
+  refused("the head sizes must agree", [](auto& p) { p.v_pages.shape[3] = 15; });
+  refused("RAPT_KV_PANELS", [](auto& p) {
+    p.k_layout = RAPT_KV_PANELS;
+    p.k_pages.shape[2] = p.v_pages.shape[2] = 32;
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(All, AppendTest, testing::ValuesIn(native_runners()), runner_name);
+
+}  // namespace
+}  // namespace rapt::test
