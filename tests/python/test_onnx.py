@@ -4,13 +4,14 @@ The package has each case twice: the operator, and its expansion into small oper
 The first are run, with the tolerances and the comparison of the package. NOT_APPLICABLE names those that cannot be, with why.
 """
 
+import importlib
 import warnings
 from collections import Counter
 
 import numpy as np
 import onnx
 import pytest
-from onnx.backend.test.case.node import collect_testcases
+from onnx.backend.test.case import node as node_cases
 from onnx.backend.test.runner import Runner
 
 import onnx_adapter
@@ -23,9 +24,11 @@ INPUTS = ("Q", "K", "V", "attn_mask", "past_key", "past_value", "nonpad_kv_seqle
 
 
 def named_cases():
+    """What collect_testcases("Attention") of the package gives, without importing the modules of every other operator."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # cases on the border of float16 warn while they are made
-        cases = collect_testcases("Attention")
+        importlib.import_module(f"{node_cases.__name__}.attention")
+    cases = node_cases._NodeTestCases
     return {case.name: case for case in cases if [node.op_type for node in case.model.graph.node] == ["Attention"]}
 
 
