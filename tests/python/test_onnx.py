@@ -83,3 +83,13 @@ def test_the_comparison_sees_a_wrong_attribute(attribute, value):
     with pytest.raises(AssertionError):
         Runner.assert_similar_outputs(list(expected), [results[0]], case.rtol, case.atol)
     assert np.isfinite(results[0]).all()
+
+
+@pytest.mark.parametrize("dtype", [bool, np.float32])
+def test_a_shorter_mask_hides_the_keys_it_lacks(dtype):
+    """In ONNX's cases nonpad_kv_seqlen hides those keys too; here the mask alone does."""
+    q, k, v = CASES["test_attention_4d"].data_sets[0][0]
+    mask = np.full((q.shape[2], 4), 1, dtype)
+    short = onnx_adapter.attention([q, k, v, mask, None, None, None], onnx_adapter.Attributes())[0]
+    cut = onnx_adapter.attention([q, k[:, :, :4], v[:, :, :4], None, None, None, None], onnx_adapter.Attributes())[0]
+    np.testing.assert_allclose(short, cut, rtol=1e-5)

@@ -195,8 +195,8 @@ def int8_keys_and_values(make):
 
 SQUARE = {causal}
 VARIANTS = [
-    plain, long, causal, causal_bottom_right, window, bool_mask, additive_mask, bias, alibi, softcap, sinks, softcap_sinks_window,
-    kv_lengths, prefix, documents, paged, int8_keys_and_values,
+    plain, long, causal, causal_bottom_right, window, bool_mask, additive_mask, bias, alibi, softcap, sinks,
+    softcap_sinks_window, kv_lengths, prefix, documents, paged, int8_keys_and_values,
 ]
 
 
