@@ -2,7 +2,7 @@
 
 The truth is PyTorch's own attention in float64 on the same inputs (rounded to the type first); the peer is
 scaled_dot_product_attention, or, where it has no such argument (soft-cap, sinks), the formula in plain operations, as
-models write it. Errors are summed over random calls of a variant; the ratio of the two RMS must not pass BOUNDS.
+models write it. Errors are summed over random calls of a variant; the ratio of the two RMS must not pass 1.
 """
 
 import math
@@ -17,9 +17,7 @@ pytestmark = pytest.mark.full
 
 SEED = 20261124
 CALLS = 40  # of each variant and type
-# In f32 both sides round as often, in another order: the ratio of two such sums of squares over 40 calls is within 4 % of its
-# mean, 1 (PyTorch's own two ways, fused and in plain operations, differ by as much). In 16 bits the rule is the rule.
-BOUNDS = {"float32": 1.04, "bfloat16": 1.0, "float16": 1.0}
+TYPES = ("float32", "bfloat16", "float16")
 RATIOS = {}  # (variant, type): RMS error of rapt / of PyTorch
 
 
@@ -232,7 +230,7 @@ def pytorch(torch, call, dtype):
     return torch.nn.functional.scaled_dot_product_attention(*dense(call, dtype), attn_mask=additive, is_causal=call.is_causal)
 
 
-@pytest.mark.parametrize("type_name", BOUNDS)
+@pytest.mark.parametrize("type_name", TYPES)
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.__name__)
 def test_no_worse_than_pytorch(variant, type_name):
     import torch
@@ -249,15 +247,15 @@ def test_no_worse_than_pytorch(variant, type_name):
         peers += (peer.double() - truth).square().sum().item()
     assert peers > 0
     RATIOS[variant.__name__, type_name] = ratio = math.sqrt(ours / peers)
-    assert ratio <= BOUNDS[type_name], f"seed {SEED}: RMS error {ratio:.3f} times PyTorch's"
+    assert ratio <= 1, f"seed {SEED}: RMS error {ratio:.3f} times PyTorch's"
 
 
 def test_table(capsys):
     """Prints what the tests before it found."""
     with capsys.disabled():
-        print(f"\nRMS error, rapt / PyTorch, seed {SEED}, {CALLS} calls each\n{'':24}" + "".join(f"{t:>10}" for t in BOUNDS))
+        print(f"\nRMS error, rapt / PyTorch, seed {SEED}, {CALLS} calls each\n{'':24}" + "".join(f"{t:>10}" for t in TYPES))
         for variant in VARIANTS:
-            row = [RATIOS.get((variant.__name__, t)) for t in BOUNDS]
+            row = [RATIOS.get((variant.__name__, t)) for t in TYPES]
             print(f"{variant.__name__:24}" + "".join(f"{'-' if r is None else f'{r:.3f}':>10}" for r in row))
     assert RATIOS
 
