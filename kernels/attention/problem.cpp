@@ -185,7 +185,13 @@ std::int64_t largest_kv_len(const Params& p) {
 
 void fill(const Params& p, std::int64_t max_kv_len, DataCheck data, AttentionProblem& a) {
   a = {};
-  const auto optional = [&](const rapt_tensor& t) { return given(t, data) ? view(t) : TensorView{}; };
+  static char not_looked_at;  // stands for the data of a tensor that was given by its shape
+  const auto optional = [&](const rapt_tensor& t) {
+    if (!given(t, data)) return TensorView{};
+    TensorView v = view(t);
+    if (!v.data) v.data = &not_looked_at;
+    return v;
+  };
   a.q = view(p.q);
   a.k = view(p.k);
   a.v = view(p.v);

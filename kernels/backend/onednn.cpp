@@ -70,6 +70,10 @@ const char* beyond(const AttentionProblem& p) {
   return p.wants_inspection() || p.max_score ? "weights, column_sums, entropy and max_score" : nullptr;
 }
 
+void check_within(const AttentionProblem& p) {
+  if (const char* what = beyond(p)) throw Unsupported("backend 'onednn' does not do " + std::string(what));
+}
+
 std::int64_t queries_per_task(const AttentionProblem& p) { return std::clamp<std::int64_t>(p.max_q_len, 1, kQueriesPerTask); }
 
 // Floats of one thread: Q, S and O of the task's rows, K and V copies for strides oneDNN does not take, m, l and the factor.
@@ -191,11 +195,11 @@ int threads_for(const rapt_context& context, const AttentionProblem& p) {
 }
 
 std::size_t workspace_bytes(const rapt_context& context, const AttentionProblem& p) {
+  check_within(p);
   return static_cast<std::size_t>(threads_for(context, p)) * static_cast<std::size_t>(Buffers(p).total) * sizeof(float);
 }
 
 void run(rapt_context& context, const AttentionProblem& p) {
-  if (const char* what = beyond(p)) throw Unsupported("backend 'onednn' does not do " + std::string(what));
   const int threads = threads_for(context, p);
   float* const memory = static_cast<float*>(context.workspace.reserve(workspace_bytes(context, p)));
   const std::int64_t per_thread = Buffers(p).total, heads = p.num_sequences * p.num_kv_heads, blocks = num_tasks(p) / heads;
@@ -214,6 +218,7 @@ void run(rapt_context& context, const AttentionProblem& p) {
 }
 
 std::string explain(const rapt_context&, const AttentionProblem& p) {
+  check_within(p);
   return "onednn, matmul + softmax + matmul, blocks of " + std::to_string(queries_per_task(p) * p.group_size) + " rows by all " +
          std::to_string(p.max_kv_len) + " keys, " + std::to_string(num_tasks(p)) + " tasks";
 }

@@ -1,6 +1,6 @@
-"""The ONNX operator Attention (opsets 23 to 25) on rapt.attention, for test_onnx.py: what an ONNX runtime would write around a call.
+"""The ONNX operator Attention (opsets 23 to 25) on rapt.attention, for test_onnx.py: what an ONNX runtime would write.
 
-Inputs are NumPy arrays, also of ml_dtypes.bfloat16; missing ones are None. The operator's text is onnx.defs.get_schema("Attention").
+Inputs are NumPy arrays, also of ml_dtypes.bfloat16; missing ones are None. onnx.defs.get_schema("Attention") has the text.
 """
 
 import math

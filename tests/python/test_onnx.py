@@ -4,13 +4,14 @@ The package has each case twice: the operator, and its expansion into small oper
 The first are run, with the tolerances and the comparison of the package. NOT_APPLICABLE names those that cannot be, with why.
 """
 
+import importlib
 import warnings
 from collections import Counter
 
 import numpy as np
 import onnx
 import pytest
-from onnx.backend.test.case.node import collect_testcases
+from onnx.backend.test.case import node as node_cases
 from onnx.backend.test.runner import Runner
 
 import onnx_adapter
@@ -23,9 +24,11 @@ INPUTS = ("Q", "K", "V", "attn_mask", "past_key", "past_value", "nonpad_kv_seqle
 
 
 def named_cases():
+    """What collect_testcases("Attention") of the package gives, without importing the modules of every other operator."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # cases on the border of float16 warn while they are made
-        cases = collect_testcases("Attention")
+        importlib.import_module(f"{node_cases.__name__}.attention")
+    cases = node_cases._NodeTestCases
     return {case.name: case for case in cases if [node.op_type for node in case.model.graph.node] == ["Attention"]}
 
 
@@ -80,3 +83,13 @@ def test_the_comparison_sees_a_wrong_attribute(attribute, value):
     with pytest.raises(AssertionError):
         Runner.assert_similar_outputs(list(expected), [results[0]], case.rtol, case.atol)
     assert np.isfinite(results[0]).all()
+
+
+@pytest.mark.parametrize("dtype", [bool, np.float32])
+def test_a_shorter_mask_hides_the_keys_it_lacks(dtype):
+    """In ONNX's cases nonpad_kv_seqlen hides those keys too; here the mask alone does."""
+    q, k, v = CASES["test_attention_4d"].data_sets[0][0]
+    mask = np.full((q.shape[2], 4), 1, dtype)
+    short = onnx_adapter.attention([q, k, v, mask, None, None, None], onnx_adapter.Attributes())[0]
+    cut = onnx_adapter.attention([q, k[:, :, :4], v[:, :, :4], None, None, None, None], onnx_adapter.Attributes())[0]
+    np.testing.assert_allclose(short, cut, rtol=1e-5)

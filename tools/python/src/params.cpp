@@ -19,26 +19,36 @@ struct TensorMember {
   bool output;
 };
 constexpr TensorMember kTensors[] = {
-    {"q", &Params::q, false},           {"k", &Params::k, false},     {"v", &Params::v, false},
-    {"mask", &Params::mask, false},     {"bias", &Params::bias, false}, {"block_mask", &Params::block_mask, false},
-    {"k_scale", &Params::k_scale, false}, {"v_scale", &Params::v_scale, false},
-    {"out", &Params::out, true},        {"lse", &Params::lse, true},  {"weights", &Params::weights, true},
+    {"q", &Params::q, false},
+    {"k", &Params::k, false},
+    {"v", &Params::v, false},
+    {"mask", &Params::mask, false},
+    {"bias", &Params::bias, false},
+    {"block_mask", &Params::block_mask, false},
+    {"k_scale", &Params::k_scale, false},
+    {"v_scale", &Params::v_scale, false},
+    {"out", &Params::out, true},
+    {"lse", &Params::lse, true},
+    {"weights", &Params::weights, true},
 };
 
-constexpr std::pair<const char*, double Params::*> kDoubles[] = {{"softmax_scale", &Params::softmax_scale}, {"softcap", &Params::softcap}};
+constexpr std::pair<const char*, double Params::*> kDoubles[] = {{"softmax_scale", &Params::softmax_scale},
+                                                                 {"softcap", &Params::softcap}};
 constexpr std::pair<const char*, std::int64_t Params::*> kIntegers[] = {
-    {"window_left", &Params::window_left},   {"window_right", &Params::window_right},   {"num_sequences", &Params::num_sequences},
-    {"block_mask_q", &Params::block_mask_q}, {"block_mask_kv", &Params::block_mask_kv}, {"block_table_stride", &Params::block_table_stride},
+    {"window_left", &Params::window_left},     {"window_right", &Params::window_right},
+    {"num_sequences", &Params::num_sequences}, {"block_mask_q", &Params::block_mask_q},
+    {"block_mask_kv", &Params::block_mask_kv}, {"block_table_stride", &Params::block_table_stride},
 };
 
-constexpr std::pair<const char*, const std::int64_t* Params::*> kInt64Arrays[] = {
-    {"kv_lengths", &Params::kv_lengths},     {"q_offsets", &Params::q_offsets},       {"prefix_lengths", &Params::prefix_lengths},
-    {"cu_seqlens_q", &Params::cu_seqlens_q}, {"cu_seqlens_k", &Params::cu_seqlens_k},
+constexpr std::pair<const char*, const std::int64_t * Params::*> kInt64Arrays[] = {
+    {"kv_lengths", &Params::kv_lengths},         {"q_offsets", &Params::q_offsets},
+    {"prefix_lengths", &Params::prefix_lengths}, {"cu_seqlens_q", &Params::cu_seqlens_q},
+    {"cu_seqlens_k", &Params::cu_seqlens_k},
 };
-constexpr std::pair<const char*, const std::int32_t* Params::*> kInt32Arrays[] = {
+constexpr std::pair<const char*, const std::int32_t * Params::*> kInt32Arrays[] = {
     {"q_documents", &Params::q_documents}, {"k_documents", &Params::k_documents}, {"block_table", &Params::block_table}};
-constexpr std::pair<const char*, const float* Params::*> kFloatArrays[] = {{"alibi_slopes", &Params::alibi_slopes},
-                                                                         {"sinks", &Params::sinks}};
+constexpr std::pair<const char*, const float * Params::*> kFloatArrays[] = {{"alibi_slopes", &Params::alibi_slopes},
+                                                                            {"sinks", &Params::sinks}};
 
 // The entry of one of the tables above; null if it has none of this name.
 template <class Table>
@@ -49,7 +59,9 @@ auto find(const Table& table, const char* name) -> decltype(&table[0]) {
 }
 
 rapt_dtype type_of(const char* name, nb::dlpack::dtype type) {
-  const auto is = [&](nb::dlpack::dtype_code code, int bits) { return type.code == static_cast<std::uint8_t>(code) && type.bits == bits; };
+  const auto is = [&](nb::dlpack::dtype_code code, int bits) {
+    return type.code == static_cast<std::uint8_t>(code) && type.bits == bits;
+  };
   if (is(nb::dlpack::dtype_code::Float, 32)) return RAPT_F32;
   if (is(nb::dlpack::dtype_code::Float, 16)) return RAPT_F16;
   if (is(nb::dlpack::dtype_code::Bfloat, 16)) return RAPT_BF16;
@@ -63,9 +75,11 @@ rapt_dtype type_of(const char* name, nb::dlpack::dtype type) {
 Array import_array(const char* name, nb::handle object, bool output) {
   Array array;
   nb::ndarray<> writable;
-  if (output && nb::try_cast(object, writable, false)) array = Array(writable);
+  if (output && nb::try_cast(object, writable, false))
+    array = Array(writable);
   else if (output || !nb::try_cast(object, array, false))
-    throw nb::value_error((std::string(name) + " has no DLPack view in CPU memory; its strides must be whole elements").c_str());
+    throw nb::value_error(
+        (std::string(name) + " has no DLPack view in CPU memory; its strides must be whole elements").c_str());
   if (array.device_type() != nb::device::cpu::value)
     throw nb::value_error((std::string(name) + " is not in CPU memory").c_str());
   return array;
@@ -105,8 +119,10 @@ AttentionArguments::AttentionArguments(const nb::dict& arguments) {
 }
 
 void AttentionArguments::set(const char* name, nb::handle value) {
-  if (std::strcmp(name, "causal") == 0) params_.causal = static_cast<rapt_causal>(nb::cast<int>(value));
-  else if (std::strcmp(name, "tree_mask") == 0) set_tree_mask(value);
+  if (std::strcmp(name, "causal") == 0)
+    params_.causal = static_cast<rapt_causal>(nb::cast<int>(value));
+  else if (std::strcmp(name, "tree_mask") == 0)
+    set_tree_mask(value);
   else if (!set_tensor(name, value) && !set_number(name, value) && !set_elements(name, value))
     throw std::logic_error("rapt: no argument is called " + std::string(name));
 }
@@ -127,9 +143,12 @@ bool AttentionArguments::set_tensor(const char* name, nb::handle value) {
 }
 
 bool AttentionArguments::set_number(const char* name, nb::handle value) {
-  if (const auto* number = find(kDoubles, name)) params_.*number->second = nb::cast<double>(value);
-  else if (const auto* integer = find(kIntegers, name)) params_.*integer->second = nb::cast<std::int64_t>(value);
-  else return false;
+  if (const auto* number = find(kDoubles, name))
+    params_.*number->second = nb::cast<double>(value);
+  else if (const auto* integer = find(kIntegers, name))
+    params_.*integer->second = nb::cast<std::int64_t>(value);
+  else
+    return false;
   return true;
 }
 

@@ -17,9 +17,9 @@ class Call:
     """One call: `arguments` for _core, `runtime` for its context, and the results in the order in which they are returned."""
 
     def __init__(
-        self, q, k, v, *, scale, causal, window, mask, bias, alibi_slopes, softcap, sinks, kv_lengths, q_offsets, prefix_lengths,
-        cu_seqlens_q, cu_seqlens_k, block_mask, q_documents, k_documents, tree_mask, block_table, k_scale, v_scale, out,
-        return_lse, return_weights, backend, isa, threads, allocate,
+        self, q, k, v, *, scale, causal, window, mask, bias, alibi_slopes, softcap, sinks, kv_lengths, q_offsets,
+        prefix_lengths, cu_seqlens_q, cu_seqlens_k, block_mask, q_documents, k_documents, tree_mask, block_table, k_scale,
+        v_scale, out, return_lse, return_weights, backend, isa, threads, allocate,
     ) -> None:
         """`allocate`: make the arrays of the results. Without it they are shapes, for explain()."""
         self.library = _arrays.library_of("q", q)
@@ -39,7 +39,7 @@ class Call:
         for name, value in (("k_scale", k_scale), ("v_scale", v_scale)):
             if value is not None:
                 self.arguments[name] = _arrays.check_factors(self.library, name, value)
-        self.results = self._outputs(out, _options.flag("return_lse", return_lse), _options.flag("return_weights", return_weights))
+        self.results = self._outputs(out, return_lse, return_weights)
 
     def _tensor(self, name: str, array: Any, dtypes: tuple[str, ...], layout: str = "") -> None:
         self.arguments[name] = _arrays.check_array(self.library, name, array, dtypes, layout)
@@ -93,7 +93,7 @@ class Call:
         if tree_mask is not None:
             self.arguments["tree_mask"] = _arrays.booleans(self.library, "tree_mask", tree_mask, (batch, q_len, q_len))
 
-    def _outputs(self, out: Any, return_lse: bool, return_weights: bool) -> list[Any]:
+    def _outputs(self, out: Any, return_lse: Any, return_weights: Any) -> list[Any]:
         library, rows = self.library, tuple(self.q.shape[:3])
         if out is None:
             out = self._result("out", (*rows, self.v.shape[3]), self.q.dtype)
@@ -101,9 +101,9 @@ class Call:
             self._tensor("out", out, _arrays.FLOATS)
             _arrays.check_writable(library, "out", out)
         results = [out]
-        if return_lse:
+        if _options.flag("return_lse", return_lse):
             results.append(self._result("lse", rows, library.float32))
-        if return_weights:
+        if _options.flag("return_weights", return_weights):
             if "cu_seqlens_q" in self.arguments:
                 raise ValueError("return_weights cannot be combined with cu_seqlens_q")
             results.append(self._result("weights", (*rows, self.kv_len), library.float32))
