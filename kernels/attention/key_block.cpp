@@ -1,5 +1,7 @@
 #include "kernels/attention/key_block.h"
 
+#include <algorithm>
+
 namespace rapt {
 
 void KeyBlock::load_keys(std::int64_t first, std::int64_t count) {
@@ -33,14 +35,15 @@ PanelView KeyBlock::values_from(std::int64_t j) const {
   return {view_.v_run(first_ + j), p_.v.stride_length, kernels_.nr};
 }
 
-void KeyBlock::add_values(std::int64_t rows, std::int64_t n, const float* s, float* o) const {
+void KeyBlock::weighted_sums(std::int64_t rows, std::int64_t n, const float* s, float* o) const {
   for (std::int64_t j = 0, run; j < n; j += run) {
     run = plan_.pack_values ? n : view_.run(first_ + j, n - j);
-    kernels_.gemm(rows, p_.head_dim_v, run, s + j, plan_.s_stride, values_from(j), o, plan_.o_stride, true);
+    kernels_.gemm(rows, p_.head_dim_v, run, s + j, plan_.s_stride, values_from(j), o, plan_.o_stride, j > 0);
   }
 }
 
-void KeyBlock::add_visible_values(std::int64_t n, const float* s, const std::uint8_t* hidden, float* o) const {
+void KeyBlock::visible_weighted_sums(std::int64_t n, const float* s, const std::uint8_t* hidden, float* o) const {
+  std::fill_n(o, p_.head_dim_v, 0.0f);
   for (std::int64_t j = 0; j < n; ++j)
     if (!hidden[j]) kernels_.gemm(1, p_.head_dim_v, 1, s + j, plan_.s_stride, values_from(j), o, plan_.o_stride, true);
 }

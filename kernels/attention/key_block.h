@@ -24,11 +24,11 @@ class KeyBlock {
   // s[rows, n] = q K' against the first n keys of the block.
   void scores(std::int64_t rows, std::int64_t n, const float* q, float* s) const;
 
-  // o[rows, head_dim_v] += s V over the first n values.
-  void add_values(std::int64_t rows, std::int64_t n, const float* s, float* o) const;
+  // o[rows, head_dim_v] = s V over the first n values.
+  void weighted_sums(std::int64_t rows, std::int64_t n, const float* s, float* o) const;
 
   // One row, leaving out the values whose `hidden` byte is set: the same sums, but nothing of what is hidden, not even 0 * NaN.
-  void add_visible_values(std::int64_t n, const float* s, const std::uint8_t* hidden, float* o) const;
+  void visible_weighted_sums(std::int64_t n, const float* s, const std::uint8_t* hidden, float* o) const;
 
   // Whether all values are finite: then a weight of 0 hides a value. Looked at once a block.
   bool values_are_finite();

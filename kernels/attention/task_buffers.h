@@ -50,6 +50,7 @@ struct TaskBuffers {
   float* k_panels;             // [block_kv / nr][head_dim][nr]; unused with panel pages
   float* v_panels;             // [head_dim_v / nr][block_kv][nr]; unused with values in place
   float* s;                    // [rows_per_strip, block_kv], row stride plan.s_stride
+  float* block_o;              // [rows_per_strip, head_dim_v], row stride plan.o_stride: P V of the block at hand
   float* factor;               // [rows_per_strip]
   float* gathered;             // [rows_per_task]: one head's m or l
   std::int64_t *begin, *end;   // [rows_per_task]: visible keys of each row
@@ -65,6 +66,7 @@ struct TaskBuffers {
     k_panels = carver.take<float>(p.paging.k_panels ? 0 : panels(plan.block_kv) * p.head_dim);
     v_panels = carver.take<float>(plan.pack_values ? plan.block_kv * panels(p.head_dim_v) : 0);
     s = carver.take<float>(plan.rows_per_strip * plan.s_stride);
+    block_o = carver.take<float>(plan.rows_per_strip * plan.o_stride);
     factor = carver.take<float>(plan.rows_per_strip);
     gathered = carver.take<float>(plan.rows_per_task);
     begin = carver.take<std::int64_t>(plan.rows_per_task);

@@ -41,6 +41,7 @@ void fill(KernelTable& t) {
   t.mask_range = mask_range<I>;
   t.online_softmax = online_softmax<I>;
   t.exp_rows = exp_rows<I>;
+  t.add_rescaled = add_rescaled<I>;
   t.rescale_rows = rescale_rows<I>;
   t.merge_states = merge_states<I>;
   t.all_finite = all_finite<I>;

@@ -103,6 +103,17 @@ bool online_softmax(std::int64_t rows, std::int64_t n, float* s, std::int64_t ld
 }
 
 template <simd::Isa I>
+void add_rescaled(std::int64_t rows, std::int64_t dim, const float* factor, const float* x, std::int64_t ldx, float* o,
+                  std::int64_t ldo) {
+  for (std::int64_t r = 0; r < rows; ++r, x += ldx, o += ldo) {
+    const typename I::V f = I::broadcast(factor[r]);
+    for_each_vector<I>(dim, [&](std::int64_t j, int lanes) {
+      store_some<I>(o + j, I::fma(load_some<I>(o + j, lanes), f, load_some<I>(x + j, lanes)), lanes);
+    });
+  }
+}
+
+template <simd::Isa I>
 void rescale_rows(std::int64_t rows, std::int64_t dim, const float* factor, float* x, std::int64_t ld) {
   for (std::int64_t r = 0; r < rows; ++r, x += ld) {
     if (factor[r] == 1.0f) continue;

@@ -57,6 +57,10 @@ struct KernelTable {
   // m, l, factor: [rows]. Returns whether any factor differs from 1.
   bool (*online_softmax)(std::int64_t rows, std::int64_t n, float* s, std::int64_t ld, float* m, float* l, float* factor);
 
+  // o[row, :] = factor[row] * o[row, :] + x[row, :]: a block's sums into the output state.
+  void (*add_rescaled)(std::int64_t rows, std::int64_t dim, const float* factor, const float* x, std::int64_t ldx, float* o,
+                       std::int64_t ldo);
+
   // x[row, :] *= factor[row], rows with factor 1 untouched.
   void (*rescale_rows)(std::int64_t rows, std::int64_t dim, const float* factor, float* x, std::int64_t ld);
 
