@@ -1,46 +1,140 @@
-// What the engine may use of kernels/ beyond include/rapt/rapt.h: linear layers, normalisation, activations, threads.
+// What the engine may use of kernels/ beyond include/rapt/rapt.h: linear layers, normalisation, activations, rotary positions.
 // The only internal header that engine/ includes. Every function takes the context of rapt.h for its threads and ISA level.
-// All matrices are row-major f32. Each result row depends on its own input row alone, with the same bits whatever the number
+// Activations are row-major f32. Each result row depends on its own input row alone, with the same bits whatever the number
 // of rows and threads: a prompt in one piece or in chunks gives the same numbers.
 #pragma once
+#include <cstddef>
 #include <cstdint>
-#include <functional>
+#include <initializer_list>
 #include <memory>
+#include <span>
 
 #include "rapt/rapt.h"
 
 namespace rapt {
 
-// The weight of a linear layer in the panels that the gemm of one ISA level reads. Packed once, used from any thread.
+// --- Weights as files hold them ------------------------------------------------------------------------------------------
+
+// The element types of safetensors and GGUF. The quantised ones are GGUF's blocks, byte for byte: a row of `in` values is
+// in / block_elements blocks of block_bytes, rows follow each other without a gap.
+enum class WeightType : int { kF32, kBf16, kF16, kQ8_0, kQ4_0, kQ4_1, kQ5_0, kQ5_1, kQ4_K, kQ6_K };
+inline constexpr int kNumWeightTypes = 10;
+
+struct WeightFormat {
+  const char* name;  // "Q4_1"
+  int block_elements, block_bytes;
+};
+const WeightFormat& weight_format(WeightType type);
+
+// Bytes of a row. Throws std::invalid_argument, which names the type and its block, if `in` is no multiple of it.
+std::int64_t weight_row_bytes(WeightType type, std::int64_t in);
+
+// out[n, in] = the rows `ids` of a stored weight (an embedding table) as exact f32: the format's formula, rounded once.
+// data need not be aligned. The ids must be valid.
+void stored_rows(WeightType type, const void* data, std::int64_t in, const std::int32_t* ids, std::int64_t n, float* out);
+
+// --- Linear layers -------------------------------------------------------------------------------------------------------
+
+// How x W' is computed.
+enum class Arithmetic : int {
+  kF32,   // the weight's exact f32 values, f32 fused multiply-adds
+  kInt8,  // quantised weights only: x is rounded to 8 bits in blocks of 32 with an f32 scale each; integer dot products are exact
+};
+bool supports(WeightType type, Arithmetic arithmetic);
+
+// The weight of a linear layer in the panels that the kernels of one ISA level read. Packed once, used from any thread.
+// The values are kept exactly, in about the bytes of the file.
 class PackedWeight {
  public:
   PackedWeight() = default;
-  // weight: [out_features, in_features], as torch.nn.Linear keeps it. Throws std::bad_alloc.
-  PackedWeight(rapt_context* context, const float* weight, std::int64_t out_features, std::int64_t in_features);
+  // rows: [out_features, in_features] as the file has them, needed only during the call; of any alignment.
+  // Throws std::bad_alloc, and std::invalid_argument where in_features is no multiple of the type's block or the type does not
+  // support the arithmetic.
+  PackedWeight(rapt_context* context, WeightType type, const void* rows, std::int64_t out_features, std::int64_t in_features,
+               Arithmetic arithmetic = Arithmetic::kF32);
   std::int64_t in_features() const { return in_; }
   std::int64_t out_features() const { return out_; }
-  const float* panels() const { return panels_.get(); }
+  WeightType type() const { return type_; }
+  Arithmetic arithmetic() const { return arithmetic_; }
+  std::size_t bytes() const { return bytes_; }  // of memory held
+  const std::byte* panels() const { return panels_.get(); }
 
  private:
   struct Free {
-    void operator()(float* p) const;
+    void operator()(std::byte* p) const;
   };
   std::int64_t in_ = 0, out_ = 0;
-  std::unique_ptr<float[], Free> panels_;
+  WeightType type_ = WeightType::kF32;
+  Arithmetic arithmetic_ = Arithmetic::kF32;
+  std::size_t bytes_ = 0;
+  std::unique_ptr<std::byte[], Free> panels_;
 };
 
-// y[rows, out] = x[rows, in] * weight' + bias, or y += with accumulate (a residual). bias: [out] or null.
-// ldx, ldy: row strides in elements. The context must have the ISA level that packed the weight.
+// out[n, in] = rows `ids` of a packed weight as exact f32: a token embedding that shares its weight with the head.
+// The ids must be valid.
+void packed_rows(rapt_context* context, const PackedWeight& weight, const std::int32_t* ids, std::int64_t n, float* out);
+
+enum class Activation : int { kNone, kGeluErf, kGeluTanh, kSilu };
+
+// What happens to x W' before it is stored, in this order:
+//   y = [y +] activation(x W' + bias) * multiply
+struct Epilogue {
+  const float* bias = nullptr;                 // [out]
+  Activation activation = Activation::kNone;
+  const float* multiply = nullptr;             // [rows, out], row stride ld_multiply; may be y
+  std::int64_t ld_multiply = 0;
+  bool accumulate = false;                     // a residual: added to what y holds
+};
+
+// y[rows, out] = epilogue(x[rows, in] W'). ldx, ldy: row strides in elements. y and x must not overlap. The context must have
+// the ISA level that packed the weight. May throw std::bad_alloc, the first time that a context sees so large a call.
 void linear(rapt_context* context, std::int64_t rows, const float* x, std::int64_t ldx, const PackedWeight& weight,
-            const float* bias, float* y, std::int64_t ldy, bool accumulate = false);
+            const Epilogue& epilogue, float* y, std::int64_t ldy);
+
+// Several layers that read the same x (queries, keys and values) in one parallel run: the same bits as one after the other.
+// All weights have the same in_features.
+struct LinearOutput {
+  const PackedWeight* weight;
+  Epilogue epilogue;
+  float* y;
+  std::int64_t ldy;
+};
+void linear(rapt_context* context, std::int64_t rows, const float* x, std::int64_t ldx, std::span<const LinearOutput> outputs);
+
+// y[rows, out] = activation(x gate') * (x up'): SwiGLU with kSilu. Both weights have the same sizes, type and arithmetic.
+void linear_gated(rapt_context* context, std::int64_t rows, const float* x, std::int64_t ldx, const PackedWeight& gate,
+                  const PackedWeight& up, Activation activation, float* y, std::int64_t ldy);
+
+// --- Operations on rows --------------------------------------------------------------------------------------------------
 
 // y = (x - mean) / sqrt(variance + eps) * weight + bias for each of `rows` contiguous rows of `dim`. bias may be null, y may be x.
 void layer_norm(rapt_context* context, std::int64_t rows, std::int64_t dim, const float* x, const float* weight,
                 const float* bias, float eps, float* y);
 
-// In place over n values: x / 2 * (1 + erf(x / sqrt(2))), and its tanh approximation (GPT-2's "gelu_new").
+// y = x / sqrt(mean of x^2 + eps) * weight for each row of `dim`; row strides in elements. y may be x (then ldy = ldx).
+void rms_norm(rapt_context* context, std::int64_t rows, std::int64_t dim, const float* x, std::int64_t ldx, const float* weight,
+              float eps, float* y, std::int64_t ldy);
+
+// Rotary positions (Su et al. 2021, "RoFormer") in place: each pair (a, b) of a head's first rotary_dim values becomes
+// (a cos - b sin, a sin + b cos).
+enum class RotaryPairing : int {
+  kInterleaved,  // (0, 1), (2, 3), ...: GGUF's Llama, GPT-J
+  kHalves,       // (0, rotary_dim / 2), (1, rotary_dim / 2 + 1), ...: Hugging Face's Llama and Qwen, GPT-NeoX
+};
+// x: [rows, heads, head_dim], row stride ldx. cosines, sines: [positions, rotary_dim / 2], a row for each position.
+// positions: [rows], the table row of each row of x; null: row r of the table for row r.
+void rotary(rapt_context* context, RotaryPairing pairing, std::int64_t rows, std::int64_t heads, std::int64_t head_dim,
+            std::int64_t rotary_dim, const float* cosines, const float* sines, const std::int32_t* positions, float* x,
+            std::int64_t ldx);
+
+// In place over n values: x / 2 * (1 + erf(x / sqrt(2))), its tanh approximation (GPT-2's "gelu_new"), and x / (1 + e^-x).
 void gelu_erf(rapt_context* context, std::int64_t n, float* x);
 void gelu_tanh(rapt_context* context, std::int64_t n, float* x);
+void silu(rapt_context* context, std::int64_t n, float* x);
+
+// y[rows, dim] = silu(gate) * up with row strides; y may be either of them.
+void silu_mul(rapt_context* context, std::int64_t rows, std::int64_t dim, const float* gate, std::int64_t ld_gate,
+              const float* up, std::int64_t ld_up, float* y, std::int64_t ldy);
 
 // y[rows, dim] += x, both contiguous.
 void add(rapt_context* context, std::int64_t rows, std::int64_t dim, const float* x, float* y);

@@ -12,7 +12,7 @@ class Linear {
   Linear() = default;
   // weight: [out, in]; bias: [out], or empty for none.
   Linear(rapt_context* context, const float* weight, std::vector<float> bias, std::int64_t out, std::int64_t in)
-      : weight_(context, weight, out, in), bias_(std::move(bias)) {}
+      : weight_(context, WeightType::kF32, weight, out, in), bias_(std::move(bias)) {}
 
   std::int64_t in_features() const { return weight_.in_features(); }
   std::int64_t out_features() const { return weight_.out_features(); }
@@ -24,7 +24,8 @@ class Linear {
 
  private:
   void run(rapt_context* context, std::int64_t rows, const float* x, float* y, bool accumulate) const {
-    linear(context, rows, x, in_features(), weight_, bias_.empty() ? nullptr : bias_.data(), y, out_features(), accumulate);
+    const Epilogue epilogue = {.bias = bias_.empty() ? nullptr : bias_.data(), .accumulate = accumulate};
+    linear(context, rows, x, in_features(), weight_, epilogue, y, out_features());
   }
 
   PackedWeight weight_;

@@ -1,4 +1,4 @@
-// GELU in both forms (Hendrycks and Gimpel 2016), in place. Layer: ops. For the engine.
+// GELU in both forms (Hendrycks and Gimpel 2016), in place, and SiLU (the same paper). Layer: ops. For the engine.
 #pragma once
 #include "kernels/ops/math.h"
 #include "kernels/ops/vector.h"
@@ -30,6 +30,25 @@ void gelu_tanh(std::int64_t n, float* x) {
     const typename I::V cube = I::mul(I::mul(v, v), v);
     const typename I::V u = I::mul(I::fma(cube, I::broadcast(0.044715f), v), I::broadcast(kScale));
     return I::div(v, I::add(I::broadcast(1.0f), exp<I>(u)));
+  });
+}
+
+// x / (1 + e^-x). Below -87 the numerator stays -87 and the result -1e-36: exp goes to 87.6.
+template <simd::Isa I>
+inline __attribute__((always_inline)) typename I::V silu(typename I::V v) {
+  v = I::max(I::broadcast(-87.0f), v);  // in this order NaN passes
+  return I::div(v, I::add(I::broadcast(1.0f), exp<I>(I::sub(I::zero(), v))));
+}
+
+template <simd::Isa I>
+void silu(std::int64_t n, float* x) {
+  map<I>(n, x, [](typename I::V v) { return silu<I>(v); });
+}
+
+template <simd::Isa I>
+void silu_mul(std::int64_t n, const float* gate, const float* up, float* y) {
+  for_each_vector<I>(n, [&](std::int64_t j, int lanes) {
+    store_some<I>(y + j, I::mul(silu<I>(load_some<I>(gate + j, lanes)), load_some<I>(up + j, lanes)), lanes);
   });
 }
 

@@ -4,6 +4,7 @@
 #include "kernels/ops/gemm.h"
 #include "kernels/ops/norm.h"
 #include "kernels/ops/pack.h"
+#include "kernels/ops/rotary.h"
 #include "kernels/ops/score.h"
 #include "kernels/ops/softmax.h"
 
@@ -48,6 +49,12 @@ void fill(KernelTable& t) {
   t.layer_norm = layer_norm<I>;
   t.gelu_erf = gelu_erf<I>;
   t.gelu_tanh = gelu_tanh<I>;
+  t.silu = silu<I>;
+  t.silu_mul = silu_mul<I>;
+  t.rms_norm = rms_norm<I>;
+  t.rotary_halves = rotary_halves<I>;
+  t.rotary_interleaved = rotary_interleaved<I>;
+  t.mul_row = mul_row<I>;
   t.add_rows = add_rows<I>;
 }
 

@@ -86,6 +86,20 @@ struct KernelTable {
   void (*gelu_erf)(std::int64_t n, float* x);
   // x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))), in place.
   void (*gelu_tanh)(std::int64_t n, float* x);
+  // x / (1 + e^-x), in place; and y = gate / (1 + e^-gate) * up, where y may be either.
+  void (*silu)(std::int64_t n, float* x);
+  void (*silu_mul)(std::int64_t n, const float* gate, const float* up, float* y);
+  // y = x / sqrt(mean of x^2 + eps) * weight over each row's dim values. y may be x.
+  void (*rms_norm)(std::int64_t rows, std::int64_t dim, const float* x, std::int64_t ldx, const float* weight, float eps, float* y,
+                   std::int64_t ldy);
+  // One row of heads, in place: pairs (a, b) of each head's first rotary_dim values become (a cos - b sin, a sin + b cos);
+  // cosines, sines: [rotary_dim / 2]. Pairs (j, j + rotary_dim / 2), or (2 j, 2 j + 1).
+  void (*rotary_halves)(std::int64_t heads, std::int64_t head_dim, std::int64_t rotary_dim, const float* cosines,
+                        const float* sines, float* x);
+  void (*rotary_interleaved)(std::int64_t heads, std::int64_t head_dim, std::int64_t rotary_dim, const float* cosines,
+                             const float* sines, float* x);
+  // y *= x
+  void (*mul_row)(std::int64_t n, const float* x, float* y);
   // y[row, :] += x[row, :]; the row stride of x may be 0, which adds a bias.
   void (*add_rows)(std::int64_t rows, std::int64_t dim, const float* x, std::int64_t ldx, float* y, std::int64_t ldy);
 };

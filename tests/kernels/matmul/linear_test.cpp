@@ -22,7 +22,7 @@ class Linear : public testing::TestWithParam<std::string> {
 struct Layer {
   Layer(const Context& context, std::int64_t in, std::int64_t out)
       : weight(out, in, 0, Place::kHeap, 2), bias(1, out, 0, Place::kHeap, 3) {
-    packed = PackedWeight(context.get(), weight.data(), out, in);
+    packed = PackedWeight(context.get(), WeightType::kF32, weight.data(), out, in);
   }
   Matrix weight, bias;
   PackedWeight packed;
@@ -39,8 +39,8 @@ TEST_P(Linear, SmokeIsXTimesWPlusBias) {
         for (const bool accumulate : {false, true}) {
           const bool with_bias = !accumulate || in == 16;
           if (accumulate) y.tensor.set_values(before.tensor.values());
-          linear(context.get(), rows, x.data(), x.stride(), layer.packed, with_bias ? layer.bias.data() : nullptr, y.data(),
-                 y.stride(), accumulate);
+          linear(context.get(), rows, x.data(), x.stride(), layer.packed,
+                 {.bias = with_bias ? layer.bias.data() : nullptr, .accumulate = accumulate}, y.data(), y.stride());
           EXPECT_TRUE(y.tensor.surroundings_intact());
           for (std::int64_t r = 0; r < rows; r += 1 + rows / 9)
             for (std::int64_t o = 0; o < out; ++o) {
@@ -63,14 +63,14 @@ TEST_P(Linear, SameBitsForAnyRowsAndThreads) {
   const Context one(runner(), 1);
   const Layer layer(one, in, out);
   const Matrix x(rows, in), expected(rows, out);
-  linear(one.get(), rows, x.data(), in, layer.packed, layer.bias.data(), expected.data(), out);
+  linear(one.get(), rows, x.data(), in, layer.packed, {.bias = layer.bias.data()}, expected.data(), out);
   for (const int threads : {1, 2, 3, 7}) {
     const Context context(runner(), threads);
     for (const std::int64_t chunk : {1, 7, 64, 150}) {
       const Matrix y(rows, out, 0, Place::kHeap, 9);
       for (std::int64_t first = 0; first < rows; first += chunk)
-        linear(context.get(), std::min(chunk, rows - first), x.row(first), in, layer.packed, layer.bias.data(), y.row(first),
-               out);
+        linear(context.get(), std::min(chunk, rows - first), x.row(first), in, layer.packed, {.bias = layer.bias.data()},
+               y.row(first), out);
       EXPECT_EQ(count_different_bits(expected.tensor, y.tensor), 0) << threads << " threads, chunks of " << chunk;
     }
   }

@@ -1,0 +1,124 @@
+#include "kernels/matmul/weight_format.h"
+
+#include <cstring>
+#include <stdexcept>
+#include <string>
+
+#include "kernels/runtime/convert.h"
+
+namespace rapt {
+namespace {
+
+using Byte = std::uint8_t;
+
+constexpr WeightFormat kFormats[kNumWeightTypes] = {
+    {"F32", 1, 4},    {"BF16", 1, 2},   {"F16", 1, 2},    {"Q8_0", 32, 34},   {"Q4_0", 32, 18},
+    {"Q4_1", 32, 20}, {"Q5_0", 32, 22}, {"Q5_1", 32, 24}, {"Q4_K", 256, 144}, {"Q6_K", 256, 210},
+};
+
+template <class T>
+T read(const Byte* p) {
+  T value;
+  std::memcpy(&value, p, sizeof value);
+  return value;
+}
+float read_half(const Byte* p) { return to_float(read<F16>(p)); }
+
+// Element i of the 32 nibbles of 16 bytes: the low ones first.
+int nibble(const Byte* p, int i) { return i < 16 ? p[i] & 15 : p[i - 16] >> 4; }
+
+void f32(const Byte* p, float* out) { *out = read<float>(p); }
+void bf16(const Byte* p, float* out) { *out = to_float(read<Bf16>(p)); }
+void f16(const Byte* p, float* out) { *out = read_half(p); }
+
+// {f16 d; i8 q[32]}: d * q
+void q8_0(const Byte* p, float* out) {
+  const float d = read_half(p);
+  for (int i = 0; i < 32; ++i) out[i] = d * static_cast<float>(static_cast<std::int8_t>(p[2 + i]));
+}
+
+// {f16 d; 32 nibbles q}: d * (q - 8)
+void q4_0(const Byte* p, float* out) {
+  const float d = read_half(p);
+  for (int i = 0; i < 32; ++i) out[i] = d * static_cast<float>(nibble(p + 2, i) - 8);
+}
+
+// {f16 d, m; 32 nibbles q}: d * q + m
+void q4_1(const Byte* p, float* out) {
+  const float d = read_half(p), m = read_half(p + 2);
+  for (int i = 0; i < 32; ++i) out[i] = d * static_cast<float>(nibble(p + 4, i)) + m;
+}
+
+// {f16 d; 32 bits h; 32 nibbles q}: d * (q + 16 h - 16)
+void q5_0(const Byte* p, float* out) {
+  const float d = read_half(p);
+  const auto high = read<std::uint32_t>(p + 2);
+  for (int i = 0; i < 32; ++i) out[i] = d * static_cast<float>((nibble(p + 6, i) | static_cast<int>(high >> i & 1) << 4) - 16);
+}
+
+// {f16 d, m; 32 bits h; 32 nibbles q}: d * (q + 16 h) + m
+void q5_1(const Byte* p, float* out) {
+  const float d = read_half(p), m = read_half(p + 2);
+  const auto high = read<std::uint32_t>(p + 4);
+  for (int i = 0; i < 32; ++i) out[i] = d * static_cast<float>(nibble(p + 8, i) | static_cast<int>(high >> i & 1) << 4) + m;
+}
+
+// {f16 d, m; 12 bytes: eight pairs of 6-bit s and t; 256 nibbles q}: d s q - m t, s and t for each 32 elements.
+// Elements 64 j .. 64 j + 31 are the low nibbles of bytes 32 j .. 32 j + 31, the next 32 the high ones.
+void q4_k(const Byte* p, float* out) {
+  const float d = read_half(p), m = read_half(p + 2);
+  const Byte *packed = p + 4, *q = p + 16;
+  for (int j = 0; j < 8; ++j) {
+    const int s = j < 4 ? packed[j] & 63 : (packed[j + 4] & 15) | packed[j - 4] >> 6 << 4;
+    const int t = j < 4 ? packed[j + 4] & 63 : packed[j + 4] >> 4 | packed[j] >> 6 << 4;
+    const float scale = d * static_cast<float>(s), offset = m * static_cast<float>(t);  // 17 bits each: exact
+    for (int i = 0; i < 32; ++i) {
+      const Byte byte = q[j / 2 * 32 + i];
+      out[32 * j + i] = scale * static_cast<float>(j % 2 ? byte >> 4 : byte & 15) - offset;
+    }
+  }
+}
+
+// {128 bytes: low nibbles; 64 bytes: upper two bits; i8 s[16]; f16 d}: d s (q - 32), s for each 16 elements.
+// Each half of 128 elements is four runs of 32: runs 0 and 1 in the low nibbles of its 64 bytes, 2 and 3 in the high ones; the
+// upper bits of run r are bits 2r and 2r + 1 of its 32 bytes.
+void q6_k(const Byte* p, float* out) {
+  const float d = read_half(p + 208);
+  for (int i = 0; i < 256; ++i) {
+    const int half = i / 128, run = i % 128 / 32, at = i % 32;
+    const Byte low = p[64 * half + 32 * (run % 2) + at], high = p[128 + 32 * half + at];
+    const int q = (run < 2 ? low & 15 : low >> 4) | (high >> (2 * run) & 3) << 4;
+    const float scale = d * static_cast<float>(static_cast<std::int8_t>(p[192 + i / 16]));
+    out[i] = scale * static_cast<float>(q - 32);
+  }
+}
+
+constexpr void (*kBlocks[kNumWeightTypes])(const Byte*, float*) = {f32, bf16, f16, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q6_k};
+
+}  // namespace
+
+const WeightFormat& weight_format(WeightType type) { return kFormats[static_cast<int>(type)]; }
+
+std::int64_t weight_row_bytes(WeightType type, std::int64_t in) {
+  const WeightFormat& format = weight_format(type);
+  if (in % format.block_elements != 0)
+    throw std::invalid_argument("in_features is " + std::to_string(in) + ", but " + format.name + " keeps rows in blocks of " +
+                                std::to_string(format.block_elements));
+  return in / format.block_elements * format.block_bytes;
+}
+
+bool supports(WeightType type, Arithmetic arithmetic) { return arithmetic == Arithmetic::kF32 || type >= WeightType::kQ8_0; }
+
+void dequantize_row(WeightType type, const void* row, std::int64_t in, float* out) {
+  const WeightFormat& format = weight_format(type);
+  const auto block = kBlocks[static_cast<int>(type)];
+  const Byte* p = static_cast<const Byte*>(row);
+  for (std::int64_t i = 0; i < in; i += format.block_elements, p += format.block_bytes) block(p, out + i);
+}
+
+void stored_rows(WeightType type, const void* data, std::int64_t in, const std::int32_t* ids, std::int64_t n, float* out) {
+  const std::int64_t bytes = weight_row_bytes(type, in);
+  for (std::int64_t i = 0; i < n; ++i) dequantize_row(type, static_cast<const Byte*>(data) + ids[i] * bytes, in, out + i * in);
+}
+
+}  // namespace rapt
