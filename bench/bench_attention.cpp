@@ -1,7 +1,8 @@
-// bench_attention: rapt_attention on the shapes of known models or on a given one; several backends in turns.
+// bench_attention: rapt_attention on the shapes of known models or on a given one; several variants and backends in turns.
 // Layer: bench. Uses include/rapt/rapt.h alone.
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 #include <set>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "bench/attention/measure.h"
 #include "bench/attention/shapes.h"
+#include "bench/attention/variants.h"
 #include "bench/common/program.h"
 #include "bench/common/rows.h"
 
@@ -17,27 +19,39 @@ namespace {
 
 struct Options : CommonOptions {
   std::vector<std::string> shapes;
+  std::vector<std::string> variants;
   std::vector<std::string> backends = {"rapt"};
   std::string causal;
   bool explain = false;
 };
 
-// The rows of one shape: the first to be asked for measures all of them, so that the backends ran side by side.
+// The rows of one shape: the first to be asked for measures all of them, so that variants and backends ran side by side.
 struct Group {
-  std::vector<std::vector<Row>> rounds;  // [repetition][backend]
-  std::vector<std::size_t> used;         // by backend
+  std::vector<std::vector<Row>> rounds;  // [repetition][variant * backends + backend]
+  std::vector<std::size_t> used;         // by row
 };
 
-std::vector<Shape> shapes_to_measure(const Options& options) {
-  std::vector<Shape> shapes = options.shapes.empty() ? named_shapes() : std::vector<Shape>();
+// Plain first: the others are compared with it.
+std::vector<Variant> variants_to_measure(const Options& options) {
+  if (std::find(options.variants.begin(), options.variants.end(), "all") != options.variants.end()) return variants();
+  std::vector<Variant> chosen = {variants().front()};
+  for (const std::string& name : options.variants)
+    if (const Variant& variant = parse_variant(name); name != chosen.front().name) chosen.push_back(variant);
+  return chosen;
+}
+
+std::vector<Shape> shapes_to_measure(const Options& options, const std::vector<Variant>& variants) {
+  std::vector<Shape> shapes;
   for (const std::string& text : options.shapes) shapes.push_back(parse_shape(text));
+  if (shapes.empty() && variants.size() == 1) shapes = named_shapes();
+  if (shapes.empty()) shapes = {parse_shape("h16_2048_d64"), parse_shape("h16_2048_d64c")};
   const double memory = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
   for (Shape& shape : shapes) {
     if (options.causal == "none") shape.causal = RAPT_CAUSAL_NONE;
     if (options.causal == "top_left") shape.causal = RAPT_CAUSAL_TOP_LEFT;
     if (options.causal == "bottom_right") shape.causal = RAPT_CAUSAL_BOTTOM_RIGHT;
     if (!options.causal.empty()) shape.name += "/" + options.causal;
-    if (const double bytes = tensor_bytes(shape, options.backends.size()); bytes > memory)
+    if (const double bytes = tensor_bytes(shape, variants, options.backends.size()); bytes > memory)
       throw BadInput("the tensors of " + shape.name + " take " + std::to_string(static_cast<std::int64_t>(bytes / 1e9)) +
                      " GB, but this machine has " + std::to_string(static_cast<std::int64_t>(memory / 1e9)) + " GB");
   }
@@ -46,20 +60,24 @@ std::vector<Shape> shapes_to_measure(const Options& options) {
 
 void add_shape(const Shape& shape, const AttentionSettings& settings) {
   const auto group = std::make_shared<Group>();
-  group->used.resize(settings.backends.size());
-  for (std::size_t b = 0; b < settings.backends.size(); ++b) {
-    const std::string name = shape.name + "/" + settings.backends[b] + "/" + settings.isa;
+  const std::size_t num_rows = settings.variants.size() * settings.backends.size();
+  group->used.resize(num_rows);
+  for (std::size_t i = 0; i < num_rows; ++i) {
+    const std::string variant = settings.variants[i / settings.backends.size()].name;
+    const std::string name = shape.name + (settings.variants.size() > 1 ? "/" + variant : "") + "/" +
+                             settings.backends[i % settings.backends.size()] + "/" + settings.isa;
     add_row(name + "/threads:" + std::to_string(settings.threads), [=] {
-      const std::size_t round = group->used[b]++;
+      const std::size_t round = group->used[i]++;
       if (round == group->rounds.size()) group->rounds.push_back(measure_attention(shape, settings));
-      return group->rounds[round][b];
+      return group->rounds[round][i];
     });
   }
 }
 
 void add_rows(const Options& options) {
-  const std::vector<Shape> shapes = shapes_to_measure(options);
   AttentionSettings settings;
+  settings.variants = variants_to_measure(options);
+  const std::vector<Shape> shapes = shapes_to_measure(options, settings.variants);
   settings.backends = options.backends;
   settings.isa = resolve_isa(options);
   settings.threads = resolve_threads(options);
@@ -73,11 +91,23 @@ void add_rows(const Options& options) {
   for (const Shape& shape : shapes) add_shape(shape, settings);
 }
 
+std::string variant_names() {
+  std::string names;
+  for (const Variant& variant : variants()) names.append("\n  ").append(variant.name).append(": ").append(variant.what);
+  return names;
+}
+
 void add_options(CLI::App& app, Options& options) {
   app.add_option("--shape", options.shapes,
                  "B,Hq,Hkv,Lq,Lk,D[,Dv]: batch, query heads, KV heads, query length, KV length, head size, head size of V; "
-                 "or a name. Again for more than one (default: all named shapes)")
+                 "or a name. Again for more than one (default: all named shapes; with --variant h16_2048_d64, full and causal)")
       ->type_name("SHAPE")
+      ->allow_extra_args(false);
+  app.add_option("--variant", options.variants,
+                 "Also the call with one thing added, and what that costs: x_plain, the time in times of the plain row, "
+                 "and x_pair, the same for each visible pair. One or several, as in softcap,f16, or all:" + variant_names())
+      ->type_name("NAMES")
+      ->delimiter(',')
       ->allow_extra_args(false);
   app.add_option("--causal", options.causal, "Mask: none, top_left or bottom_right (default: none, or what a name says)")
       ->type_name("MASK")

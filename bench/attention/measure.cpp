@@ -1,6 +1,7 @@
 // Implements attention/measure.h.
 #include "bench/attention/measure.h"
 
+#include <exception>
 #include <memory>
 #include <new>
 
@@ -29,12 +30,13 @@ std::string explain(rapt_context* context, const rapt_attention_params& call) {
   return rapt_explain(context, &call, text, sizeof text) == RAPT_OK ? text : rapt_last_error();
 }
 
-Subject make_subject(const Shape& shape, const AttentionSettings& settings, const std::string& backend,
-                     const rapt_attention_params& inputs) {
+Subject make_subject(const Call& call, const AttentionSettings& settings, const std::string& backend) {
+  const Shape& shape = call.shape;
   Subject subject;
-  subject.call = inputs;
+  subject.call = call.params;
   subject.out = random_buffer(shape.batch * shape.q_heads * shape.q_len * shape.head_dim_v, 4);
-  subject.call.out = rapt_tensor_f32(subject.out.get(), shape.batch, shape.q_heads, shape.q_len, shape.head_dim_v);
+  subject.call.out =
+      rapt_tensor_of(subject.out.get(), call.out_type, shape.batch, shape.q_heads, shape.q_len, shape.head_dim_v);
   rapt_context_params params;
   rapt_context_params_init(&params);
   params.num_threads = settings.threads;
@@ -51,54 +53,73 @@ Subject make_subject(const Shape& shape, const AttentionSettings& settings, cons
   return subject;
 }
 
+std::vector<Subject> make_subjects(const std::vector<Call>& calls, const AttentionSettings& settings) {
+  std::vector<Subject> subjects;
+  for (const Call& call : calls)
+    for (const std::string& backend : settings.backends) subjects.push_back(make_subject(call, settings, backend));
+  return subjects;
+}
+
+void time_all(std::vector<Subject>& subjects, double seconds) {
+  std::vector<Subject*> timed;
+  std::vector<Candidate> candidates;
+  for (Subject& subject : subjects) {
+    if (!subject.row.error.empty()) continue;
+    timed.push_back(&subject);
+    candidates.push_back({[&subject] { subject.row.error = error_of(rapt_attention(subject.context.get(), &subject.call)); }, {}});
+  }
+  const std::vector<Times> times = time_in_turns(candidates, seconds);
+  for (std::size_t i = 0; i < timed.size(); ++i) timed[i]->row.times = times[i];
+}
+
+void compare_with_plain(std::vector<Row>& rows, std::size_t num_backends) {
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const Row& plain = rows[i % num_backends];
+    if (!plain.error.empty() || !rows[i].error.empty()) continue;
+    const double cost = rows[i].times.min / plain.times.min;
+    rows[i].counters["x_plain"] = cost;
+    rows[i].counters["x_pair"] = cost * plain.flops / rows[i].flops;
+  }
+}
+
 std::vector<Row> measure(const Shape& shape, const AttentionSettings& settings) {
   const Buffer q = random_buffer(shape.batch * shape.q_heads * shape.q_len * shape.head_dim, 1);
   const Buffer k = random_buffer(shape.batch * shape.kv_heads * shape.kv_len * shape.head_dim, 2);
   const Buffer v = random_buffer(shape.batch * shape.kv_heads * shape.kv_len * shape.head_dim_v, 3);
-  rapt_attention_params inputs;
-  rapt_attention_params_init(&inputs);
-  inputs.q = rapt_tensor_f32(q.get(), shape.batch, shape.q_heads, shape.q_len, shape.head_dim);
-  inputs.k = rapt_tensor_f32(k.get(), shape.batch, shape.kv_heads, shape.kv_len, shape.head_dim);
-  inputs.v = rapt_tensor_f32(v.get(), shape.batch, shape.kv_heads, shape.kv_len, shape.head_dim_v);
-  inputs.causal = shape.causal;
-
-  std::vector<Subject> subjects;
-  for (const std::string& backend : settings.backends) subjects.push_back(make_subject(shape, settings, backend, inputs));
-  std::vector<Candidate> candidates;
-  for (Subject& subject : subjects)
-    if (subject.row.error.empty())
-      candidates.push_back(
-          {[&subject] { subject.row.error = error_of(rapt_attention(subject.context.get(), &subject.call)); }, {}});
-  const std::vector<Times> times = time_in_turns(candidates, settings.seconds);
+  std::vector<Call> calls;
+  for (const Variant& variant : settings.variants) calls.push_back(make_call(variant, shape, q.get(), k.get(), v.get()));
+  std::vector<Subject> subjects = make_subjects(calls, settings);
+  time_all(subjects, settings.seconds);
   std::vector<Row> rows;
-  auto next = times.begin();
-  for (Subject& subject : subjects) {
-    if (subject.row.error.empty()) subject.row.times = *next++;
-    rows.push_back(std::move(subject.row));
-  }
+  for (Subject& subject : subjects) rows.push_back(std::move(subject.row));
+  if (calls.size() > 1) compare_with_plain(rows, settings.backends.size());
   return rows;
 }
 
 }  // namespace
 
 std::vector<Row> measure_attention(const Shape& shape, const AttentionSettings& settings) {
+  Row failed;
   try {
     return measure(shape, settings);
   } catch (const std::bad_alloc&) {
-    Row row;
-    row.error = "out of memory";
-    return std::vector<Row>(settings.backends.size(), row);
+    failed.error = "out of memory";
+  } catch (const std::exception& error) {
+    failed.error = error.what();
   }
+  return std::vector<Row>(settings.variants.size() * settings.backends.size(), failed);
 }
 
-double tensor_bytes(const Shape& shape, std::size_t num_backends) {
+double tensor_bytes(const Shape& shape, const std::vector<Variant>& variants, std::size_t num_backends) {
   const auto product = [](std::int64_t a, std::int64_t b, std::int64_t c) {
     return static_cast<double>(a) * static_cast<double>(b) * static_cast<double>(c);
   };
-  const double outputs = static_cast<double>(num_backends) * static_cast<double>(shape.head_dim_v);
+  const double outputs = static_cast<double>(variants.size() * num_backends) * static_cast<double>(shape.head_dim_v);
   const double q_and_out = product(shape.batch, shape.q_heads, shape.q_len) * (static_cast<double>(shape.head_dim) + outputs);
   const double kv = product(shape.batch, shape.kv_heads, shape.kv_len) * static_cast<double>(shape.head_dim + shape.head_dim_v);
-  return 4 * (q_and_out + kv);
+  double added = 0;
+  for (const Variant& variant : variants) added += variant.bytes(shape);
+  return 4 * (q_and_out + kv) + added;
 }
 
 }  // namespace rapt::bench

@@ -35,11 +35,18 @@ Shape from_numbers(const std::string& text) {
   return {text, numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5], numbers[6]};
 }
 
-// The keys that query i sees are [0, end).
-std::int64_t visible_end(const Shape& shape, std::int64_t query) {
-  if (shape.causal == RAPT_CAUSAL_NONE) return shape.kv_len;
-  const std::int64_t shift = shape.causal == RAPT_CAUSAL_BOTTOM_RIGHT ? shape.kv_len - shape.q_len : 0;
-  return std::clamp<std::int64_t>(query + shift + 1, 0, shape.kv_len);
+struct Keys {
+  std::int64_t begin, end;
+};
+
+// The keys that query i sees.
+Keys visible_keys(const Shape& shape, std::int64_t query) {
+  const std::int64_t position = query + (shape.causal == RAPT_CAUSAL_TOP_LEFT ? 0 : shape.kv_len - shape.q_len);
+  std::int64_t begin = 0, end = shape.kv_len;
+  if (shape.causal != RAPT_CAUSAL_NONE) end = std::min(end, position + 1);
+  if (shape.window_left >= 0) begin = std::max(begin, position - shape.window_left);
+  if (shape.window_right >= 0) end = std::min(end, position + shape.window_right + 1);
+  return {begin, std::max(begin, end)};
 }
 
 }  // namespace
@@ -63,7 +70,10 @@ Shape parse_shape(const std::string& text) {
 
 double visible_pairs(const Shape& shape) {
   double pairs = 0;
-  for (std::int64_t i = 0; i < shape.q_len; ++i) pairs += static_cast<double>(visible_end(shape, i));
+  for (std::int64_t i = 0; i < shape.q_len; ++i) {
+    const Keys keys = visible_keys(shape, i);
+    pairs += static_cast<double>(keys.end - keys.begin);
+  }
   return pairs;
 }
 
@@ -74,7 +84,7 @@ double attention_flops(const Shape& shape) {
 
 double kv_bytes(const Shape& shape) {
   const double heads = static_cast<double>(shape.batch) * static_cast<double>(shape.kv_heads);
-  const std::int64_t keys = visible_end(shape, shape.q_len - 1);
+  const std::int64_t keys = visible_keys(shape, shape.q_len - 1).end - visible_keys(shape, 0).begin;
   return 4 * heads * static_cast<double>(keys) * static_cast<double>(shape.head_dim + shape.head_dim_v);
 }
 

@@ -12,6 +12,7 @@ struct Shape {
   std::string name;
   std::int64_t batch, q_heads, kv_heads, q_len, kv_len, head_dim, head_dim_v;
   rapt_causal causal = RAPT_CAUSAL_NONE;
+  std::int64_t window_left = -1, window_right = -1;  // as in rapt_attention_params
 };
 
 const std::vector<Shape>& named_shapes();
