@@ -3,19 +3,30 @@
 
 #include <cstdarg>
 #include <cstdio>
+#include <cstring>
 
 namespace rapt {
 namespace {
 thread_local char last_error[512] = "";
+
+// Ends a text that did not fit with "...", which takes the place of whole UTF-8 characters: a cut one would make the text invalid.
+void mark_cut() {
+  constexpr char kMark[] = "...";
+  std::size_t end = sizeof last_error - sizeof kMark;
+  while (end > 0 && (static_cast<unsigned char>(last_error[end]) & 0xc0) == 0x80) --end;  // to the first byte of its character
+  std::memcpy(last_error + end, kMark, sizeof kMark);
 }
+
+}  // namespace
 
 rapt_status fail(rapt_status status, const char* where, const char* format, ...) {
   const int prefix = std::snprintf(last_error, sizeof last_error, "%s: ", where);
   if (prefix > 0 && prefix < static_cast<int>(sizeof last_error)) {
     va_list args;
     va_start(args, format);
-    std::vsnprintf(last_error + prefix, sizeof last_error - prefix, format, args);
+    const int text = std::vsnprintf(last_error + prefix, sizeof last_error - prefix, format, args);
     va_end(args);
+    if (prefix + text >= static_cast<int>(sizeof last_error)) mark_cut();
   }
   return status;
 }

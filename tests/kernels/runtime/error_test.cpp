@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -45,6 +46,36 @@ TEST(ErrorTest, LongTextsAreCut) {
   EXPECT_EQ(text.rfind("rapt_isa_available: isa is 'xxx", 0), 0u);
   EXPECT_GT(text.size(), 200u);
   EXPECT_LT(text.size(), 10000u);
+  EXPECT_TRUE(text.ends_with("xxx...")) << text;
+}
+
+// Whatever stands before them, characters of 1 to 4 bytes are never cut, and no more than one is given up for the mark.
+TEST(ErrorTest, CharactersAreNotCut) {
+  for (const std::string character : {"x", "\u00e9", "\u20ac", "\U0001f642"}) {
+    std::string characters;
+    while (characters.size() < 600) characters += character;
+    std::size_t longest = 0;
+    for (int shift = 0; shift < 4; ++shift) {
+      const std::string before = "f: " + std::string(static_cast<std::size_t>(shift), '.');
+      fail(RAPT_INTERNAL, "f", "%s%s", before.c_str() + 3, characters.c_str());
+      const std::string text = rapt_last_error();
+      ASSERT_TRUE(text.starts_with(before) && text.ends_with("...")) << text;
+      const std::string kept = text.substr(before.size(), text.size() - before.size() - 3);
+      EXPECT_EQ(kept, characters.substr(0, kept.size()));
+      EXPECT_EQ(kept.size() % character.size(), 0u) << text;
+      EXPECT_GT(text.size() + character.size(), 511u);
+      longest = std::max(longest, text.size());
+    }
+    EXPECT_EQ(longest, 511u);
+  }
+}
+
+TEST(ErrorTest, TextsThatFitAreWhole) {
+  for (std::size_t size : {507u, 508u, 509u}) {
+    const std::string text(size, 'y');
+    fail(RAPT_INTERNAL, "f", "%s", text.c_str());
+    EXPECT_EQ(rapt_last_error(), size < 509 ? "f: " + text : "f: " + text.substr(0, 505) + "...");
+  }
 }
 
 TEST(ErrorTest, NamesAreNoFormats) {
