@@ -1,25 +1,14 @@
-// The C ABI of include/rapt/engine.h for models, text, sessions and generation: checks arguments, converts errors, calls on.
+// The C ABI of include/rapt/engine.h for models, text and generation: checks arguments, converts errors, calls on.
 #include "engine/api.h"
 
 #include <algorithm>
 #include <string>
 
 #include "engine/generate.h"
-#include "engine/loaded_model.h"
-#include "engine/session.h"
-#include "rapt/engine.h"
 
 using rapt::engine::check_struct_size;
 using rapt::engine::guarded;
 using rapt::engine::need;
-
-struct rapt_model : rapt::engine::LoadedModel {
-  using LoadedModel::LoadedModel;
-};
-
-struct rapt_session : rapt::engine::Session {
-  using Session::Session;
-};
 
 rapt_status rapt_model_load(const char* path, const rapt_model_params* params, rapt_model** model) {
   return guarded("rapt_model_load", [&] {
@@ -45,6 +34,7 @@ rapt_status rapt_model_get_info(const rapt_model* model, rapt_model_info* info) 
     info->tokenizer = model->tokenizer() != nullptr ? model->tokenizer()->kind() : "none";
     info->num_layers = shape.num_layers;
     info->num_heads = shape.num_heads;
+    info->num_kv_heads = shape.num_kv_heads;
     info->embed_dim = shape.embed_dim;
     info->vocab_size = shape.vocab_size;
     info->context_length = shape.context_length;
@@ -81,30 +71,6 @@ rapt_status rapt_detokenize(const rapt_model* model, const int32_t* ids, size_t 
     std::copy_n(all.begin(), std::min(capacity, all.size()), text);
     *size = all.size();
   });
-}
-
-rapt_status rapt_session_create(rapt_model* model, rapt_session** session) {
-  return guarded("rapt_session_create", [&] {
-    need(session, "session");
-    *session = nullptr;
-    need(model, "model");
-    *session = new rapt_session(*model);
-  });
-}
-
-void rapt_session_free(rapt_session* session) { delete session; }
-
-rapt_status rapt_session_append(rapt_session* session, const int32_t* ids, size_t count, float* logits, float* last_logits) {
-  return guarded("rapt_session_append", [&] {
-    need(session, "session");
-    session->append(ids, count, logits, last_logits);
-  });
-}
-
-int64_t rapt_session_length(const rapt_session* session) { return session != nullptr ? session->length() : 0; }
-
-void rapt_session_clear(rapt_session* session) {
-  if (session != nullptr) session->clear();
 }
 
 rapt_status rapt_generate(rapt_model* model, const rapt_generate_params* params, rapt_generate_stats* stats) {

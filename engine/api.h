@@ -1,12 +1,22 @@
-// How C++ meets the C ABI: exceptions become a status and rapt_last_error(); parameter structs are checked for their size.
-// Included by api.cpp and api_module.cpp alone.
+// How C++ meets the C ABI: what stands behind its types; exceptions become a status and rapt_last_error(); parameter structs
+// are checked for their size. Included by api*.cpp alone.
 #pragma once
 #include <cstring>
 #include <exception>
 #include <new>
 
 #include "engine/error.h"
+#include "engine/session.h"
 #include "kernels/kernels.h"
+#include "rapt/engine.h"
+
+struct rapt_model : rapt::engine::LoadedModel {
+  using LoadedModel::LoadedModel;
+};
+
+struct rapt_session : rapt::engine::Session {
+  using Session::Session;
+};
 
 namespace rapt::engine {
 

@@ -31,7 +31,7 @@ Evaluation evaluate(const LoadedModel& model, std::string_view text, int (*on_pr
   logits.resize(window, vocab);
   double sum = 0;
   for (std::int64_t w = 0; w < num_windows; ++w) {
-    session.clear();
+    session.roll_back(0);
     const std::int32_t* const input = ids.data() + w * window;
     session.append(input, static_cast<std::size_t>(window), logits.data(), nullptr);
     for (std::int64_t i = 0; i < window; ++i) sum += negative_log_likelihood(logits.data() + i * vocab, vocab, input[i + 1]);

@@ -75,7 +75,7 @@ class Generation {
   void go_on() {
     if (session_.room() > 0) return read_last(1);
     const std::size_t context = static_cast<std::size_t>(session_.length());
-    session_.clear();
+    session_.roll_back(0);
     read_last(context);
   }
 

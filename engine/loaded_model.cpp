@@ -46,6 +46,14 @@ Description describe(const SafeTensors& file, const std::string& folder) {
   return {family, config, exists(folder + "vocab.json") ? R"({"type": "bpe"})" : "", printable(config_path)};
 }
 
+void check_kv_dtype(rapt_dtype dtype) {
+  for (const rapt_dtype known : {RAPT_F32, RAPT_BF16, RAPT_F16, RAPT_I8}) {
+    if (dtype == known) return;
+  }
+  throw_error(RAPT_INVALID_ARGUMENT, "params->kv_dtype is %d; it must be RAPT_F32, RAPT_BF16, RAPT_F16 or RAPT_I8",
+              static_cast<int>(dtype));
+}
+
 }  // namespace
 
 ContextPtr make_context(int num_threads, const char* backend, const char* isa) {
@@ -65,6 +73,7 @@ ContextPtr make_context(const rapt_model_params& params) {
 }
 
 LoadedModel::LoadedModel(const std::string& path, const rapt_model_params& params) : num_threads_(params.num_threads) {
+  check_kv_dtype(params.kv_dtype);
   const ContextPtr context = make_context(params);
   backend_ = rapt_context_backend(context.get());
   isa_ = rapt_context_isa(context.get());
@@ -85,6 +94,12 @@ LoadedModel::LoadedModel(const std::string& path, const rapt_model_params& param
     throw_error(RAPT_INVALID_FILE, "%s: the tokenizer has %lld tokens, but the model %lld", printable(file_path).c_str(),
                 static_cast<long long>(tokenizer_->vocab_size()), static_cast<long long>(shape().vocab_size));
   }
+  fingerprint_ = reader.fingerprint();
+  pool_ = std::make_shared<KvPool>(KvShape{.num_layers = shape().num_layers,
+                                           .num_kv_heads = shape().num_kv_heads,
+                                           .head_dim = shape().head_dim,
+                                           .context_length = shape().context_length,
+                                           .dtype = params.kv_dtype});
 }
 
 const Tokenizer& LoadedModel::need_tokenizer() const {

@@ -1,4 +1,5 @@
-// A model file brought to memory: model, tokenizer, and how to make contexts for it. Who calls: session.cpp, api.cpp.
+// A model file brought to memory: model, tokenizer, and how to make contexts for it. Who calls: session.cpp,
+// api.cpp.
 #pragma once
 #include <memory>
 #include <string>
@@ -30,6 +31,10 @@ class LoadedModel {
   const Tokenizer& need_tokenizer() const;
   // A context for one more session: same threads, backend and ISA level as the weights were packed for.
   ContextPtr new_context() const { return make_context(num_threads_, backend_.c_str(), isa_.c_str()); }
+  // An empty cache in the pool that all sessions of the model share.
+  KvCache new_cache() const { return KvCache(pool_); }
+  // See WeightReader::fingerprint.
+  std::uint32_t fingerprint() const { return fingerprint_; }
   // ids[count] are in the vocabulary, or RAPT_INVALID_ARGUMENT. name: of the argument.
   void check_ids(const char* name, const std::int32_t* ids, std::size_t count) const;
 
@@ -38,6 +43,8 @@ class LoadedModel {
   std::string backend_, isa_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<Tokenizer> tokenizer_;
+  std::shared_ptr<KvPool> pool_;
+  std::uint32_t fingerprint_ = 0;
 };
 
 }  // namespace rapt::engine

@@ -1,27 +1,80 @@
 // See session.h.
 #include "engine/session.h"
 
+#include <algorithm>
+
 #include "engine/error.h"
 
 namespace rapt::engine {
+namespace {
 
-Session::Session(const LoadedModel& model)
-    : model_(model),
-      context_(model.new_context()),
-      cache_(model.shape().num_layers, model.shape().num_heads, model.shape().context_length, model.shape().head_dim) {}
+constexpr std::int64_t kIdsAtOnce = 1 << 17;  // so many ids are noted without a new allocation
+
+}  // namespace
+
+Session::Session(const LoadedModel& model) : model_(model), context_(model.new_context()), cache_(model.new_cache()) {
+  ids_.reserve(static_cast<std::size_t>(std::min(cache_.capacity(), kIdsAtOnce)));
+}
+
+Session::Session(const Session& other) : model_(other.model_), context_(model_.new_context()), cache_(other.cache_) {
+  ids_.reserve(other.ids_.capacity());
+  ids_ = other.ids_;
+}
+
+Piece Session::piece(const char* name, const std::int32_t* ids, std::size_t count, float* logits, float* last_logits) {
+  if (ids == nullptr) throw_error(RAPT_INVALID_ARGUMENT, "%s is NULL", name);
+  if (count > static_cast<std::size_t>(room())) {
+    throw_error(RAPT_INVALID_ARGUMENT, "count is %zu, but the session has %lld of %lld tokens", count,
+                static_cast<long long>(length()), static_cast<long long>(cache_.capacity()));
+  }
+  model_.check_ids(name, ids, count);
+  return {&cache_, ids, static_cast<std::int64_t>(count), logits, last_logits};
+}
 
 void Session::append(const std::int32_t* ids, std::size_t count, float* logits, float* last_logits) {
   if (count == 0 && last_logits != nullptr) {
     throw_error(RAPT_INVALID_ARGUMENT, "count is 0, so there is no last token for last_logits");
   }
   if (count == 0) return;
-  if (ids == nullptr) throw_error(RAPT_INVALID_ARGUMENT, "ids is NULL");
-  if (count > static_cast<std::size_t>(room())) {
-    throw_error(RAPT_INVALID_ARGUMENT, "count is %zu, but the session has %lld of %lld tokens", count,
-                static_cast<long long>(length()), static_cast<long long>(cache_.capacity()));
+  const Piece one = piece("ids", ids, count, logits, last_logits);
+  model_.model().forward(context_.get(), {&one, 1}, scratch_);
+  note(one);
+}
+
+void Session::append_together(std::span<const Part> parts) {
+  if (parts.empty()) return;
+  Session& first = *parts.front().session;
+  first.pieces_.clear();
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const std::string name = "ids[" + std::to_string(i) + "]";
+    const Part& part = parts[i];
+    for (std::size_t j = 0; j < i; ++j) {
+      if (parts[j].session == part.session) {
+        throw_error(RAPT_INVALID_ARGUMENT, "sessions[%zu] is sessions[%zu] again; each may come once", i, j);
+      }
+    }
+    if (&part.session->model_ != &first.model_) {
+      throw_error(RAPT_INVALID_ARGUMENT, "sessions[%zu] is of another model than sessions[0]", i);
+    }
+    if (part.count == 0) throw_error(RAPT_INVALID_ARGUMENT, "counts[%zu] is 0; it must be at least 1", i);
+    first.pieces_.push_back(part.session->piece(name.c_str(), part.ids, part.count, nullptr, part.last_logits));
   }
-  model_.check_ids("ids", ids, count);
-  model_.model().forward(context_.get(), static_cast<std::int64_t>(count), ids, cache_, scratch_, logits, last_logits);
+  first.model_.model().forward(first.context_.get(), first.pieces_, first.scratch_);
+  for (std::size_t i = 0; i < parts.size(); ++i) parts[i].session->note(first.pieces_[i]);
+}
+
+void Session::roll_back(std::int64_t length) {
+  if (length < 0 || length > this->length()) {
+    throw_error(RAPT_INVALID_ARGUMENT, "length is %lld; the session has %lld tokens", static_cast<long long>(length),
+                static_cast<long long>(this->length()));
+  }
+  cache_.roll_back(length);
+  ids_.resize(static_cast<std::size_t>(length));
+}
+
+void Session::adopt(std::vector<std::int32_t> ids) {
+  cache_.advance(static_cast<std::int64_t>(ids.size()));
+  ids_.insert(ids_.end(), ids.begin(), ids.end());
 }
 
 }  // namespace rapt::engine

@@ -31,6 +31,8 @@ class WeightReader {
   std::vector<float> read_optional(const std::string& name, const std::vector<std::int64_t>& shape);
 
   std::int64_t num_parameters() const { return num_parameters_; }
+  // Tells models apart: a CRC-32 over the names of the tensors read and the first bytes of each.
+  std::uint32_t fingerprint() const { return fingerprint_; }
 
  private:
   rapt_context* context_;
@@ -39,6 +41,7 @@ class WeightReader {
   std::function<bool(double)> on_progress_;
   std::int64_t num_parameters_ = 0;
   std::uint64_t bytes_read_ = 0;
+  std::uint32_t fingerprint_ = 0;
 };
 
 }  // namespace rapt::engine

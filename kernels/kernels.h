@@ -139,6 +139,9 @@ void silu_mul(rapt_context* context, std::int64_t rows, std::int64_t dim, const 
 // y[rows, dim] += x, both contiguous.
 void add(rapt_context* context, std::int64_t rows, std::int64_t dim, const float* x, float* y);
 
+// Columns of a panel of the context's kernels: key pages in RAPT_KV_PANELS layout are [page_size / width][head_dim][width].
+std::int64_t panel_width(const rapt_context* context);
+
 // Sets the calling thread's rapt_last_error() to "where: text" and returns status.
 rapt_status fail(rapt_status status, const char* where, const char* format, ...) __attribute__((format(printf, 3, 4)));
 

@@ -1,12 +1,11 @@
-// GPT-2 (Radford et al. 2019) and nanoGPT: token and position embeddings, pre-norm blocks, a final norm, and a head that is the
-// token embedding again (tied) unless the file has one of its own. Implements model.h.
-#include <algorithm>
+// GPT-2 (Radford et al. 2019) and nanoGPT as a decoder: tensor names, and what is peculiar to the files. The head is the token
+// embedding again (tied) unless the file has one of its own. Implements model.h.
 #include <vector>
 
 #include "engine/error.h"
+#include "engine/models/decoder.h"
 #include "engine/models/gpt2_config.h"
-#include "engine/models/model.h"
-#include "engine/modules/transformer_block.h"
+#include "engine/modules/matrix.h"
 
 namespace rapt::engine {
 namespace {
@@ -54,9 +53,13 @@ class Gpt2Loader {
     TransformerBlock block;
     block.attention_norm = norm(name + kNames.attention_norm);
     const Matrix input = matrix(name + kNames.attention_input, 3 * dim, dim);
-    block.attention = MultiHeadAttention(reader_.context(), config_.num_heads,
-                                         {input.rows(0, dim), input.rows(dim, 2 * dim), input.rows(2 * dim, 3 * dim)},
-                                         matrix(name + kNames.attention_output, dim, dim), /*causal=*/true);
+    block.attention = {.query = input.rows(0, dim).pack(reader_.context()),
+                       .key = input.rows(dim, 2 * dim).pack(reader_.context()),
+                       .value = input.rows(2 * dim, 3 * dim).pack(reader_.context()),
+                       .output = matrix(name + kNames.attention_output, dim, dim).pack(reader_.context()),
+                       .num_heads = config_.num_heads,
+                       .num_kv_heads = config_.num_heads,
+                       .head_dim = dim / config_.num_heads};
     block.feed_forward_norm = norm(name + kNames.feed_forward_norm);
     block.feed_forward.up = matrix(name + kNames.feed_forward_up, inner, dim).pack(reader_.context());
     block.feed_forward.down = matrix(name + kNames.feed_forward_down, dim, inner).pack(reader_.context());
@@ -105,68 +108,27 @@ class Gpt2Loader {
   bool transposed_ = false;
 };
 
-class Gpt2 : public Model {
- public:
-  Gpt2(const Gpt2Config& config, WeightReader& reader) {
-    Gpt2Loader loader(config, reader);
-    // Kept beside the packed head: reading rows from the mapping would save this memory, and fault if the file is shortened.
-    token_embedding_ = loader.embedding(kNames.token_embedding, config.vocab_size);
-    position_embedding_ = loader.embedding(kNames.position_embedding, config.context_length);
-    for (std::int64_t i = 0; i < config.num_layers; ++i) blocks_.push_back(loader.block(i));
-    final_norm_ = loader.norm(kNames.final_norm);
-    head_ = loader.head(token_embedding_);
-    shape_ = {"gpt2",           config.num_layers, config.num_heads,      config.embed_dim / config.num_heads,
-              config.embed_dim, config.vocab_size, config.context_length, reader.num_parameters()};
-  }
-
-  const ModelShape& shape() const override { return shape_; }
-
-  void forward(rapt_context* context, std::int64_t count, const std::int32_t* ids, KvCache& cache, Scratch& scratch,
-               float* logits, float* last_logits) const override {
-    scratch.hidden_state.resize(count, shape_.embed_dim);
-    float* const x = scratch.hidden_state.data();  // [count, dim]
-    embed(count, ids, cache.length(), x);
-    for (std::size_t layer = 0; layer < blocks_.size(); ++layer) {
-      blocks_[layer].forward(context, count, x, cache, static_cast<std::int64_t>(layer), scratch);
-    }
-    cache.advance(count);
-    if (logits != nullptr) {
-      read_out(context, count, x, scratch, logits);
-      const float* const last = logits + (count - 1) * shape_.vocab_size;
-      if (last_logits != nullptr) std::copy(last, last + shape_.vocab_size, last_logits);
-    } else if (last_logits != nullptr) {
-      read_out(context, 1, x + (count - 1) * shape_.embed_dim, scratch, last_logits);
-    }
-  }
-
- private:
-  // x[i] = token embedding of ids[i] + position embedding of position + i
-  void embed(std::int64_t count, const std::int32_t* ids, std::int64_t position, float* x) const {
-    const std::int64_t dim = shape_.embed_dim;
-    for (std::int64_t i = 0; i < count; ++i) {
-      const float* const token = token_embedding_.data() + ids[i] * dim;
-      const float* const place = position_embedding_.data() + (position + i) * dim;
-      for (std::int64_t d = 0; d < dim; ++d) x[i * dim + d] = token[d] + place[d];
-    }
-  }
-
-  void read_out(rapt_context* context, std::int64_t rows, const float* x, Scratch& scratch, float* logits) const {
-    final_norm_.forward(context, rows, x, scratch.normed.data());
-    head_.forward(context, rows, scratch.normed.data(), logits);
-  }
-
-  ModelShape shape_{};
-  std::vector<float> token_embedding_;     // [vocab, dim]
-  std::vector<float> position_embedding_;  // [context, dim]
-  std::vector<TransformerBlock> blocks_;
-  LayerNorm final_norm_;
-  Linear head_;
-};
-
 }  // namespace
 
-std::unique_ptr<Model> load_gpt2(const std::string& config, const std::string& what, WeightReader& reader) {
-  return std::make_unique<Gpt2>(parse_gpt2_config(config, what), reader);
+std::unique_ptr<Model> load_gpt2(const std::string& json, const std::string& what, WeightReader& reader) {
+  const Gpt2Config config = parse_gpt2_config(json, what);
+  Gpt2Loader loader(config, reader);
+  DecoderParts parts;
+  parts.token_embedding = loader.embedding(kNames.token_embedding, config.vocab_size);
+  parts.position_embedding = loader.embedding(kNames.position_embedding, config.context_length);
+  for (std::int64_t i = 0; i < config.num_layers; ++i) parts.blocks.push_back(loader.block(i));
+  parts.final_norm = loader.norm(kNames.final_norm);
+  parts.head = loader.head(parts.token_embedding);
+  parts.shape = {"gpt2",
+                 config.num_layers,
+                 config.num_heads,
+                 config.num_heads,
+                 config.embed_dim / config.num_heads,
+                 config.embed_dim,
+                 config.vocab_size,
+                 config.context_length,
+                 reader.num_parameters()};
+  return std::make_unique<Decoder>(std::move(parts));
 }
 
 }  // namespace rapt::engine

@@ -1,10 +1,11 @@
-// A language model that continues a sequence of tokens, and the list of families. Who calls: session.cpp, loaded_model.cpp.
+// A language model that continues sequences of tokens, and the list of families. Who calls: session.cpp, loaded_model.cpp.
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 
-#include "engine/kv_cache.h"
+#include "engine/modules/piece.h"
 #include "engine/modules/scratch.h"
 #include "engine/weight_reader.h"
 
@@ -12,7 +13,7 @@ namespace rapt::engine {
 
 struct ModelShape {
   const char* family;
-  std::int64_t num_layers, num_heads, head_dim, embed_dim, vocab_size, context_length;
+  std::int64_t num_layers, num_heads, num_kv_heads, head_dim, embed_dim, vocab_size, context_length;
   std::int64_t num_parameters;  // tied weights once
 };
 
@@ -21,11 +22,9 @@ class Model {
  public:
   virtual ~Model() = default;
   virtual const ModelShape& shape() const = 0;
-  // Computes ids[count], the tokens that follow those in the cache, and appends them to it.
-  // logits: [count, vocab_size] of every one, or null; last_logits: [vocab_size] of the last, or null.
-  // The ids are in the vocabulary and the cache has room: session.cpp checked.
-  virtual void forward(rapt_context* context, std::int64_t count, const std::int32_t* ids, KvCache& cache, Scratch& scratch,
-                       float* logits, float* last_logits) const = 0;
+  // Computes the pieces, each of a sequence of its own, and appends them to their caches: for each the same bits as alone.
+  // The ids are in the vocabulary and the caches have room: session.cpp checked.
+  virtual void forward(rapt_context* context, std::span<const Piece> pieces, Scratch& scratch) const = 0;
 };
 
 // Loads the family of this name with the configuration `config` (JSON). what: the configuration's source, for errors.

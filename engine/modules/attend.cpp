@@ -1,9 +1,33 @@
 // See attend.h.
 #include "engine/modules/attend.h"
 
+#include <vector>
+
 #include "engine/error.h"
+#include "kernels/kernels.h"
 
 namespace rapt::engine {
+namespace {
+
+// For backends that do not take pages (oneDNN): the same call over a copy of the layer's keys and values.
+rapt_status attend_copy(rapt_context* context, const KvCache& cache, std::int64_t layer, rapt_attention_params call) {
+  const KvShape& shape = cache.pool().shape();
+  const std::int64_t length = call.kv_lengths[0], width = panel_width(context);
+  const auto copy = [&](KvPart part, std::vector<char>* rows) {
+    rows->resize(static_cast<std::size_t>(shape.num_kv_heads * length * shape.head_dim * kv_element_size(shape.dtype)));
+    cache.read(width, layer, part, 0, length, rows->data());
+    return rapt_tensor_of(rows->data(), shape.dtype, 1, shape.num_kv_heads, length, shape.head_dim);
+  };
+  std::vector<char> keys, values;
+  call.k = copy(KvPart::kKeys, &keys);
+  call.v = copy(KvPart::kValues, &values);
+  call.k_layout = RAPT_KV_ROWS;
+  call.block_table = nullptr;
+  call.kv_lengths = nullptr;
+  return rapt_attention(context, &call);
+}
+
+}  // namespace
 
 rapt_tensor heads_in_rows(const float* data, std::int64_t batch, std::int64_t heads, std::int64_t length, std::int64_t dim,
                           std::int64_t ld) {
@@ -24,6 +48,18 @@ void attend(rapt_context* context, const rapt_tensor& q, const rapt_tensor& k, c
   call.out = out;
   call.causal = causal ? RAPT_CAUSAL_BOTTOM_RIGHT : RAPT_CAUSAL_NONE;
   const rapt_status status = rapt_attention(context, &call);
+  if (status != RAPT_OK) throw Error(status, rapt_last_error());
+}
+
+void attend_cached(rapt_context* context, const rapt_tensor& q, KvCache& cache, std::int64_t layer, const rapt_tensor& out) {
+  rapt_attention_params call;
+  rapt_attention_params_init(&call);
+  call.q = q;
+  call.out = out;
+  call.causal = RAPT_CAUSAL_BOTTOM_RIGHT;
+  cache.describe(layer, q.shape[2], &call);
+  rapt_status status = rapt_attention(context, &call);
+  if (status == RAPT_UNSUPPORTED) status = attend_copy(context, cache, layer, call);
   if (status != RAPT_OK) throw Error(status, rapt_last_error());
 }
 

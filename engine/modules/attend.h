@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 
+#include "engine/kv_cache.h"
 #include "rapt/rapt.h"
 
 namespace rapt::engine {
@@ -13,5 +14,9 @@ rapt_tensor heads_in_rows(const float* data, std::int64_t batch, std::int64_t he
 // out = softmax(q k' / sqrt(head_dim)) v; causal: the last query sees every key. Throws Error with rapt_attention's text.
 void attend(rapt_context* context, const rapt_tensor& q, const rapt_tensor& k, const rapt_tensor& v, const rapt_tensor& out,
             bool causal);
+
+// The same for the queries of new tokens, which are already in the cache (prepared and appended, not yet advanced over):
+// each sees itself and all tokens before it. q, out: [1, heads, rows, dim]
+void attend_cached(rapt_context* context, const rapt_tensor& q, KvCache& cache, std::int64_t layer, const rapt_tensor& out);
 
 }  // namespace rapt::engine

@@ -16,13 +16,13 @@ void MultiHeadAttention::forward(rapt_context* context, std::int64_t batch, std:
                                  std::int64_t kv_len, const float* key_value, float* y) const {
   const std::int64_t width = key_dim() + value_dim();
   const std::int64_t dim = key_dim() / num_heads_, dim_v = value_dim() / num_heads_;
-  Scratch scratch;
-  scratch.query.resize(batch, q_len, key_dim());
-  scratch.key_value.resize(batch, kv_len, width);
-  scratch.attended.resize(batch, q_len, value_dim());
-  float* const q = scratch.query.data();
-  float* const k = scratch.key_value.data();
-  float* const attended = scratch.attended.data();
+  Buffer queries, keys_values, outputs;
+  queries.resize(batch, q_len, key_dim());
+  keys_values.resize(batch, kv_len, width);
+  outputs.resize(batch, q_len, value_dim());
+  float* const q = queries.data();
+  float* const k = keys_values.data();
+  float* const attended = outputs.data();
 
   query_.forward(context, batch * q_len, query, q);
   key_value_.forward(context, batch * kv_len, key_value, k);
@@ -31,25 +31,6 @@ void MultiHeadAttention::forward(rapt_context* context, std::int64_t batch, std:
          heads_in_rows(k == nullptr ? k : k + key_dim(), batch, num_heads_, kv_len, dim_v, width),
          heads_in_rows(attended, batch, num_heads_, q_len, dim_v, value_dim()), causal_);
   output_.forward(context, batch * q_len, attended, y);
-}
-
-void MultiHeadAttention::forward_cached_add(rapt_context* context, std::int64_t rows, const float* x, KvCache& cache,
-                                            std::int64_t layer, Scratch& scratch, float* y) const {
-  const std::int64_t dim = key_dim() / num_heads_, length = cache.length() + rows;
-  scratch.query.resize(rows, key_dim());
-  scratch.key_value.resize(rows, 2 * key_dim());
-  scratch.attended.resize(rows, key_dim());
-  query_.forward(context, rows, x, scratch.query.data());
-  key_value_.forward(context, rows, x, scratch.key_value.data());
-  cache.append(layer, rows, scratch.key_value.data());
-
-  rapt_tensor keys = rapt_tensor_f32(cache.keys(layer), 1, num_heads_, length, dim);
-  keys.strides[1] = cache.capacity() * dim;
-  rapt_tensor values = keys;
-  values.data = rapt_tensor_f32(cache.values(layer), 1, 1, 1, 1).data;
-  attend(context, heads_in_rows(scratch.query.data(), 1, num_heads_, rows, dim, key_dim()), keys, values,
-         heads_in_rows(scratch.attended.data(), 1, num_heads_, rows, dim, key_dim()), /*causal=*/true);
-  output_.forward_add(context, rows, scratch.attended.data(), y);
 }
 
 }  // namespace rapt::engine

@@ -1,8 +1,7 @@
 // y = concat(head_1, ..., head_h) W_o + b_o, head_i = softmax((x W_q,i)(z W_k,i)' / sqrt(d)) (z W_v,i)
 // (Vaswani et al. 2017, section 3.2.2). The heads lie side by side in the rows of one projection; splitting them and
-// concatenating them again is a matter of strides, nothing is moved. Who calls: api_module.cpp, transformer_block.cpp.
+// concatenating them again is a matter of strides, nothing is moved. Who calls: api_module.cpp.
 #pragma once
-#include "engine/kv_cache.h"
 #include "engine/modules/attention_module.h"
 #include "engine/modules/linear.h"
 #include "engine/modules/matrix.h"
@@ -20,11 +19,6 @@ class MultiHeadAttention : public AttentionModule {
   std::int64_t output_dim() const override { return output_.out_features(); }
   void forward(rapt_context* context, std::int64_t batch, std::int64_t q_len, const float* query, std::int64_t kv_len,
                const float* key_value, float* y) const override;
-
-  // Causal self-attention of `rows` new tokens over them and everything in the cache, to which their keys and values are
-  // appended (head_dim_v = head_dim). y[rows, dim] += the result; x: [rows, dim]
-  void forward_cached_add(rapt_context* context, std::int64_t rows, const float* x, KvCache& cache, std::int64_t layer,
-                          Scratch& scratch, float* y) const;
 
  private:
   std::int64_t key_dim() const { return query_.out_features(); }

@@ -34,9 +34,10 @@ struct Scratch {
   Buffer hidden_state;  // [rows, dim], the residual stream
   Buffer normed;        // [rows, dim]
   Buffer query;         // [rows, heads * head_dim]
-  Buffer key_value;     // [rows, heads * (head_dim + head_dim_v)]
-  Buffer attended;      // [rows, heads * head_dim_v]
+  Buffer key, value;    // [rows, KV heads * head_dim]
+  Buffer attended;      // [rows, heads * head_dim]
   Buffer feed_forward;  // [rows, hidden]
+  Buffer logits;        // [pieces, vocab_size]
 };
 
 }  // namespace rapt::engine

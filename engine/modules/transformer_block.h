@@ -1,19 +1,19 @@
-// A pre-norm transformer block: x += attention(norm(x)); x += feed_forward(norm(x)). Who calls: gpt2.cpp.
+// A pre-norm transformer block: x += attention(norm(x)); x += feed_forward(norm(x)). Who calls: decoder.cpp.
 #pragma once
 #include "engine/modules/feed_forward.h"
-#include "engine/modules/multi_head_attention.h"
 #include "engine/modules/norm.h"
+#include "engine/modules/self_attention.h"
 
 namespace rapt::engine {
 
 struct TransformerBlock {
   LayerNorm attention_norm;
-  MultiHeadAttention attention;
+  SelfAttention attention;
   LayerNorm feed_forward_norm;
   FeedForward feed_forward;
 
-  // x: [rows, dim], the tokens after those in the cache; rewritten.
-  void forward(rapt_context* context, std::int64_t rows, float* x, KvCache& cache, std::int64_t layer, Scratch& scratch) const;
+  // x: [rows, dim], the rows of all pieces; rewritten.
+  void forward(rapt_context* context, std::span<const Piece> pieces, std::int64_t layer, float* x, Scratch& scratch) const;
 };
 
 }  // namespace rapt::engine

@@ -33,6 +33,7 @@ typedef struct rapt_model_params {
   int num_threads;     /* as in rapt_context_params */
   const char* backend; /* of the attention inside: NULL = "rapt" */
   const char* isa;     /* NULL: the best, or RAPT_ISA */
+  rapt_dtype kv_dtype; /* how keys and values are kept: RAPT_F32 (the default), RAPT_BF16, RAPT_F16 or RAPT_I8 */
   /* Called while loading with 0 <= done <= 1; a return other than 0 cancels (RAPT_CANCELLED). May be NULL. */
   int (*on_progress)(double done, void* user);
   void* user;
@@ -53,7 +54,7 @@ typedef struct rapt_model_info {
   size_t struct_size;
   const char* family;    /* "gpt2" */
   const char* tokenizer; /* "characters", "bpe", or "none" */
-  int64_t num_layers, num_heads, embed_dim, vocab_size, context_length;
+  int64_t num_layers, num_heads, num_kv_heads, embed_dim, vocab_size, context_length;
   int64_t num_parameters; /* tied weights once */
 } rapt_model_info;
 
@@ -87,7 +88,28 @@ RAPT_API void rapt_session_free(rapt_session* session);
 RAPT_API rapt_status rapt_session_append(rapt_session* session, const int32_t* ids, size_t count, float* logits,
                                          float* last_logits);
 RAPT_API int64_t rapt_session_length(const rapt_session* session);
-RAPT_API void rapt_session_clear(rapt_session* session); /* back to length 0; keeps the memory */
+RAPT_API void rapt_session_clear(rapt_session* session); /* back to length 0 */
+
+/* Writes at most `capacity` of the tokens so far and sets *count to how many there are. */
+RAPT_API rapt_status rapt_session_ids(const rapt_session* session, int32_t* ids, size_t capacity, size_t* count);
+
+/* rapt_session_append for several sessions of one model in one pass over its weights, with the same bits as one by one:
+ * counts[i] >= 1 tokens at ids[i] for sessions[i], each session once. last_logits[i]: [vocab_size], or NULL; last_logits may be
+ * NULL. The sessions belong to the calling thread until it returns. An error changes none of them. */
+RAPT_API rapt_status rapt_sessions_append(rapt_session* const* sessions, size_t num_sessions, const int32_t* const* ids,
+                                          const size_t* counts, float* const* last_logits);
+
+/* A session with the same tokens, at the cost of a list: keys and values are kept in pages of 64 tokens, which both share until
+ * one of them writes to the last. */
+RAPT_API rapt_status rapt_session_fork(const rapt_session* session, rapt_session** fork);
+
+/* Forgets all but the first `length` tokens, 0 <= length <= rapt_session_length. */
+RAPT_API rapt_status rapt_session_rollback(rapt_session* session, int64_t length);
+
+/* The tokens with their keys and values in a file with a checksum, and a session made from it: it goes on with the same bits.
+ * The file belongs to the model and kv_dtype it was saved with; it may travel to a machine with another ISA level. */
+RAPT_API rapt_status rapt_session_save(rapt_session* session, const char* path);
+RAPT_API rapt_status rapt_session_load(rapt_model* model, const char* path, rapt_session** session);
 
 /* 5. Generation ------------------------------------------------------------------------------------------------------- */
 

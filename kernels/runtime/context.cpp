@@ -9,6 +9,7 @@
 #include <string>
 
 #include "kernels/backend/backend.h"
+#include "kernels/kernels.h"
 #include "kernels/runtime/error.h"
 #include "kernels/runtime/machine.h"
 #include "kernels/runtime/parallel.h"
@@ -133,6 +134,8 @@ rapt_status default_if_null(rapt_context*& context, const char* where) {
     return RAPT_OK;
   });
 }
+
+std::int64_t panel_width(const rapt_context* context) { return context->kernels->nr; }
 
 }  // namespace rapt
 

@@ -1,0 +1,113 @@
+// See kv_pool.h. A page: [layer][keys, values][head][64][head_dim], then [layer][keys, values][head][64] factors for i8.
+#include "engine/kv_pool.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+namespace rapt::engine {
+namespace {
+
+// Addresses, not memory. Enough for 256 full contexts, within what a 47-bit address space has to spare.
+constexpr std::int64_t kMaxContexts = 256;
+constexpr std::int64_t kMaxBytes = std::int64_t{1} << 42;
+
+std::int64_t checked_product(std::initializer_list<std::int64_t> factors) {
+  std::int64_t product = 1;
+  for (const std::int64_t factor : factors) {
+    if (__builtin_mul_overflow(product, factor, &product)) throw std::bad_alloc();
+  }
+  return product;
+}
+
+}  // namespace
+
+std::int64_t kv_element_size(rapt_dtype dtype) { return dtype == RAPT_F32 ? 4 : dtype == RAPT_I8 ? 1 : 2; }
+
+KvPool::KvPool(const KvShape& shape) : shape_(shape) {
+  const std::int64_t half =
+      checked_product({shape.num_kv_heads, kPageTokens, shape.head_dim, kv_element_size(shape.dtype)});  // a multiple of 64
+  const std::int64_t scales = shape.dtype == RAPT_I8 ? shape.num_kv_heads * kPageTokens * std::int64_t{sizeof(float)} : 0;
+  const std::int64_t unit = sysconf(_SC_PAGESIZE);  // the system's page, so that memory can be taken for each of ours
+  const std::int64_t page = checked_product({shape.num_layers, 2, half + scales});
+  const std::int64_t bytes = checked_product({(page - 1) / unit + 1, unit});
+  const std::int64_t context = (shape.context_length + kPageTokens - 1) / kPageTokens;
+  if (context > kMaxBytes / bytes) throw std::bad_alloc();
+  half_bytes_ = static_cast<std::size_t>(half);
+  scale_bytes_ = static_cast<std::size_t>(scales);
+  page_bytes_ = static_cast<std::size_t>(bytes);
+  max_pages_ = std::min({kMaxContexts * context, kMaxBytes / bytes, std::int64_t{INT32_MAX}});
+  void* const memory = mmap(nullptr, static_cast<std::size_t>(max_pages_) * page_bytes_, PROT_NONE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) throw std::bad_alloc();
+  base_ = static_cast<char*>(memory);
+}
+
+KvPool::~KvPool() { munmap(base_, static_cast<std::size_t>(max_pages_) * page_bytes_); }
+
+std::size_t KvPool::bytes() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return users_.size() * page_bytes_;
+}
+
+std::int32_t KvPool::take() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (!free_.empty()) {
+    const std::int32_t page = free_.back();
+    free_.pop_back();
+    users_[static_cast<std::size_t>(page)] = 1;
+    return page;
+  }
+  const std::int64_t page = static_cast<std::int64_t>(users_.size());
+  if (page == max_pages_) throw std::bad_alloc();
+  if (free_.capacity() <= users_.size()) free_.reserve(2 * users_.size() + 16);  // so that release() never needs memory
+  users_.push_back(1);
+  if (mprotect(address(page), page_bytes_, PROT_READ | PROT_WRITE) != 0) {
+    users_.pop_back();
+    throw std::bad_alloc();
+  }
+  return static_cast<std::int32_t>(page);
+}
+
+void KvPool::share(std::int32_t page) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  ++users_[static_cast<std::size_t>(page)];
+}
+
+void KvPool::release(std::int32_t page) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (--users_[static_cast<std::size_t>(page)] == 0) free_.push_back(page);
+}
+
+bool KvPool::is_shared(std::int32_t page) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return users_[static_cast<std::size_t>(page)] > 1;
+}
+
+void KvPool::copy(std::int32_t from, std::int32_t to) { std::memcpy(address(to), address(from), page_bytes_); }
+
+KvTensors KvPool::tensors(std::int64_t layer) const {
+  const std::int64_t element = kv_element_size(shape_.dtype);
+  const auto view = [&](const char* data, rapt_dtype dtype, std::int64_t dim, std::int64_t size) {
+    rapt_tensor t = rapt_tensor_of(data, dtype, max_pages_, shape_.num_kv_heads, kPageTokens, dim);
+    t.strides[0] = static_cast<std::int64_t>(page_bytes_) / size;
+    return t;
+  };
+  const char* const keys = base_ + static_cast<std::size_t>(2 * layer) * half_bytes_;
+  KvTensors tensors = {};
+  tensors.k = view(keys, shape_.dtype, shape_.head_dim, element);
+  tensors.v = view(keys + half_bytes_, shape_.dtype, shape_.head_dim, element);
+  if (scale_bytes_ > 0) {
+    const char* const scales = base_ + static_cast<std::size_t>(2 * shape_.num_layers) * half_bytes_ +
+                               static_cast<std::size_t>(2 * layer) * scale_bytes_;
+    tensors.k_scale = view(scales, RAPT_F32, 1, sizeof(float));
+    tensors.v_scale = view(scales + scale_bytes_, RAPT_F32, 1, sizeof(float));
+  }
+  tensors.k_layout = shape_.dtype == RAPT_F32 ? RAPT_KV_PANELS : RAPT_KV_ROWS;
+  return tensors;
+}
+
+}  // namespace rapt::engine

@@ -1,0 +1,66 @@
+// See decoder.h.
+#include "engine/models/decoder.h"
+
+#include <algorithm>
+
+namespace rapt::engine {
+
+void Decoder::forward(rapt_context* context, std::span<const Piece> pieces, Scratch& scratch) const {
+  const std::int64_t dim = parts_.shape.embed_dim;
+  scratch.hidden_state.resize(total_rows(pieces), dim);
+  float* const x = scratch.hidden_state.data();  // [rows, dim]
+  float* at = x;
+  for (const Piece& piece : pieces) {
+    piece.cache->prepare(piece.count);
+    embed(piece, at);
+    at += piece.count * dim;
+  }
+  for (std::size_t layer = 0; layer < parts_.blocks.size(); ++layer) {
+    parts_.blocks[layer].forward(context, pieces, static_cast<std::int64_t>(layer), x, scratch);
+  }
+  read_out(context, pieces, x, scratch);
+  for (const Piece& piece : pieces) piece.cache->advance(piece.count);
+}
+
+// x[i] = token embedding of ids[i] + position embedding of its place; x: [count, dim]
+void Decoder::embed(const Piece& piece, float* x) const {
+  const std::int64_t dim = parts_.shape.embed_dim, position = piece.cache->length();
+  for (std::int64_t i = 0; i < piece.count; ++i) {
+    const float* const token = parts_.token_embedding.data() + piece.ids[i] * dim;
+    const float* const place = parts_.position_embedding.data() + (position + i) * dim;
+    for (std::int64_t d = 0; d < dim; ++d) x[i * dim + d] = token[d] + place[d];
+  }
+}
+
+// The logits that a piece alone asks for, or the last ones of several: one pass through the head, whose weight is read once.
+void Decoder::read_out(rapt_context* context, std::span<const Piece> pieces, const float* x, Scratch& scratch) const {
+  const std::int64_t dim = parts_.shape.embed_dim, vocab = parts_.shape.vocab_size;
+  float* const normed = scratch.normed.data();  // [rows, dim]
+  const auto logits_of = [&](std::int64_t rows, float* logits) { parts_.head.forward(context, rows, normed, logits); };
+  if (const Piece& one = pieces.front(); one.logits != nullptr) {
+    parts_.final_norm.forward(context, one.count, x, normed);
+    logits_of(one.count, one.logits);
+    if (one.last_logits != nullptr) std::copy_n(one.logits + (one.count - 1) * vocab, vocab, one.last_logits);
+    return;
+  }
+  std::int64_t wanted = 0;
+  float* only = nullptr;
+  for (const Piece& piece : pieces) {
+    x += piece.count * dim;
+    if (piece.last_logits == nullptr) continue;
+    parts_.final_norm.forward(context, 1, x - dim, normed + wanted++ * dim);
+    only = piece.last_logits;
+  }
+  if (wanted == 1) logits_of(1, only);
+  if (wanted <= 1) return;
+  scratch.logits.resize(wanted, vocab);
+  logits_of(wanted, scratch.logits.data());
+  const float* row = scratch.logits.data();
+  for (const Piece& piece : pieces) {
+    if (piece.last_logits == nullptr) continue;
+    std::copy_n(row, vocab, piece.last_logits);
+    row += vocab;
+  }
+}
+
+}  // namespace rapt::engine

@@ -1,0 +1,35 @@
+// A language model made of pre-norm transformer blocks: the one forward pass of the families that write text. A family is the
+// parts that it fills in. Who calls: gpt2.cpp; session.cpp through model.h.
+#pragma once
+#include <vector>
+
+#include "engine/models/model.h"
+#include "engine/modules/transformer_block.h"
+
+namespace rapt::engine {
+
+struct DecoderParts {
+  ModelShape shape{};
+  // Kept beside the packed head: reading rows from the mapping would save this memory, and fault if the file is shortened.
+  std::vector<float> token_embedding;     // [vocab, dim]
+  std::vector<float> position_embedding;  // [context, dim]
+  std::vector<TransformerBlock> blocks;
+  LayerNorm final_norm;
+  Linear head;
+};
+
+class Decoder : public Model {
+ public:
+  explicit Decoder(DecoderParts parts) : parts_(std::move(parts)) {}
+
+  const ModelShape& shape() const override { return parts_.shape; }
+  void forward(rapt_context* context, std::span<const Piece> pieces, Scratch& scratch) const override;
+
+ private:
+  void embed(const Piece& piece, float* x) const;
+  void read_out(rapt_context* context, std::span<const Piece> pieces, const float* x, Scratch& scratch) const;
+
+  DecoderParts parts_;
+};
+
+}  // namespace rapt::engine

@@ -1,0 +1,124 @@
+// Saved sessions: they go on with the same bits; files that are damaged, cut short or of another model are refused.
+#include <filesystem>
+
+#include "tests/engine/support.h"
+
+namespace rapt::engine::testing {
+namespace {
+
+constexpr std::size_t kVocab = 65;
+
+ModelPtr load_with(rapt_dtype kv_dtype, const char* isa = nullptr) {
+  rapt_model_params params;
+  rapt_model_params_init(&params);
+  params.kv_dtype = kv_dtype;
+  params.isa = isa;
+  rapt_model* model = nullptr;
+  EXPECT_EQ(rapt_model_load(kModel.c_str(), &params, &model), RAPT_OK) << rapt_last_error();
+  return ModelPtr(model);
+}
+
+std::vector<float> next_logits(rapt_session* session, const std::int32_t* ids, std::size_t count) {
+  std::vector<float> logits(kVocab, NAN);
+  EXPECT_EQ(rapt_session_append(session, ids, count, nullptr, logits.data()), RAPT_OK) << rapt_last_error();
+  return logits;
+}
+
+class SessionFileTest : public ::testing::Test {
+ protected:
+  SessionPtr load(rapt_model* model) {
+    rapt_session* session = nullptr;
+    EXPECT_EQ(rapt_session_load(model, path_.c_str(), &session), RAPT_OK) << rapt_last_error();
+    return SessionPtr(session);
+  }
+  ::testing::AssertionResult refuses(rapt_status status, const std::vector<std::string>& parts, rapt_model* model) {
+    rapt_session* session = reinterpret_cast<rapt_session*>(this);
+    const rapt_status found = rapt_session_load(model, path_.c_str(), &session);
+    EXPECT_EQ(session, nullptr);
+    return failed_with(status, found, parts);
+  }
+
+  const std::vector<std::int32_t> ids_ = read_ids(SafeTensors(kGolden), "ids");
+  ScratchFolder folder_;
+  const std::string path_ = folder_.file("a.session");
+};
+
+TEST_F(SessionFileTest, GoesOnWithTheSameBits) {
+  for (const rapt_dtype dtype : {RAPT_F32, RAPT_BF16, RAPT_F16, RAPT_I8}) {
+    for (const std::size_t length : {std::size_t{0}, std::size_t{1}, std::size_t{64}, std::size_t{100}}) {
+      const ModelPtr model = load_with(dtype), again = load_with(dtype);
+      const SessionPtr session = create_session(model.get());
+      if (length > 0) next_logits(session.get(), ids_.data(), length);
+      ASSERT_EQ(rapt_session_save(session.get(), path_.c_str()), RAPT_OK) << rapt_last_error();
+      const SessionPtr loaded = load(again.get());
+      ASSERT_EQ(rapt_session_length(loaded.get()), static_cast<std::int64_t>(length));
+      std::vector<std::int32_t> found(length);
+      std::size_t count = 0;
+      ASSERT_EQ(rapt_session_ids(loaded.get(), found.data(), length, &count), RAPT_OK);
+      EXPECT_TRUE(count == length && std::equal(found.begin(), found.end(), ids_.begin()));
+      const std::int32_t* const rest = ids_.data() + length;
+      EXPECT_EQ(next_logits(loaded.get(), rest, 3), next_logits(session.get(), rest, 3)) << dtype << " " << length;
+    }
+  }
+}
+
+TEST_F(SessionFileTest, TravelsBetweenIsaLevels) {
+  const ModelPtr here = load_with(RAPT_F32), there = load_with(RAPT_F32, "scalar");
+  const SessionPtr session = create_session(here.get());
+  next_logits(session.get(), ids_.data(), 100);
+  ASSERT_EQ(rapt_session_save(session.get(), path_.c_str()), RAPT_OK) << rapt_last_error();
+  const SessionPtr loaded = load(there.get());
+  EXPECT_LE(largest_difference(next_logits(loaded.get(), ids_.data() + 100, 5), next_logits(session.get(), ids_.data() + 100, 5)),
+            1e-4);
+  // What it saves again is the same file.
+  const std::string first = read_file(path_);
+  ASSERT_EQ(rapt_session_rollback(loaded.get(), 100), RAPT_OK);
+  ASSERT_EQ(rapt_session_save(loaded.get(), path_.c_str()), RAPT_OK);
+  EXPECT_TRUE(read_file(path_) == first);
+}
+
+TEST_F(SessionFileTest, EveryPrefixAndEveryFlippedByteIsRefused) {
+  const ModelPtr model = load_with(RAPT_F32);
+  const SessionPtr session = create_session(model.get());
+  next_logits(session.get(), ids_.data(), 2);
+  ASSERT_EQ(rapt_session_save(session.get(), path_.c_str()), RAPT_OK);
+  const std::string bytes = read_file(path_);
+  for (std::size_t size = 0; size < bytes.size(); size += size < 80 ? 1 : 997) {
+    folder_.write("a.session", bytes.substr(0, size));
+    EXPECT_TRUE(refuses(RAPT_INVALID_FILE, {"a.session"}, model.get())) << size;
+  }
+  for (std::size_t at = 0; at < bytes.size(); at += at < 80 ? 1 : 499) {
+    std::string wrong = bytes;
+    wrong[at] = static_cast<char>(wrong[at] ^ 1 << at % 8);
+    folder_.write("a.session", wrong);
+    EXPECT_TRUE(refuses(RAPT_INVALID_FILE, {"a.session"}, model.get())) << at;
+  }
+  folder_.write("a.session", bytes + "x");
+  EXPECT_TRUE(refuses(RAPT_INVALID_FILE, {"a.session"}, model.get()));
+}
+
+TEST_F(SessionFileTest, IsOfOneModelAndOneTypeOfCache) {
+  const ModelPtr model = load_with(RAPT_F32);
+  const SessionPtr session = create_session(model.get());
+  next_logits(session.get(), ids_.data(), 2);
+  ASSERT_EQ(rapt_session_save(session.get(), path_.c_str()), RAPT_OK);
+  const ModelPtr other = load_model(kData + "/gpt2"), rounded = load_with(RAPT_BF16);
+  EXPECT_TRUE(refuses(RAPT_INVALID_ARGUMENT, {"another model"}, other.get()));
+  EXPECT_TRUE(refuses(RAPT_INVALID_ARGUMENT, {"kv_dtype"}, rounded.get()));
+}
+
+TEST_F(SessionFileTest, AFailureLeavesTheOldFile) {
+  const ModelPtr model = load_with(RAPT_F32);
+  const SessionPtr session = create_session(model.get());
+  EXPECT_TRUE(failed_with(RAPT_IO_ERROR, rapt_session_save(session.get(), "/absent/a.session"), {"/absent/a.session"}));
+  std::filesystem::create_directory(path_);  // the finished file cannot take this name
+  EXPECT_TRUE(failed_with(RAPT_IO_ERROR, rapt_session_save(session.get(), path_.c_str()), {"a.session"}));
+  EXPECT_TRUE(std::filesystem::is_directory(path_));
+  EXPECT_FALSE(std::filesystem::exists(path_ + ".part"));
+  std::filesystem::remove(path_);
+  EXPECT_TRUE(refuses(RAPT_IO_ERROR, {"a.session"}, model.get()));
+  EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT, rapt_session_save(session.get(), nullptr), {"path is NULL"}));
+}
+
+}  // namespace
+}  // namespace rapt::engine::testing
