@@ -177,7 +177,8 @@ typedef struct rapt_attention_params {
   const int64_t* weight_rows;   /* [weights.shape[2]] queries; default 0, 1, ... */
   rapt_tensor column_sums;      /* [batch, num_q_heads, kv_len, 1] f32: sum of the weights that each key got */
   rapt_tensor entropy;          /* [batch, num_q_heads, q_len, 1] f32: -sum(p log p), in nats */
-  rapt_tensor max_score;        /* [batch, num_q_heads, q_len, 1] f32; -infinity for a row that sees nothing */
+  rapt_tensor max_score;        /* [batch, num_q_heads, q_len, 1] f32; -infinity for a row that sees nothing, NaN where a
+                                   score is NaN or +infinity */
 } rapt_attention_params;
 
 /* Everything to its default: no tensors, scale 1 / sqrt(head_dim), no mask. Call it first. */

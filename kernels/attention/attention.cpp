@@ -28,8 +28,9 @@ namespace {
 
 class Task {
  public:
-  Task(const AttentionProblem& problem, const Plan& plan, const KernelTable& kernels, const TaskBuffers& buffers, TaskRows rows)
-      : p_(problem), plan_(plan), kernels_(kernels), buffers_(buffers), rows_(rows), ops_(problem, kernels),
+  Task(const AttentionProblem& problem, const Plan& plan, const KernelTable& kernels, const TaskBuffers& buffers, TaskRows rows,
+       const RowStates& row_states)
+      : p_(problem), plan_(plan), kernels_(kernels), buffers_(buffers), rows_(rows), row_states_(row_states), ops_(problem, kernels),
         block_(problem, plan, kernels, buffers, rows_.sequence, rows.kv_head), keys_(find_visible_keys(problem, rows_, buffers)) {}
 
   // Splits [first, last) into buffers.total.
@@ -58,12 +59,21 @@ class Task {
 
   // Sinks, out = O / l and lse = m + log l, head by head.
   void finish(const SoftmaxState& state) const {
-    if (p_.max_score) for_each_row([&](std::int64_t r) { *value_of(p_.max_score, r) = state.m[r]; });
+    // A score that is NaN or +infinity makes l NaN; the maximum of such a row may have lost it.
+    if (p_.max_score)
+      for_each_row([&](std::int64_t r) { *value_of(p_.max_score, r) = std::isnan(state.l[r]) ? state.l[r] : state.m[r]; });
     if (p_.sinks) add_sinks(state);
     if (p_.lse)
       for_each_row([&](std::int64_t r) {
         const double m = state.m[r], l = state.l[r];
         *value_of(p_.lse, r) = static_cast<float>(l == 0 ? -INFINITY : m + std::log(l));
+      });
+    if (row_states_.m)
+      for_each_row([&](std::int64_t r) {
+        const std::int64_t i =
+            row_states_.index(p_, rows_.sequence.batch, rows_.head(r), rows_.sequence.q_begin + rows_.query(r));
+        row_states_.m[i] = state.m[r];
+        row_states_.l[i] = state.l[r];
       });
     for (std::int64_t g = 0; g < p_.group_size; ++g) {
       for (std::int64_t i = 0; i < rows_.queries; ++i) buffers_.gathered[i] = state.l[i * p_.group_size + g];
@@ -131,11 +141,14 @@ class Task {
     float* const s = buffers_.s;
     float* const o = state.o + first * plan_.o_stride;
     const bool partly_visible = !all_see(first, rows, count);
-    block_.scores(rows, count, buffers_.q + first * plan_.q_stride, s);
-    if (ops_.any()) ops_.apply(rows_, first, rows, block_.first(), count, s, plan_.s_stride);
-    if (partly_visible) mask_rows(kernels_, buffers_, first, rows, block_.first(), count, s, plan_.s_stride);
+    const auto change_scores = [&] {
+      if (ops_.any()) ops_.apply(rows_, first, rows, block_.first(), count, s, plan_.s_stride);
+      if (partly_visible) mask_rows(kernels_, buffers_, first, rows, block_.first(), count, s, plan_.s_stride);
+    };
     const bool hides = (partly_visible || ops_.masks()) && !block_.values_are_finite();
-    if (hides) note_hidden(rows, count);
+    if (hides) note_hidden(first, rows, count, change_scores);
+    block_.scores(rows, count, buffers_.q + first * plan_.q_stride, s);
+    change_scores();
     kernels_.online_softmax(rows, count, s, plan_.s_stride, state.m + first, state.l + first, buffers_.factor);
     float* const sums = buffers_.block_o;
     if (!hides) block_.weighted_sums(rows, count, s, sums);
@@ -144,11 +157,18 @@ class Task {
     kernels_.add_rescaled(rows, p_.head_dim_v, buffers_.factor, sums, plan_.o_stride, o, plan_.o_stride);
   }
 
-  // Before the softmax a hidden key can be told from one whose weight is 0 by underflow.
-  void note_hidden(std::int64_t rows, std::int64_t count) const {
-    for (std::int64_t r = 0; r < rows; ++r)
-      for (std::int64_t j = 0; j < count; ++j)
-        buffers_.hidden[r * plan_.block_kv + j] = buffers_.s[r * plan_.s_stride + j] == -INFINITY;
+  // Before the softmax a hidden key can be told from one whose weight is 0 by underflow; and from one whose q k' is -infinity,
+  // which the row sees, once 0 stands for that.
+  template <class F>
+  void note_hidden(std::int64_t first, std::int64_t rows, std::int64_t count, F change_scores) const {
+    block_.scores(rows, count, buffers_.q + first * plan_.q_stride, buffers_.s);
+    const auto for_each_score = [&](auto f) {
+      for (std::int64_t r = 0; r < rows; ++r)
+        for (std::int64_t j = 0; j < count; ++j) f(buffers_.s[r * plan_.s_stride + j], buffers_.hidden[r * plan_.block_kv + j]);
+    };
+    for_each_score([](float& s, std::uint8_t&) { s = s == -INFINITY ? 0 : s; });
+    change_scores();
+    for_each_score([](float& s, std::uint8_t& hidden) { hidden = s == -INFINITY; });
   }
 
   const AttentionProblem& p_;
@@ -156,6 +176,7 @@ class Task {
   const KernelTable& kernels_;
   const TaskBuffers& buffers_;
   TaskRows rows_;
+  RowStates row_states_;
   ScoreOps ops_;
   KeyBlock block_;
   KeyRange keys_;
@@ -182,11 +203,6 @@ void copy_state(const SoftmaxState& from, const SoftmaxState& to, std::int64_t r
   std::copy_n(from.o, rows * o_stride, to.o);
 }
 
-// lse in the workspace, for a second pass whose caller did not ask for it. Contiguous, in the shape of q.
-void use_workspace_lse(AttentionProblem& p, char* memory) {
-  p.lse = {memory, DType::kF32, p.q.batch, p.q.heads, p.q.length, 1, p.q.heads * p.q.length, p.q.length, 1};
-}
-
 }  // namespace
 
 std::size_t task_buffer_bytes(const Plan& plan, const AttentionProblem& p, const KernelTable& kernels) {
@@ -194,11 +210,14 @@ std::size_t task_buffer_bytes(const Plan& plan, const AttentionProblem& p, const
   return (buffers.take(Carver(nullptr), plan, p, kernels) + 4095) / 4096 * 4096;
 }
 
-void attention(const AttentionProblem& call, const Plan& plan, const KernelTable& kernels, int num_threads, void* workspace) {
-  AttentionProblem p = call;
+void attention(const AttentionProblem& p, const Plan& plan, const KernelTable& kernels, int num_threads, void* workspace) {
   char* const shared = static_cast<char*>(workspace);
   char* const threads = shared + plan.workspace_shared;
-  if (plan.lse_bytes > 0) use_workspace_lse(p, shared + plan.workspace_shared - plan.lse_bytes);
+  RowStates row_states = {};
+  if (p.wants_inspection()) {
+    row_states.m = reinterpret_cast<float*>(shared + plan.workspace_shared - plan.row_states_bytes);
+    row_states.l = row_states.m + num_rows(p);
+  }
   const TaskGrid grid(p, plan);
   const auto buffers_of = [&](int thread) {
     TaskBuffers buffers;
@@ -212,7 +231,7 @@ void attention(const AttentionProblem& call, const Plan& plan, const KernelTable
       const TaskBuffers buffers = buffers_of(thread);
       const TaskGrid::Piece piece = grid.at(task);
       const TaskRows rows = rows_of(p, plan, piece.sequence, piece.kv_head, 0);
-      Task(p, plan, kernels, buffers, rows).run(piece.piece, piece.piece + 1);
+      Task(p, plan, kernels, buffers, rows, row_states).run(piece.piece, piece.piece + 1);
       copy_state(buffers.total, states.at(task), rows.rows, plan.o_stride);
     };
     parallel_for(num_threads, plan.num_tasks, attend);
@@ -221,7 +240,7 @@ void attention(const AttentionProblem& call, const Plan& plan, const KernelTable
       const TaskGrid::Piece piece = grid.at(task);
       if (piece.piece != grid.first_split(piece.sequence)) return;
       const TaskBuffers buffers = buffers_of(thread);
-      const Task head(p, plan, kernels, buffers, rows_of(p, plan, piece.sequence, piece.kv_head, 0));
+      const Task head(p, plan, kernels, buffers, rows_of(p, plan, piece.sequence, piece.kv_head, 0), row_states);
       const SoftmaxState first = states.at(task);
       for (std::int64_t i = 1; i < grid.pieces(piece.sequence); ++i) head.merge(states.at(task + i), first);
       head.finish(first);
@@ -231,13 +250,13 @@ void attention(const AttentionProblem& call, const Plan& plan, const KernelTable
     auto attend = [&](std::int64_t task, int thread) {
       const TaskBuffers buffers = buffers_of(thread);
       const TaskGrid::Piece piece = grid.at(task);
-      Task one(p, plan, kernels, buffers, rows_of(p, plan, piece.sequence, piece.kv_head, piece.piece));
+      Task one(p, plan, kernels, buffers, rows_of(p, plan, piece.sequence, piece.kv_head, piece.piece), row_states);
       one.run(0, plan.num_splits);
       one.finish(buffers.total);
     };
     parallel_for(num_threads, plan.num_tasks, attend);
   }
-  if (p.wants_inspection()) inspect(p, plan, kernels, num_threads, threads);
+  if (p.wants_inspection()) inspect(p, plan, kernels, row_states, num_threads, threads);
 }
 
 }  // namespace rapt

@@ -135,9 +135,8 @@ Plan make_plan(const AttentionProblem& p, const Machine& machine, const KernelTa
   if (plan.splits_are_tasks)
     plan.workspace_shared = static_cast<std::size_t>(plan.num_tasks * split_state_rows(plan)) *
                             static_cast<std::size_t>((plan.o_stride + 2) * kFloat);
-  if (p.wants_inspection() && !p.lse)
-    plan.lse_bytes = static_cast<std::size_t>(round_up(p.q.batch * p.q.heads * p.q.length, kLine) * kFloat);
-  plan.workspace_shared += plan.lse_bytes;
+  if (p.wants_inspection()) plan.row_states_bytes = static_cast<std::size_t>(round_up(2 * num_rows(p), kLine) * kFloat);
+  plan.workspace_shared += plan.row_states_bytes;
   return plan;
 }
 

@@ -26,9 +26,12 @@ struct Plan {
   std::int64_t max_useful_threads;  // more would cost more to wake than they compute
   std::int64_t q_stride, o_stride, s_stride;  // row strides of the packed Q, the output state and the scores
   std::size_t workspace_per_thread;
-  std::size_t workspace_shared;     // softmax states of the splits, where splits are tasks; lse for a second pass
-  std::size_t lse_bytes;            // the last part of workspace_shared
+  std::size_t workspace_shared;     // softmax states of the splits, where splits are tasks; m and l of all rows for a second pass
+  std::size_t row_states_bytes;     // the last part of workspace_shared
 };
+
+// Rows of q, all heads and batches together.
+inline std::int64_t num_rows(const AttentionProblem& p) { return p.q.batch * p.q.heads * p.q.length; }
 
 // Rows of a split's state in the workspace, whole cache lines.
 inline std::int64_t split_state_rows(const Plan& plan) { return (plan.rows_per_task + 15) / 16 * 16; }

@@ -62,27 +62,54 @@ bool unmasked(const AttentionProblem& p, const Row& row, std::int64_t j) {
   return bits[bit / 64] >> (bit % 64) & 1;
 }
 
-// s[j] for every key of the sequence; -infinity where the row does not see it.
-void scores(const AttentionProblem& p, const Row& row, int nr, double* s, float* scratch) {
+// Softcap, bias and ALiBi.
+double changed(const AttentionProblem& p, const Row& row, std::int64_t j, double s) {
+  if (p.softcap != 0) s = static_cast<double>(p.softcap) * std::tanh(s / static_cast<double>(p.softcap));
+  if (p.bias) s += element(p.bias, row, j);
+  const double distance = std::fabs(static_cast<double>(row.sequence.q_offset + row.query - j));
+  return p.alibi_slopes ? s - static_cast<double>(p.alibi_slopes[row.head]) * distance : s;
+}
+
+// One row's memory, max_kv_len of each.
+struct Scratch {
+  double* s;
+  float* for_score_fn;
+  bool* hidden;
+};
+
+void call_score_fn(const AttentionProblem& p, const Row& row, float* s) {
+  const rapt_score_row at = {row.sequence.index, row.head, row.query, 0, row.sequence.kv_len};
+  p.score(s, &at, p.score_user);
+}
+
+// s[j] for every key of the sequence and whether it is hidden: its score is then -infinity. A key that is seen may have that score
+// too, from its own elements; to tell them apart, the score function is asked with 0 in place of such a score.
+void scores(const AttentionProblem& p, const Row& row, int nr, const Scratch& scratch) {
+  const std::int64_t kv_len = row.sequence.kv_len;
+  double* const s = scratch.s;
   const char* q = p.q.at(row.sequence.batch, row.head, row.sequence.q_begin + row.query);
-  const double position = static_cast<double>(row.sequence.q_offset + row.query);
-  for (std::int64_t j = 0; j < row.sequence.kv_len; ++j) {
+  for (std::int64_t j = 0; j < kv_len; ++j) {
+    const double k_scale = factor(p, p.k_scale, row, j);
     double dot = 0;
-    for (std::int64_t d = 0; d < p.head_dim; ++d) dot += to_double(p.q.dtype, q, d) * key_element(p, row, j, d, nr);
-    s[j] = p.softmax_scale * dot * factor(p, p.k_scale, row, j);
-    if (p.softcap != 0) s[j] = static_cast<double>(p.softcap) * std::tanh(s[j] / static_cast<double>(p.softcap));
-    if (p.bias) s[j] += element(p.bias, row, j);
-    if (p.alibi_slopes) s[j] -= static_cast<double>(p.alibi_slopes[row.head]) * std::fabs(position - static_cast<double>(j));
+    for (std::int64_t d = 0; d < p.head_dim; ++d) dot += to_double(p.q.dtype, q, d) * (k_scale * key_element(p, row, j, d, nr));
+    s[j] = p.softmax_scale * dot;
+    scratch.hidden[j] = !in_interval(p, row, j) || !unmasked(p, row, j);
   }
+  float* const changed_by_fn = scratch.for_score_fn;
   if (p.score) {
-    for (std::int64_t j = 0; j < row.sequence.kv_len; ++j) scratch[j] = static_cast<float>(s[j]);
-    const rapt_score_row at = {row.sequence.index, row.head, row.query, 0, row.sequence.kv_len};
-    p.score(scratch, &at, p.score_user);
-    for (std::int64_t j = 0; j < row.sequence.kv_len; ++j) s[j] = scratch[j];
+    for (std::int64_t j = 0; j < kv_len; ++j) changed_by_fn[j] = static_cast<float>(changed(p, row, j, s[j] == -INFINITY ? 0 : s[j]));
+    call_score_fn(p, row, changed_by_fn);
+    for (std::int64_t j = 0; j < kv_len; ++j) scratch.hidden[j] |= changed_by_fn[j] == -INFINITY;
   }
-  for (std::int64_t j = 0; j < row.sequence.kv_len; ++j) {
+  for (std::int64_t j = 0; j < kv_len; ++j) s[j] = changed(p, row, j, s[j]);
+  if (p.score) {
+    for (std::int64_t j = 0; j < kv_len; ++j) changed_by_fn[j] = static_cast<float>(s[j]);
+    call_score_fn(p, row, changed_by_fn);
+    for (std::int64_t j = 0; j < kv_len; ++j) s[j] = static_cast<double>(changed_by_fn[j]);
+  }
+  for (std::int64_t j = 0; j < kv_len; ++j) {
     if (p.additive_mask()) s[j] += element(p.mask, row, j);
-    if (!in_interval(p, row, j) || !unmasked(p, row, j)) s[j] = -INFINITY;
+    if (scratch.hidden[j]) s[j] = -INFINITY;
   }
 }
 
@@ -94,13 +121,21 @@ void write_weights(const AttentionProblem& p, const Row& row, const double* weig
           p.weights.f32(row.sequence.batch, h, i)[j] = j < row.sequence.kv_len ? static_cast<float>(weights[j]) : 0.0f;
 }
 
-// s: max_kv_len scores, then weights; o: head_dim_v sums; scratch: max_kv_len floats.
-void attend_row(const AttentionProblem& p, const Row& row, int nr, double* s, double* o, float* scratch) {
+// NaN if any is NaN or +infinity: then so are the weights.
+double maximum_to_report(const double* s, std::int64_t n) {
+  double m = -INFINITY;
+  for (std::int64_t j = 0; j < n; ++j) m = std::isnan(m) || s[j] < m ? m : s[j] < INFINITY ? s[j] : NAN;
+  return m;
+}
+
+// Leaves the weights in scratch.s; o: head_dim_v sums.
+void attend_row(const AttentionProblem& p, const Row& row, int nr, const Scratch& scratch, double* o) {
   const std::int64_t kv_len = row.sequence.kv_len, b = row.sequence.batch, i = row.sequence.q_begin + row.query;
-  scores(p, row, nr, s, scratch);
+  double* const s = scratch.s;
+  scores(p, row, nr, scratch);
   double m = -INFINITY, l = 0, entropy = 0;
   for (std::int64_t j = 0; j < kv_len; ++j) m = s[j] > m ? s[j] : m;
-  if (p.max_score) *p.max_score.f32(b, row.head, i) = static_cast<float>(m);
+  if (p.max_score) *p.max_score.f32(b, row.head, i) = static_cast<float>(maximum_to_report(s, kv_len));
   if (p.sinks) m = std::max(m, static_cast<double>(p.sinks[row.head]));
   const double shift = m == -INFINITY ? 0 : m;
   for (std::int64_t j = 0; j < kv_len; ++j) l += std::exp(s[j] - shift);
@@ -108,8 +143,8 @@ void attend_row(const AttentionProblem& p, const Row& row, int nr, double* s, do
   std::fill_n(o, p.head_dim_v, 0.0);
   for (std::int64_t j = 0; j < kv_len; ++j) {
     const double weight = s[j] == -INFINITY ? 0 : std::exp(s[j] - shift) / l;
-    if (weight > 0) entropy -= weight * (s[j] - shift - std::log(l));
-    if (s[j] != -INFINITY) {
+    if (weight != 0) entropy -= weight * (s[j] - shift - std::log(l));
+    if (!scratch.hidden[j]) {
       const char* v = key_row(p, p.v, row, j);
       const double scaled = weight * factor(p, p.v_scale, row, j);
       for (std::int64_t d = 0; d < p.head_dim_v; ++d) o[d] += scaled * to_double(p.v.dtype, v, d);
@@ -131,8 +166,8 @@ int threads_for(const rapt_context& context, const AttentionProblem& p) {
   return static_cast<int>(std::clamp<std::int64_t>(num_tasks(p), 1, context.num_threads));
 }
 
-// Doubles of one thread: scores, column sums, output; and the floats of the score function.
-std::int64_t row_size(const AttentionProblem& p) { return 2 * p.max_kv_len + p.head_dim_v + (p.max_kv_len + 1) / 2; }
+// Doubles of one thread: scores, column sums, output; and the floats of the score function and the flags.
+std::int64_t row_size(const AttentionProblem& p) { return 2 * p.max_kv_len + p.head_dim_v + (p.max_kv_len + 1) / 2 + (p.max_kv_len + 7) / 8; }
 
 std::size_t workspace_bytes(const rapt_context& context, const AttentionProblem& p) {
   return static_cast<std::size_t>(threads_for(context, p)) * static_cast<std::size_t>(row_size(p)) * sizeof(double);
@@ -148,13 +183,14 @@ void run(rapt_context& context, const AttentionProblem& p) {
     double* const s = memory + thread * row_size(p);
     double* const columns = s + p.max_kv_len;
     double* const o = columns + p.max_kv_len;
-    float* const scratch = reinterpret_cast<float*>(o + p.head_dim_v);
+    double* const for_score_fn = o + p.head_dim_v;
+    const Scratch scratch = {s, reinterpret_cast<float*>(for_score_fn), reinterpret_cast<bool*>(for_score_fn + (p.max_kv_len + 1) / 2)};
     const Sequence sequence = p.sequence(task / per_head / p.num_q_heads);
     const std::int64_t head = task / per_head % p.num_q_heads;
     const std::int64_t first = task % per_head, last = p.column_sums ? sequence.q_len : std::min(first + 1, sequence.q_len);
     if (p.column_sums) std::fill_n(columns, p.max_kv_len, 0.0);
     for (std::int64_t i = first; i < last; ++i) {
-      attend_row(p, {sequence, head, head / p.group_size, i}, context.kernels->nr, s, o, scratch);
+      attend_row(p, {sequence, head, head / p.group_size, i}, context.kernels->nr, scratch, o);
       for (std::int64_t j = 0; p.column_sums && j < sequence.kv_len; ++j) columns[j] += s[j];
     }
     for (std::int64_t j = 0; p.column_sums && j < sequence.kv_len; ++j)

@@ -64,7 +64,7 @@ struct KernelTable {
   // x[row, :] *= factor[row], rows with factor 1 untouched.
   void (*rescale_rows)(std::int64_t rows, std::int64_t dim, const float* factor, float* x, std::int64_t ld);
 
-  // s[row, j] = e^(s[row, j] - shift[row]): with shift = lse, the attention weights.
+  // s[row, j] = e^(s[row, j] - shift[row]): with shift = m and divided by l, the attention weights.
   void (*exp_rows)(std::int64_t rows, std::int64_t n, const float* shift, float* s, std::int64_t ld);
 
   // Softmax states of the same rows over different keys: (m, l, o) = (m, l, o) + (m2, l2, o2).

@@ -24,20 +24,27 @@ void on_fault(int, siginfo_t*, void*) {
 
 }  // namespace
 
-Memory::Memory(std::int64_t count, Place place) : count_(count) {
-  const std::size_t bytes = static_cast<std::size_t>(count) * sizeof(float);
+Memory::Memory(std::int64_t count, Place place, std::size_t element_size) : count_(count) {
+  const std::size_t bytes = static_cast<std::size_t>(count) * element_size;
   if (place == Place::kHeap) {
-    data_ = static_cast<float*>(std::malloc(bytes > 0 ? bytes : 1));
+    data_ = static_cast<char*>(std::malloc(bytes > 0 ? bytes : 1));
     if (!data_) throw std::bad_alloc();
     return;
   }
   const std::size_t page = page_size(), inner = (bytes + page - 1) / page * page;
+  if (place == Place::kSparse) {
+    mapped_ = std::max(inner, page);
+    mapping_ = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (mapping_ == MAP_FAILED) throw std::bad_alloc();
+    data_ = static_cast<char*>(mapping_);
+    return;
+  }
   mapped_ = inner + 2 * page;
   mapping_ = mmap(nullptr, mapped_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapping_ == MAP_FAILED) throw std::bad_alloc();
   char* const first = static_cast<char*>(mapping_) + page;
   if (inner > 0 && mprotect(first, inner, PROT_READ | PROT_WRITE) != 0) throw std::bad_alloc();
-  data_ = reinterpret_cast<float*>(place == Place::kAfterGuard ? first : first + inner - bytes);
+  data_ = place == Place::kAfterGuard ? first : first + inner - bytes;
 }
 
 Memory::~Memory() {

@@ -18,7 +18,8 @@ void for_each_index(const Shape& shape, F f) {
 }
 
 rapt_tensor slice(rapt_tensor t, int dimension, std::int64_t first, std::int64_t count) {
-  t.data = static_cast<float*>(t.data) + first * t.strides[dimension];
+  constexpr std::int64_t kSizes[] = {4, 2, 2, 1, 1};  // of rapt_dtype
+  t.data = static_cast<char*>(t.data) + first * t.strides[dimension] * kSizes[t.dtype];
   t.shape[dimension] = count;
   return t;
 }
@@ -136,5 +137,6 @@ std::int64_t count_different_bits(const Tensor& a, const Tensor& b) {
 rapt_tensor slice_batch(const rapt_tensor& t, std::int64_t first, std::int64_t count) { return slice(t, 0, first, count); }
 rapt_tensor slice_heads(const rapt_tensor& t, std::int64_t first, std::int64_t count) { return slice(t, 1, first, count); }
 rapt_tensor slice_length(const rapt_tensor& t, std::int64_t first, std::int64_t count) { return slice(t, 2, first, count); }
+rapt_tensor slice_dim(const rapt_tensor& t, std::int64_t first, std::int64_t count) { return slice(t, 3, first, count); }
 
 }  // namespace rapt::test

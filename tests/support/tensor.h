@@ -64,9 +64,10 @@ bool same_bits(float a, float b);
 // The number of elements whose bits differ; shapes must agree. What the failure text of the same-bits tests counts.
 std::int64_t count_different_bits(const Tensor& a, const Tensor& b);
 
-// [batch, heads, first .. first + count, dim] of a tensor, as a view of its memory.
+// [batch, heads, first .. first + count, dim] of a tensor of any type, as a view of its memory.
 rapt_tensor slice_length(const rapt_tensor& t, std::int64_t first, std::int64_t count);
 rapt_tensor slice_heads(const rapt_tensor& t, std::int64_t first, std::int64_t count);
 rapt_tensor slice_batch(const rapt_tensor& t, std::int64_t first, std::int64_t count);
+rapt_tensor slice_dim(const rapt_tensor& t, std::int64_t first, std::int64_t count);
 
 }  // namespace rapt::test
