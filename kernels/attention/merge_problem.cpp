@@ -88,6 +88,7 @@ rapt_status make_append_problem(const rapt_kv_append_params* params, const char*
     check.wrong("k_layout is RAPT_KV_PANELS; a page of one head must be contiguous, but k_pages.strides[2] is %" PRId64, p.k_pages.strides[2]);
   if (!p.block_table) check.wrong("block_table is NULL");
   if (!p.kv_lengths) check.wrong("kv_lengths is NULL");
+  if (p.block_table_stride > kMaxExtent) check.wrong("block_table_stride is %" PRId64 "; at most 2^40 is possible", p.block_table_stride);
   const bool empty = p.k.shape[0] == 0 || p.k.shape[1] == 0 || p.k.shape[2] == 0;
   if (check.status() == RAPT_OK && !empty) check_table(check, p);
   if (check.status() != RAPT_OK) return check.status();

@@ -95,10 +95,10 @@ void check_paging(const Params& p, Checker& check) {
   const std::int64_t page_size = p.k.shape[2];
   if (page_size < 1) return check.wrong("k.shape[2] is %" PRId64 "; a page holds at least one token", page_size);
   if (!p.kv_lengths) return check.wrong("kv_lengths is NULL; with a block_table it says how many keys each batch has");
+  if (p.block_table_stride > kMaxExtent) return check.wrong("block_table_stride is %" PRId64 "; at most 2^40 is possible", p.block_table_stride);
   if (p.k_layout == RAPT_KV_PANELS && (p.k.dtype != RAPT_F32 || page_size % 64 != 0 || p.k.strides[2] != p.k.shape[3]))
     check.wrong("k_layout is RAPT_KV_PANELS; that needs contiguous f32 pages of a multiple of 64 tokens, not of %" PRId64, page_size);
   for (std::int64_t b = 0; b < p.q.shape[0]; ++b) {
-    if (p.kv_lengths[b] < 0) continue;  // named by check_lengths
     const std::int64_t pages = (p.kv_lengths[b] + page_size - 1) / page_size;
     if (pages > p.block_table_stride)
       return check.wrong("kv_lengths[%" PRId64 "] is %" PRId64 ", which takes %" PRId64 " pages, but block_table_stride is %" PRId64, b,
@@ -124,8 +124,8 @@ void check_element_masks(const Params& p, DataCheck data, std::int64_t max_kv_le
   }
   if (given(p.block_mask, data)) {
     check.tensor("block_mask", p.block_mask, Use::kInput, kBoolOnly);
-    if (p.block_mask_q < 1) return check.wrong("block_mask_q is %" PRId64 "; it is at least 1", p.block_mask_q);
-    if (p.block_mask_kv < 1) return check.wrong("block_mask_kv is %" PRId64 "; it is at least 1", p.block_mask_kv);
+    for (const auto& [name, size] : {std::pair{"block_mask_q", p.block_mask_q}, std::pair{"block_mask_kv", p.block_mask_kv}})
+      if (size < 1 || size > kMaxExtent) return check.wrong("%s is %" PRId64 "; it is 1 to 2^40", name, size);
     check.broadcasts("block_mask", p.block_mask, 0, batch, "batch");
     check.broadcasts("block_mask", p.block_mask, 1, heads, "query heads");
     check.is("block_mask", p.block_mask, 2, (q_len + p.block_mask_q - 1) / p.block_mask_q, "ceil(q_len / block_mask_q)");
@@ -270,10 +270,11 @@ rapt_status make_problem(const Params* params, DataCheck data, const char* where
   check_tensors(p, check);
   check_numbers(p, check);
   if (check.status() == RAPT_OK) check_ragged(p, check);
+  if (check.status() == RAPT_OK)
+    check_lengths("kv_lengths", p.kv_lengths, num_sequences(p), p.block_table ? kMaxExtent : p.k.shape[2], check);
   if (check.status() == RAPT_OK) check_paging(p, check);
   if (check.status() != RAPT_OK) return check.status();
   const std::int64_t max_kv_len = largest_kv_len(p);
-  check_lengths("kv_lengths", p.kv_lengths, num_sequences(p), p.block_table ? kMaxExtent : p.k.shape[2], check);
   check_lengths("prefix_lengths", p.prefix_lengths, num_sequences(p), kMaxExtent, check);
   for (std::int64_t n = 0; p.q_offsets && n < num_sequences(p); ++n)
     if (p.q_offsets[n] < -kMaxExtent || p.q_offsets[n] > kMaxExtent)
