@@ -70,6 +70,38 @@ def test_empty(torch, batch, q_len, kv_len):
     assert (out == 0).all() and (lse == -torch.inf).all()
 
 
+def test_every_output(torch, qkv):
+    returned = {f"return_{name}": True for name in ("lse", "weights", "column_sums", "entropy", "max_score")}
+    options = {"causal": True, "weight_heads": torch.tensor([2, 0], dtype=torch.uint8), "weight_rows": [3], **returned}
+    results = rapt.attention(*qkv, **options)
+    wanted = rapt.attention(*(x.numpy() for x in qkv), **{**options, "weight_heads": [2, 0]})
+    for result, expected in zip(results, wanted, strict=True):
+        assert isinstance(result, torch.Tensor)
+        np.testing.assert_array_equal(result.numpy(), expected)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_append_and_merge(torch, qkv, dtype):
+    q, k, v = qkv
+    dtype = getattr(torch, dtype)
+    k_pages, v_pages = (torch.full((5, k.shape[1], 16, x.shape[3]), torch.nan, dtype=dtype) for x in (k, v))
+    table = torch.tensor([[4, 0], [2, 3]], dtype=torch.int32)
+    at = [0, 0]
+    for part in (slice(0, 5), slice(5, 6), slice(6, 20)):
+        rapt.kv_append(k[:, :, part], v[:, :, part], k_pages, v_pages, table, torch.tensor(at))
+        at = [part.stop] * 2
+    out, lse = rapt.attention(q, k_pages, v_pages, block_table=table, kv_lengths=at, return_lse=True)
+    wanted = rapt.attention(q, k[:, :, :20].to(dtype), v[:, :, :20].to(dtype))
+    torch.testing.assert_close(out, wanted, rtol=0, atol=0)
+    assert k_pages[1].isnan().all()
+    rest, rest_lse = rapt.attention(q, k[:, :, 20:], v[:, :, 20:], return_lse=True)
+    whole, whole_lse = rapt.merge(out, lse, rest, rest_lse)
+    kept = [torch.cat((x[:, :, :20].to(dtype).float(), x[:, :, 20:]), dim=2) for x in (k, v)]
+    truth, truth_lse = rapt.attention(q, *kept, return_lse=True)
+    torch.testing.assert_close(whole, truth, rtol=4e-6, atol=4e-6)
+    torch.testing.assert_close(whole_lse, truth_lse, rtol=4e-6, atol=4e-6)
+
+
 def test_gradients(torch, qkv):
     q, k, v = qkv
     expected = rapt.attention(q, k, v)
@@ -91,8 +123,8 @@ def test_errors(torch, qkv):
     for arrays, error, text in [
         ((q.double(), k, v), TypeError, "q has dtype float64; float32, bfloat16 and float16 are supported"),
         ((q, k.to(torch.uint8), v), TypeError, "k has dtype uint8; float32, bfloat16, float16 and int8 are supported"),
-        ((q, k, v.numpy()), TypeError, "v is a numpy.ndarray, but q is from torch; all arrays must be of one kind"),
-        ((q.numpy(), k, v), TypeError, "k is a torch.Tensor, but q is from numpy"),
+        ((q, k, v.numpy()), TypeError, "v is a numpy.ndarray, but the first array is from torch; all arrays must be of one kind"),
+        ((q.numpy(), k, v), TypeError, "k is a torch.Tensor, but the first array is from numpy"),
         ((q.to("meta"), k, v), TypeError, "q is a torch.strided tensor on meta; it must be a strided tensor on the CPU"),
         ((q, k.to_sparse(), v), TypeError, "k is a torch.sparse_coo tensor on cpu; it must be a strided tensor"),
         ((negated, k[..., :1], v), ValueError, "q is a lazily negated view; it must be materialised: q.resolve_neg()"),
@@ -103,7 +135,7 @@ def test_errors(torch, qkv):
             rapt.attention(*arrays)
         assert text in str(caught.value)
     for out, error, text in [
-        (np.zeros(tuple(q.shape), np.float32), TypeError, "out is a numpy.ndarray, but q is from torch"),
+        (np.zeros(tuple(q.shape), np.float32), TypeError, "out is a numpy.ndarray, but the first array is from torch"),
         (q.clone()[:, :, :1].expand_as(q), ValueError, "out.strides[2] is 0"),
         (torch.zeros_like(q).requires_grad_(), NotImplementedError, "out requires grad"),
         (v, ValueError, "out overlaps v"),

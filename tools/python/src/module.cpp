@@ -1,18 +1,15 @@
-// The extension module rapt._core: rapt.h for Python. Layer: tools; above it only include/rapt. Called by rapt/__init__.py,
+// The extension rapt._core: the calls of rapt.h for Python. Layer: tools; above it only include/rapt. Called by rapt/__init__.py,
 // whose modules check the Python side of the arguments (kinds of arrays, dtypes, names of masks) and document the functions.
-// The arguments come as one dict (params.h); the references to its arrays end with the call.
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 
-#include <algorithm>
-#include <memory>
+#include <cstdint>
 #include <optional>
 #include <string>
-#include <utility>
-#include <vector>
 
-#include "params.h"
+#include "attention_arguments.h"
+#include "context.h"
 #include "rapt/rapt.h"
 
 namespace nb = nanobind;
@@ -20,76 +17,92 @@ using namespace nb::literals;
 
 namespace {
 
-// Raises the exception of a failed call, with the library's text.
-void check(rapt_status status) {
-  switch (status) {
-    case RAPT_OK:
-      return;
-    case RAPT_INVALID_ARGUMENT:
-      throw nb::value_error(rapt_last_error());
-    case RAPT_UNSUPPORTED:
-      PyErr_SetString(PyExc_NotImplementedError, rapt_last_error());
-      throw nb::python_error();
-    case RAPT_OUT_OF_MEMORY:
-      PyErr_SetString(PyExc_MemoryError, rapt_last_error());
-      throw nb::python_error();
-    default:
-      PyErr_SetString(PyExc_RuntimeError, rapt_last_error());
-      throw nb::python_error();
-  }
-}
+using Isa = std::optional<std::string>;
 
-// What a context is made from.
-struct ContextKey {
-  std::string backend;
-  std::optional<std::string> isa;
-  int threads;  // 0: as many as the process may use
-  bool operator==(const ContextKey&) const = default;
-};
-
-struct DestroyContext {
-  void operator()(rapt_context* context) const { rapt_context_destroy(context); }
-};
-using Context = std::unique_ptr<rapt_context, DestroyContext>;
-
-// The calling thread's context for `key`. A context serves one call at a time and the GIL is released during a call, so
-// every thread has its own; they end with the thread. Programs use one or two keys; the oldest of nine is dropped.
-rapt_context* cached_context(const ContextKey& key) {
-  constexpr size_t kMaxContexts = 8;
-  thread_local std::vector<std::pair<ContextKey, Context>> cache;
-  const auto found = std::find_if(cache.begin(), cache.end(), [&](const auto& entry) { return entry.first == key; });
-  if (found != cache.end()) return found->second.get();
-
-  rapt_context_params params;
-  rapt_context_params_init(&params);
-  params.num_threads = key.threads;
-  params.backend = key.backend.c_str();
-  params.isa = key.isa ? key.isa->c_str() : nullptr;
-  rapt_context* context = nullptr;
-  check(rapt_context_create(&params, &context));
-  Context owner(context);
-  if (cache.size() == kMaxContexts) cache.erase(cache.begin());
-  cache.emplace_back(key, std::move(owner));
-  return context;
-}
-
-void attention(const nb::dict& arguments, const std::string& backend, const std::optional<std::string>& isa, int threads) {
-  const AttentionArguments call(arguments);
+void attention(AttentionArguments& arguments, const std::string& backend, const Isa& isa, int threads) {
+  const rapt_attention_params& params = arguments.params();
   rapt_context* context = cached_context({backend, isa, threads});
   rapt_status status = RAPT_OK;
   {
     nb::gil_scoped_release released;
-    status = rapt_attention(context, &call.params());
+    status = rapt_attention(context, &params);
   }
   check(status);
 }
 
-std::string explain(const nb::dict& arguments, const std::string& backend, const std::optional<std::string>& isa, int threads) {
-  const AttentionArguments call(arguments);
+std::string explain(AttentionArguments& arguments, const std::string& backend, const Isa& isa, int threads) {
   char text[1024];
-  check(rapt_explain(cached_context({backend, isa, threads}), &call.params(), text, sizeof text));
+  check(rapt_explain(cached_context({backend, isa, threads}), &arguments.params(), text, sizeof text));
   return text;
 }
+
+size_t workspace_size(AttentionArguments& arguments, const std::string& backend, const Isa& isa, int threads) {
+  size_t bytes = 0;
+  check(rapt_workspace_size(cached_context({backend, isa, threads}), &arguments.params(), &bytes));
+  return bytes;
+}
+
+// --- kv_append ---------------------------------------------------------------------------------------------------------
+
+using Append = rapt_kv_append_params;
+constexpr const char* kTokens = "[batch, num_kv_heads, length, head_dim]";
+constexpr const char* kPages = "[num_pages, num_kv_heads, page_size, head_dim]";
+constexpr const char* kPageRows = "[num_pages, num_kv_heads, page_size]";
+constexpr TensorMember<Append> kAppendTensors[] = {
+    {"k", &Append::k, {kFloat32, Form::kTensor, kTokens, false}},
+    {"v", &Append::v, {kFloat32, Form::kTensor, kTokens, false}},
+    {"k_pages", &Append::k_pages, {kStored, Form::kTensor, kPages, true}},
+    {"v_pages", &Append::v_pages, {kStored, Form::kTensor, kPages, true}},
+    {"k_scale", &Append::k_scale, {kFloat32, Form::kRows, kPageRows, true}},
+    {"v_scale", &Append::v_scale, {kFloat32, Form::kRows, kPageRows, true}},
+};
+
+// `arguments`: the tensors above by name; table and lengths are contiguous, of int32 [batch, stride] and int64 [batch].
+void kv_append(nb::handle library, const nb::dict& arguments, nb::handle block_table, std::int64_t table_stride, nb::handle kv_lengths,
+               int k_layout, const Isa& isa, int threads) {
+  Arrays arrays(library);
+  Append params;
+  rapt_kv_append_params_init(&params);
+  for (const auto& [name, value] : arguments) set_tensor(kAppendTensors, params, arrays, nb::cast<const char*>(name), value);
+  params.block_table = arrays.elements<std::int32_t>("block_table", block_table);
+  params.block_table_stride = table_stride;
+  params.kv_lengths = arrays.elements<std::int64_t>("kv_lengths", kv_lengths);
+  params.k_layout = static_cast<rapt_kv_layout>(k_layout);
+  rapt_context* context = cached_context({"rapt", isa, threads});
+  rapt_status status = RAPT_OK;
+  {
+    nb::gil_scoped_release released;
+    status = rapt_kv_append(context, &params);
+  }
+  check(status);
+}
+
+// --- merge -------------------------------------------------------------------------------------------------------------
+
+using Merge = rapt_merge_params;
+constexpr const char* kRows = "[batch, heads, length, dim]";
+constexpr const char* kSums = "[batch, heads, length]";
+constexpr TensorMember<Merge> kMergeTensors[] = {
+    {"a", &Merge::a, {kFloat32, Form::kTensor, kRows, false}},       {"lse_a", &Merge::lse_a, {kFloat32, Form::kRows, kSums, false}},
+    {"b", &Merge::b, {kFloat32, Form::kTensor, kRows, false}},       {"lse_b", &Merge::lse_b, {kFloat32, Form::kRows, kSums, false}},
+    {"out", &Merge::out, {kFloat32, Form::kTensor, kRows, true}}, {"lse", &Merge::lse, {kFloat32, Form::kRows, kSums, true}},
+};
+
+void merge(nb::handle library, const nb::dict& arguments, int threads) {
+  Arrays arrays(library);
+  Merge params;
+  rapt_merge_params_init(&params);
+  for (const auto& [name, value] : arguments) set_tensor(kMergeTensors, params, arrays, nb::cast<const char*>(name), value);
+  rapt_context* context = cached_context({"rapt", std::nullopt, threads});
+  rapt_status status = RAPT_OK;
+  {
+    nb::gil_scoped_release released;
+    status = rapt_merge(context, &params);
+  }
+  check(status);
+}
+
+// --- info --------------------------------------------------------------------------------------------------------------
 
 // One entry of info()["isa_levels"] or info()["backends"]; why_not is None where it can run.
 nb::dict availability(const char* name, rapt_status status) {
@@ -133,8 +146,12 @@ nb::dict info() {
 }  // namespace
 
 NB_MODULE(_core, m) {
+  nb::class_<AttentionArguments>(m, "AttentionArguments").def(nb::init<nb::handle>(), "library"_a).def("set", &AttentionArguments::set, "name"_a, "value"_a.none());
   m.def("attention", &attention, "arguments"_a, "backend"_a, "isa"_a.none(), "threads"_a);
   m.def("explain", &explain, "arguments"_a, "backend"_a, "isa"_a.none(), "threads"_a);
+  m.def("workspace_size", &workspace_size, "arguments"_a, "backend"_a, "isa"_a.none(), "threads"_a);
+  m.def("kv_append", &kv_append);
+  m.def("merge", &merge);
   m.def("info", &info);
   m.attr("__version__") = rapt_version();
 }

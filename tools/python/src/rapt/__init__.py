@@ -6,7 +6,10 @@
     out = rapt.attention(q, k, v, causal=True)
 
     attention(q, k, v)     softmax(mask(bias(softcap(scale * q k')))) v
+    kv_append(k, v, ...)   writes new tokens into a paged cache
+    merge(a, lse_a, ...)   one attention over the keys of two
     explain(q, k, v)       what attention would do, in one line
+    workspace_size(q, k, v)   the bytes of memory that it would take
     info()                 the CPU, its ISA levels, threads and the backends
 """
 
@@ -14,16 +17,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from . import _core
-from ._arguments import Call
+from . import _arguments, _core
 from ._core import __version__
+from ._options import NO_WINDOW as _NO_WINDOW
+from ._paging import kv_append, merge
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ._types import Array, BlockMask, Causal, Numbers, Options
+    from ._types import AllOptions, Array, Options
 
-__all__ = ["__version__", "attention", "explain", "info"]
+__all__ = ["__version__", "attention", "explain", "info", "kv_append", "merge", "workspace_size"]
 
 
 @overload
@@ -46,11 +50,14 @@ def attention(
     q: Array, k: Array, v: Array, *,
     return_lse: Literal[True], return_weights: Literal[True], **options: Unpack[Options[Array]],
 ) -> tuple[Array, Array, Array]: ...
+@overload
+def attention(q: Array, k: Array, v: Array, **options: Unpack[AllOptions[Array]]) -> tuple[Array, ...]: ...
 def attention(
-    q, k, v, *, scale=None, causal=False, window=(-1, -1), mask=None, bias=None, alibi_slopes=None, softcap=None, sinks=None,
+    q, k, v, *, scale=None, causal=False, window=_NO_WINDOW, mask=None, bias=None, alibi_slopes=None, softcap=None, sinks=None,
     kv_lengths=None, q_offsets=None, prefix_lengths=None, cu_seqlens_q=None, cu_seqlens_k=None, block_mask=None,
-    q_documents=None, k_documents=None, tree_mask=None, block_table=None, k_scale=None, v_scale=None, out=None,
-    return_lse=False, return_weights=False, backend="rapt", isa=None, threads=None
+    q_documents=None, k_documents=None, tree_mask=None, block_table=None, kv_layout="rows", k_scale=None, v_scale=None,
+    out=None, return_lse=False, return_weights=False, weight_heads=None, weight_rows=None, return_column_sums=False,
+    return_entropy=False, return_max_score=False, backend="rapt", isa=None, threads=None
 ):
     """Attention: softmax(mask(bias(softcap(scale * q k')))) v, for every batch and head.
 
@@ -93,12 +100,21 @@ def attention(
             earlier keys are visible.
         block_table: [batch, pages] integers: k, v and the scales are pages, [num_pages, num_kv_heads, page_size, dim], and
             key j of batch b lies in page block_table[b, j // page_size]. Needs kv_lengths, and kv_len is the largest of them.
+        kv_layout: how the keys lie in their pages: "rows" as said, or "panels", as kv_append(kv_layout="panels") of the same
+            ISA level wrote them: what the kernels read without packing.
         k_scale, v_scale: [batch, num_kv_heads, kv_len] float32, a factor for each token and head: k is k_scale * stored.
         out: where the result goes, [batch, num_q_heads, q_len, head_dim_v]; it must not overlap an input or itself.
             None: a new array of q's element type.
-        return_lse: also return the log-sum-exp of every row of scores, in nats.
-        return_weights: also return the softmax itself; a second look at the keys, and the one thing here whose size is
-            q_len times kv_len.
+        return_lse: also return the log-sum-exp of every row of scores, in nats: [batch, num_q_heads, q_len].
+        return_weights: also return the softmax itself, [batch, num_q_heads, q_len, kv_len]; a second look at the keys, and the
+            one thing here whose size is q_len times kv_len.
+        weight_heads, weight_rows: the query heads and the queries whose weights return_weights returns, integers in any
+            order; None: all. The weights are then [batch, heads chosen, rows chosen, kv_len].
+        return_column_sums: also return the sum of the weights that each key got, for cache eviction:
+            [batch, num_q_heads, kv_len].
+        return_entropy: also return the entropy of every row's weights, -sum(p log p) in nats: [batch, num_q_heads, q_len].
+        return_max_score: also return the largest score of every row: [batch, num_q_heads, q_len]. Weights, column sums,
+            entropy and largest score together cost one second look at the keys.
         backend: "rapt" (the kernels), "reference" (double precision, slow) or "onednn"; see info().
         isa: "scalar", "avx2", "avx512": the instructions the kernels may use. None: the best that this CPU has, or the
             level named by the environment's RAPT_ISA when the calling thread made its first call.
@@ -106,9 +122,9 @@ def attention(
             come out for any number.
 
     Returns:
-        The result [batch, num_q_heads, q_len, head_dim_v], `out` itself if it was given. With return_lse or return_weights
-        a tuple: the result, then the log-sum-exp [batch, num_q_heads, q_len] float32, then the weights [batch,
-        num_q_heads, q_len, kv_len] float32. A row that sees no key is 0, its log-sum-exp -inf and its weights 0.
+        The result [batch, num_q_heads, q_len, head_dim_v], `out` itself if it was given. With any return_... a tuple: the
+        result, then what was asked for, in the order of the arguments above, in float32. A row that sees no key is 0, its
+        log-sum-exp and largest score -inf, its weights and entropy 0.
 
     Raises:
         ValueError: shapes that disagree, a last dimension that is not contiguous, an overlap, an unknown name, arguments
@@ -120,27 +136,37 @@ def attention(
 
     The GIL is released while it computes, and threads of a program may call at the same time.
     """
-    call = Call(allocate=True, **locals())
+    call = _arguments.Call(locals(), allocate=True)
     _core.attention(call.arguments, *call.runtime)
     return call.results[0] if len(call.results) == 1 else tuple(call.results)
 
 
-def explain(
-    q: Array, k: Array, v: Array, *, scale: float | None = None, causal: Causal = False, window: tuple[int, int] = (-1, -1),
-    mask: Array | None = None, bias: Array | None = None, alibi_slopes: Numbers | None = None, softcap: float | None = None,
-    sinks: Numbers | None = None, kv_lengths: Numbers | None = None, q_offsets: Numbers | None = None,
-    prefix_lengths: Numbers | None = None, cu_seqlens_q: Numbers | None = None, cu_seqlens_k: Numbers | None = None,
-    block_mask: BlockMask[Array] | None = None, q_documents: Numbers | None = None, k_documents: Numbers | None = None,
-    tree_mask: Any = None, block_table: Numbers | None = None, k_scale: Array | None = None, v_scale: Array | None = None,
-    out: Array | None = None, return_lse: bool = False, return_weights: bool = False, backend: str = "rapt",
-    isa: str | None = None, threads: int | None = None,
-) -> str:
+def explain(q: Array, k: Array, v: Array, **options: Unpack[AllOptions[Array]]) -> str:
     """What attention() would do with these arguments, as one line: kernel, ISA level, blocks, splits, workspace.
 
     Arguments and errors are those of attention(). The elements of tensors are not read, and no result is allocated.
     """
-    call = Call(allocate=False, **locals())
+    call = _described("explain", {"q": q, "k": k, "v": v}, options)
     return _core.explain(call.arguments, *call.runtime)
+
+
+def workspace_size(q: Array, k: Array, v: Array, **options: Unpack[AllOptions[Array]]) -> int:
+    """The bytes of memory that attention() would take beyond its arrays, all threads together.
+
+    Arguments and errors are those of attention(). The elements of tensors are not read, and no result is allocated. The
+    memory is kept for the next call of the thread.
+    """
+    call = _described("workspace_size", {"q": q, "k": k, "v": v}, options)
+    return _core.workspace_size(call.arguments, *call.runtime)
+
+
+def _described(function: str, inputs: dict[str, Any], options: Any) -> _arguments.Call:
+    """The call of attention() with these arguments, without results."""
+    defaults = attention.__kwdefaults__ or {}
+    for name in options:
+        if name not in defaults:
+            raise TypeError(f"{function}() got an unexpected keyword argument '{name}'")
+    return _arguments.Call({**inputs, **defaults, **options}, allocate=False)
 
 
 def info() -> dict[str, Any]:

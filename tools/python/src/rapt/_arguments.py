@@ -5,115 +5,149 @@ Shapes that the library reads through bare pointers are checked here; what it ch
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import Any
 
-from . import _arrays, _options
+from . import _arrays, _core, _options
 
-_DENSE = "[batch, num_q_heads, q_len, kv_len]"
+# Arguments that most calls do not give.
+_OPTIONAL = (
+    "scale", "softcap", "kv_lengths", "q_offsets", "prefix_lengths", "cu_seqlens_q", "cu_seqlens_k", "block_table",
+    "mask", "bias", "block_mask", "q_documents", "k_documents", "tree_mask", "alibi_slopes", "sinks", "k_scale", "v_scale",
+    "weight_heads", "weight_rows",
+)  # fmt: skip
+_RETURNED = ("lse", "weights", "column_sums", "entropy", "max_score")  # by return_...; in the order of the results
+_PAIRS = (("cu_seqlens_q", "cu_seqlens_k"), ("q_documents", "k_documents"))
 
 
 class Call:
     """One call: `arguments` for _core, `runtime` for its context, and the results in the order in which they are returned."""
 
-    def __init__(
-        self, q, k, v, *, scale, causal, window, mask, bias, alibi_slopes, softcap, sinks, kv_lengths, q_offsets,
-        prefix_lengths, cu_seqlens_q, cu_seqlens_k, block_mask, q_documents, k_documents, tree_mask, block_table, k_scale,
-        v_scale, out, return_lse, return_weights, backend, isa, threads, allocate,
-    ) -> None:
-        """`allocate`: make the arrays of the results. Without it they are shapes, for explain()."""
-        self.library = _arrays.library_of("q", q)
-        self.q, self.k, self.v = q, k, v
+    def __init__(self, options: dict[str, Any], allocate: bool) -> None:
+        """`options`: what attention() was called with. `allocate`: make the arrays of the results, which are shapes otherwise."""
+        self.q, self.k, self.v = options["q"], options["k"], options["v"]
+        self.library = _arrays.library_of("q", self.q)
+        self.arguments = _core.AttentionArguments(self.library)
+        self._set = self.arguments.set
+        self._set("q", self.q)
+        self._set("k", self.k)
+        self._set("v", self.v)
         self._allocate = allocate
-        self.arguments: dict[str, Any] = {}
-        self._tensor("q", q, _arrays.FLOATS)
-        self._tensor("k", k, _arrays.STORED)
-        self._tensor("v", v, _arrays.STORED)
-        self._numbers(scale, causal, window, softcap)
-        self.runtime = _options.runtime(backend, isa, threads)
-        self._sequences(kv_lengths, q_offsets, prefix_lengths, cu_seqlens_q, cu_seqlens_k, block_table)
-        self._masks(mask, bias, block_mask, q_documents, k_documents, tree_mask)
-        for name, value in (("alibi_slopes", alibi_slopes), ("sinks", sinks)):
-            if value is not None:
-                self.arguments[name] = _arrays.numbers(self.library, name, value, (q.shape[1],))
-        for name, value in (("k_scale", k_scale), ("v_scale", v_scale)):
-            if value is not None:
-                self.arguments[name] = _arrays.check_factors(self.library, name, value)
-        self.results = self._outputs(out, return_lse, return_weights)
-
-    def _tensor(self, name: str, array: Any, dtypes: tuple[str, ...], layout: str = "") -> None:
-        self.arguments[name] = _arrays.check_array(self.library, name, array, dtypes, layout)
-
-    def _numbers(self, scale: Any, causal: Any, window: Any, softcap: Any) -> None:
-        if scale is not None:
-            self.arguments["softmax_scale"] = _options.real("scale", scale, "1 / sqrt(head_dim)")
-        self.arguments["causal"] = _options.causal(causal)
-        self.arguments["window_left"], self.arguments["window_right"] = _options.window(window)
-        if softcap is not None:
-            self.arguments["softcap"] = _options.positive("softcap", softcap, "none")
-
-    def _integers(self, name: str, value: Any, shape: tuple[int, ...], dtype: str = "int64") -> None:
-        if value is not None:
-            self.arguments[name] = _arrays.integers(self.library, name, value, shape, dtype)
-
-    def _sequences(self, kv_lengths, q_offsets, prefix_lengths, cu_seqlens_q, cu_seqlens_k, block_table) -> None:
-        if (cu_seqlens_q is None) != (cu_seqlens_k is None):
-            raise ValueError("cu_seqlens_q and cu_seqlens_k go together; one of them is None")
-        sequences = self.q.shape[0]
-        if cu_seqlens_q is not None:
-            self._integers("cu_seqlens_q", cu_seqlens_q, (-1,))
-            sequences = self.arguments["cu_seqlens_q"].shape[0] - 1
-            self._integers("cu_seqlens_k", cu_seqlens_k, (max(sequences, 0) + 1,))
-            self.arguments["num_sequences"] = sequences
-        self._integers("kv_lengths", kv_lengths, (sequences,))
-        self._integers("q_offsets", q_offsets, (sequences,))
-        self._integers("prefix_lengths", prefix_lengths, (sequences,))
+        self.given = {name: value for name in _OPTIONAL if (value := options[name]) is not None}
+        for one, other in _PAIRS:
+            if (one in self.given) != (other in self.given):
+                raise ValueError(f"{one} and {other} go together; one of them is None")
+        self._set("causal", _options.causal(options["causal"]))
+        if options["window"] is not _options.NO_WINDOW:
+            left, right = _options.window(options["window"])
+            self._set("window_left", left)
+            self._set("window_right", right)
+        self.runtime = _options.runtime(options["backend"], options["isa"], options["threads"])
         self.kv_len = self.k.shape[2]
-        if block_table is None:
+        if self.given:
+            self._numbers()
+            self._sequences(options["kv_layout"])
+            self._masks()
+            self._scores()
+        elif options["kv_layout"] != "rows":
+            self._layout(options["kv_layout"])
+        self.results = self._outputs(options)
+
+    def _numbers(self) -> None:
+        if "scale" in self.given:
+            self._set("softmax_scale", _options.real("scale", self.given["scale"], "1 / sqrt(head_dim)"))
+        if "softcap" in self.given:
+            self._set("softcap", _options.positive("softcap", self.given["softcap"], "none"))
+
+    def _integers(self, name: str, shape: tuple[int, ...], dtype: str = "int64") -> Any:
+        """The argument as an array, if it was given."""
+        if name not in self.given:
+            return None
+        array = _arrays.integers(self.library, name, self.given[name], shape, dtype)
+        self._set(name, array)
+        return array
+
+    def _layout(self, kv_layout: Any) -> None:
+        layout = _options.kv_layout(kv_layout)
+        if layout and "block_table" not in self.given:
+            raise ValueError(f"kv_layout is {kv_layout!r}, but block_table is None; only pages have a layout")
+        self._set("k_layout", layout)
+
+    def _sequences(self, kv_layout: Any) -> None:
+        sequences = self.q.shape[0]
+        if "cu_seqlens_q" in self.given:
+            sequences = self._integers("cu_seqlens_q", (-1,)).shape[0] - 1
+            self._integers("cu_seqlens_k", (max(sequences, 0) + 1,))
+            self._set("num_sequences", sequences)
+        lengths = self._integers("kv_lengths", (sequences,))
+        self._integers("q_offsets", (sequences,))
+        self._integers("prefix_lengths", (sequences,))
+        self._layout(kv_layout)
+        if "block_table" not in self.given:
             return
-        if kv_lengths is None:
+        if lengths is None:
             raise ValueError("kv_lengths is None; with a block_table it says how many keys each batch has")
-        self._integers("block_table", block_table, (sequences, -1), "int32")
-        self.arguments["block_table_stride"] = self.arguments["block_table"].shape[1]
-        self.kv_len = max([0, *self.arguments["kv_lengths"].tolist()])
+        self._set("block_table_stride", self._integers("block_table", (sequences, -1), "int32").shape[1])
+        self.kv_len = max([0, *lengths.tolist()])
 
-    def _masks(self, mask, bias, block_mask, q_documents, k_documents, tree_mask) -> None:
-        if mask is not None:
-            self._tensor("mask", mask, _arrays.MASKS, _DENSE)
-        if bias is not None:
-            self._tensor("bias", bias, _arrays.FLOATS, _DENSE)
-        if block_mask is not None:
-            array, self.arguments["block_mask_q"], self.arguments["block_mask_kv"] = _options.block_mask(block_mask)
-            self._tensor("block_mask", array, ("bool",), "[batch, num_q_heads, blocks of queries, blocks of keys]")
+    def _masks(self) -> None:
+        for name in ("mask", "bias"):
+            if name in self.given:
+                self._set(name, self.given[name])
+        if "block_mask" in self.given:
+            array, block_q, block_kv = _options.block_mask(self.given["block_mask"])
+            self._set("block_mask_q", block_q)
+            self._set("block_mask_kv", block_kv)
+            self._set("block_mask", array)
         batch, q_len = self.q.shape[0], self.q.shape[2]
-        if (q_documents is None) != (k_documents is None):
-            raise ValueError("q_documents and k_documents go together; one of them is None")
-        self._integers("q_documents", q_documents, (batch, q_len), "int32")
-        self._integers("k_documents", k_documents, (batch, self.kv_len), "int32")
-        if tree_mask is not None:
-            self.arguments["tree_mask"] = _arrays.booleans(self.library, "tree_mask", tree_mask, (batch, q_len, q_len))
+        self._integers("q_documents", (batch, q_len), "int32")
+        self._integers("k_documents", (batch, self.kv_len), "int32")
+        if "tree_mask" in self.given:
+            tree = _arrays.booleans(self.library, "tree_mask", self.given["tree_mask"], (batch, q_len, q_len))
+            self._set("tree_mask", tree)
 
-    def _outputs(self, out: Any, return_lse: Any, return_weights: Any) -> list[Any]:
-        library, rows = self.library, tuple(self.q.shape[:3])
+    def _scores(self) -> None:
+        for name in ("alibi_slopes", "sinks"):
+            if name in self.given:
+                self._set(name, _arrays.numbers(self.library, name, self.given[name], (self.q.shape[1],)))
+        for name in ("k_scale", "v_scale"):
+            if name in self.given:
+                self._set(name, self.given[name])
+
+    def _outputs(self, options: dict[str, Any]) -> list[Any]:
+        batch, heads, q_len = self.q.shape[:3]
+        out = options["out"]
         if out is None:
-            out = self._result("out", (*rows, self.v.shape[3]), self.q.dtype)
+            out = self._result("out", (batch, heads, q_len, self.v.shape[3]), self.q.dtype)
         else:
-            self._tensor("out", out, _arrays.FLOATS)
-            _arrays.check_writable(library, "out", out)
+            self._set("out", out)
         results = [out]
-        if _options.flag("return_lse", return_lse):
-            results.append(self._result("lse", rows, library.float32))
-        if _options.flag("return_weights", return_weights):
-            if "cu_seqlens_q" in self.arguments:
-                raise ValueError("return_weights cannot be combined with cu_seqlens_q")
-            results.append(self._result("weights", (*rows, self.kv_len), library.float32))
+        for name in _RETURNED:
+            wanted = options["return_" + name]
+            if wanted is not False and _options.flag("return_" + name, wanted):
+                of_keys = {"weights": self._weights_shape, "column_sums": lambda: (batch, heads, self.kv_len)}
+                shape = of_keys[name]() if name in of_keys else (batch, heads, q_len)
+                results.append(self._result(name, shape, self.library.float32))
+        if options["return_weights"] is False:
+            for name in ("weight_heads", "weight_rows"):
+                if name in self.given:
+                    raise ValueError(f"{name} says what return_weights returns, but return_weights is False")
         return results
+
+    def _weights_shape(self) -> tuple[int, ...]:
+        if "cu_seqlens_q" in self.given:
+            raise ValueError("return_weights cannot be combined with cu_seqlens_q")
+        heads, rows = self._integers("weight_heads", (-1,)), self._integers("weight_rows", (-1,))
+        return (
+            self.q.shape[0],
+            self.q.shape[1] if heads is None else heads.shape[0],
+            self.q.shape[2] if rows is None else rows.shape[0],
+            self.kv_len,
+        )
 
     def _result(self, name: str, shape: tuple[int, ...], dtype: Any) -> Any:
         if not self._allocate:
-            self.arguments[name] = (*shape, 1)[:4]
+            self._set(name, (*shape, 1)[:4])
             return None
         array = self.library.empty(shape, dtype=dtype)
-        view = array[..., None] if len(shape) == 3 else array
-        self.arguments[name] = _arrays.check_array(self.library, name, view)
+        self._set(name, array)
         return array

@@ -5,6 +5,7 @@ Layer: below _arguments.py. Neither library is imported here: who passes an arra
 
 from __future__ import annotations
 
+import functools
 import sys
 from types import ModuleType
 from typing import Any
@@ -14,8 +15,14 @@ _KINDS = (("numpy", "ndarray"), ("torch", "Tensor"))
 FLOATS = ("float32", "bfloat16", "float16")
 STORED = (*FLOATS, "int8")
 MASKS = ("bool", *FLOATS)
+BOOL = ("bool",)
+FLOAT32 = ("float32",)
+
+# Form of arrays.h: how many dimensions an array may have.
+_BROADCAST, _ROWS = 1, 2
 
 _LARGEST = {"int32": 2**31 - 1, "int64": 2**63 - 1}
+_BYTES = {"int32": 4, "int64": 8}
 
 
 def library_of(name: str, array: Any) -> ModuleType:
@@ -27,38 +34,40 @@ def library_of(name: str, array: Any) -> ModuleType:
     raise TypeError(f"{name} is a {_type_name(array)}; it must be a numpy.ndarray or a torch.Tensor")
 
 
-def check_array(library: ModuleType, name: str, array: Any, dtypes: tuple[str, ...] = FLOATS, layout: str = "") -> Any:
-    """Raises unless `array` is a CPU array of `library` with one of `dtypes` and four dimensions with contiguous rows.
+def check_array(
+    library: ModuleType, name: str, array: Any, dtypes: tuple[str, ...], layout: str, form: int, output: bool
+) -> Any:
+    """Raises unless `array` is a CPU array of `library` with one of `dtypes`, four dimensions and contiguous rows.
 
-    Given a `layout`, the text for errors, fewer dimensions will do: those missing on the left have extent 1.
+    _core calls it for what it does not take at first sight. Missing dimensions, where `form` allows them, have extent 1.
     Returns what is to be exported.
     """
     if library_of(name, array) is not library:
-        raise TypeError(f"{name} is a {_type_name(array)}, but q is from {library.__name__}; all arrays must be of one kind")
+        raise TypeError(
+            f"{name} is a {_type_name(array)}, but the first array is from {library.__name__}; all arrays must be of one kind"
+        )
     dtype = _dtype_name(array)
     if dtype not in dtypes:
         raise TypeError(f"{name} has dtype {dtype}; {_listed(dtypes)} {'is' if len(dtypes) == 1 else 'are'} supported")
-    if array.ndim != 4 and not (layout and 1 <= array.ndim < 4):
-        raise ValueError(
-            f"{name} has {array.ndim} dimensions; it must have {'at most ' if layout else ''}4: "
-            f"{layout or '[batch, heads, length, head_dim]'}"
-        )
+    _check_dimensions(name, array, layout, form)
     array = _check_tensor(library, name, array) if library.__name__ == "torch" else array
-    array = array[(None,) * (4 - array.ndim)] if array.ndim < 4 else array
+    if array.ndim < 4:
+        array = array[..., None] if form == _ROWS else array[(None,) * (4 - array.ndim)]
     _check_contiguous_rows(library, name, array)
+    if output and library.__name__ == "numpy" and not array.flags.writeable:
+        raise ValueError(f"{name} is read-only; it must be writable")
     return _exported(library, array)
 
 
-def check_factors(library: ModuleType, name: str, array: Any) -> Any:
-    """One float32 a token and head: [batch, heads, length] or [batch, heads, length, 1]."""
-    if library_of(name, array) is library and array.ndim == 3:
-        array = array[..., None]
-    return check_array(library, name, array, ("float32",))
-
-
-def check_writable(library: ModuleType, name: str, array: Any) -> None:
-    if library.__name__ == "numpy" and not array.flags.writeable:
-        raise ValueError(f"{name} is read-only; it must be writable")
+def _check_dimensions(name: str, array: Any, layout: str, form: int) -> None:
+    if form == _BROADCAST:
+        fits, wanted = 1 <= array.ndim <= 4, "at most 4"
+    elif form == _ROWS:
+        fits, wanted = array.ndim == 3 or (array.ndim == 4 and array.shape[3] == 1), "3"
+    else:
+        fits, wanted = array.ndim == 4, "4"
+    if not fits:
+        raise ValueError(f"{name} has {array.ndim} dimensions; it must have {wanted}: {layout}")
 
 
 def integers(library: ModuleType, name: str, value: Any, shape: tuple[int, ...], dtype: str = "int64") -> Any:
@@ -73,7 +82,8 @@ def integers(library: ModuleType, name: str, value: Any, shape: tuple[int, ...],
     if library.__name__ == "torch":
         array = array.to(library.int64)  # PyTorch finds no maximum of its unsigned types
     largest = _LARGEST[dtype]
-    if not empty and (int(array.max()) > largest or int(array.min()) < -largest - 1):
+    fits = empty or (array.itemsize <= _BYTES[dtype] and _is(array, "int"))
+    if not fits and (int(array.max()) > largest or int(array.min()) < -largest - 1):
         raise ValueError(f"{name} holds a number that does not fit in {dtype}")
     return _contiguous(library, _repeated(name, array, shape), dtype)
 
@@ -108,6 +118,8 @@ def _as_array(library: ModuleType, name: str, value: Any, what: str) -> Any:
 
 def _repeated(name: str, array: Any, shape: tuple[int, ...]) -> Any:
     given = tuple(array.shape)
+    if given == shape:
+        return array
     missing = len(shape) - len(given)
     fits = missing >= 0 and all(extent in (-1, n) for extent, n in zip(shape[missing:], given, strict=True))
     if not fits or -1 in shape[:missing]:
@@ -155,13 +167,24 @@ def _check_tensor(torch: ModuleType, name: str, tensor: Any) -> Any:
 
 
 def _dtype_name(array: Any) -> str:
-    return str(array.dtype).removeprefix("torch.")
+    return _name_of(array.dtype)
 
 
 def _is(array: Any, *kinds: str) -> bool:
     """Whether the type's name is one of `kinds` and a number of bits."""
-    name = array.dtype.name if hasattr(array.dtype, "name") else _dtype_name(array)
-    return name.rstrip("0123456789") in kinds
+    return _kind_of(array.dtype) in kinds
+
+
+# NumPy takes microseconds to make a name.
+@functools.lru_cache(maxsize=64)
+def _name_of(dtype: Any) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+@functools.lru_cache(maxsize=64)
+def _kind_of(dtype: Any) -> str:
+    """int, uint, float, ..., in any byte order."""
+    return (dtype.name if hasattr(dtype, "name") else _name_of(dtype)).rstrip("0123456789")
 
 
 def _listed(names: tuple[str, ...]) -> str:

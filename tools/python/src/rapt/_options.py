@@ -9,6 +9,8 @@ from typing import Any
 
 # rapt_causal of rapt.h, by name. False and True are looked up by identity, so that 0 and 1 are not taken for them.
 _CAUSAL = {"top_left": 1, "bottom_right": 2}
+_KV_LAYOUTS = ("rows", "panels")  # rapt_kv_layout
+NO_WINDOW = (-1, -1)  # the default of attention(), known by identity
 
 
 def real(name: str, value: Any, meaning_of_none: str) -> float:
@@ -50,6 +52,13 @@ def causal(value: Any) -> int:
     if value not in _CAUSAL:
         raise ValueError(f"causal is {value!r}; it must be {allowed}")
     return _CAUSAL[value]
+
+
+def kv_layout(value: Any) -> int:
+    if not isinstance(value, str) or value not in _KV_LAYOUTS:
+        error = ValueError if isinstance(value, str) else TypeError
+        raise error(f"kv_layout is {value!r}; it must be 'rows' or 'panels'")
+    return _KV_LAYOUTS.index(value)
 
 
 def window(value: Any) -> tuple[int, int]:

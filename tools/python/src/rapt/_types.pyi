@@ -37,9 +37,21 @@ class Options(TypedDict, Generic[Array], total=False):
     k_documents: Numbers | None
     tree_mask: Numbers | None
     block_table: Numbers | None
+    kv_layout: Literal["rows", "panels"]
     k_scale: Array | None
     v_scale: Array | None
     out: Array | None
+    weight_heads: Numbers | None
+    weight_rows: Numbers | None
     backend: str
     isa: str | None
     threads: int | None
+
+class AllOptions(Options[Array], total=False):
+    """All arguments of attention() but the three inputs."""
+
+    return_lse: bool
+    return_weights: bool
+    return_column_sums: bool
+    return_entropy: bool
+    return_max_score: bool

@@ -1,0 +1,32 @@
+// The arguments of attention() by their names in rapt.h, as rapt_attention_params. Layer: tools/python; for module.cpp.
+#pragma once
+#include <nanobind/nanobind.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "arrays.h"
+#include "rapt/rapt.h"
+
+// What the values mean and what was checked of them: rapt/_arguments.py. Holds references to the arrays until it ends.
+class __attribute__((visibility("hidden"))) AttentionArguments {
+ public:
+  explicit AttentionArguments(nanobind::handle library) : arrays_(library) { rapt_attention_params_init(&params_); }
+
+  // Sets one member. A tensor is an array, or a tuple of four extents for an output without data. The other arrays are contiguous,
+  // of the member's element type. tree_mask: a byte an element, [batch, q_len, q_len].
+  void set(const char* name, nanobind::handle value);
+
+  // All members, once none is missing.
+  const rapt_attention_params& params();
+
+ private:
+  bool set_number(const char* name, nanobind::handle value);
+  bool set_elements(const char* name, nanobind::handle value);
+  void set_tree_mask(nanobind::handle value);
+  void check_overlap(const char* name, const rapt_tensor& input) const;
+
+  rapt_attention_params params_;
+  Arrays arrays_;
+  std::vector<std::uint64_t> tree_mask_;
+};

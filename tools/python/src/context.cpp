@@ -1,0 +1,57 @@
+// Implements context.h.
+#include "context.h"
+
+#include <nanobind/nanobind.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace nb = nanobind;
+
+namespace {
+
+struct DestroyContext {
+  void operator()(rapt_context* context) const { rapt_context_destroy(context); }
+};
+using Context = std::unique_ptr<rapt_context, DestroyContext>;
+
+}  // namespace
+
+void check(rapt_status status) {
+  switch (status) {
+    case RAPT_OK:
+      return;
+    case RAPT_INVALID_ARGUMENT:
+      throw nb::value_error(rapt_last_error());
+    case RAPT_UNSUPPORTED:
+      PyErr_SetString(PyExc_NotImplementedError, rapt_last_error());
+      throw nb::python_error();
+    case RAPT_OUT_OF_MEMORY:
+      PyErr_SetString(PyExc_MemoryError, rapt_last_error());
+      throw nb::python_error();
+    default:
+      PyErr_SetString(PyExc_RuntimeError, rapt_last_error());
+      throw nb::python_error();
+  }
+}
+
+rapt_context* cached_context(const ContextKey& key) {
+  constexpr size_t kMaxContexts = 8;
+  thread_local std::vector<std::pair<ContextKey, Context>> cache;
+  const auto found = std::find_if(cache.begin(), cache.end(), [&](const auto& entry) { return entry.first == key; });
+  if (found != cache.end()) return found->second.get();
+
+  rapt_context_params params;
+  rapt_context_params_init(&params);
+  params.num_threads = key.threads;
+  params.backend = key.backend.c_str();
+  params.isa = key.isa ? key.isa->c_str() : nullptr;
+  rapt_context* context = nullptr;
+  check(rapt_context_create(&params, &context));
+  Context owner(context);
+  if (cache.size() == kMaxContexts) cache.erase(cache.begin());
+  cache.emplace_back(key, std::move(owner));
+  return context;
+}
