@@ -1,0 +1,70 @@
+"""tools/bench_report_lib/data.py: which rows are read, as what, and who is compared with whom."""
+
+import pathlib
+import tempfile
+import unittest
+
+import support
+from bench_report_lib import data
+
+
+class Data(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.file = pathlib.Path(folder.name) / "rows.json"
+
+    def read(self, *rows):
+        return data.read(support.write(self.file, list(rows)))
+
+    def test_a_row_of_the_peers(self):
+        (row,) = self.read(support.row("gpt2_1024c", "torch", 250.0, threads=2, dtype="bf16")).rows
+        self.assertEqual((row.shape.q_len, row.shape.causal, row.dtype, row.peer, row.threads), (1024, "bottom_right", "bf16", "torch", 2))
+        self.assertAlmostEqual(row.seconds, 250e-6)
+        self.assertAlmostEqual(row.median, 500e-6)
+        self.assertEqual((row.gflops, row.peak_share, row.limits, row.intensity), (25.0, 25.0, {"fma": 100.0}, 10.0))
+
+    def test_a_shape_of_its_own_brings_its_numbers(self):
+        sizes = {"batch": 2.0, "q_heads": 8.0, "kv_heads": 4.0, "q_len": 1.0, "kv_len": 512.0, "head_dim": 32.0, "head_dim_v": 16.0, "causal": 1.0}
+        (row,) = self.read(support.row("2,8,4,1,512,32,16/bottom_right", "rapt", 1.0, **sizes)).rows
+        self.assertEqual(row.shape, ("2,8,4,1,512,32,16/bottom_right", 2, 8, 4, 1, 512, 32, 16, "bottom_right"))
+        self.assertTrue(row.decoding)
+
+    def test_a_row_of_bench_attention(self):
+        made = {**support.row("x", "rapt", 3.0), "name": "h16_2048_d64/onednn/avx2/threads:1/manual_time", "time_unit": "ms"}
+        (row,) = self.read(made).rows
+        self.assertEqual((row.shape.name, row.dtype, row.peer, row.seconds), ("h16_2048_d64", "f32", "onednn", 3e-3))
+
+    def test_other_rows_are_left_out_and_failed_ones_named(self):
+        failed = {"name": "clip_77/f32/zentorch/threads:1", "error_occurred": True, "error_message": "needs AVX-512"}
+        machine = self.read({"name": "fma/avx2/threads:1", "GFLOP/s": 1.0, "real_time": 1.0}, support.row("clip_77", "rapt", 1.0), failed)
+        self.assertEqual([row.peer for row in machine.rows], ["rapt"])
+        self.assertEqual(machine.skipped, [("clip_77/f32/zentorch/threads:1", "needs AVX-512")])
+
+    def test_comparisons_take_the_fastest_other_by_each_statistic(self):
+        slow_median = {**support.row("clip_77", "openvino", 30.0), "median_s": 200e-6}
+        machine = self.read(support.row("clip_77", "torch", 40.0), support.row("clip_77", "rapt", 20.0), slow_median,
+                            support.row("clip_77", "torch", 1.0, threads=2), support.row("head_16", "torch", 1.0))  # fmt: skip
+        (found,) = data.comparisons(machine, "f32", 1)
+        self.assertEqual([row.peer for row in found.others], ["openvino", "torch"])
+        self.assertAlmostEqual(found.ratio, 30 / 20)
+        self.assertAlmostEqual(found.median_ratio, 80 / 40)
+        self.assertEqual(data.comparisons(machine, "f32", 2), [])
+
+
+class BadFiles(unittest.TestCase):
+    def test_each_is_one_line_that_names_the_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "bad.json"
+            for text, words in (("{", "is not JSON"), ("{}", 'has no list "benchmarks"'), ('{"benchmarks": []}', "has no rows of attention")):
+                path.write_text(text)
+                done = support.report(path)
+                self.assertEqual((done.returncode, done.stdout), (2, ""))
+                self.assertIn(f"bench_report: {path} {words}", done.stderr)
+                self.assertEqual(done.stderr.count("\n"), 1)
+            done = support.report(path.with_name("none.json"))
+            self.assertEqual((done.returncode, done.stderr), (2, f"bench_report: {path.with_name('none.json')}: No such file or directory\n"))
+
+
+if __name__ == "__main__":
+    unittest.main()
