@@ -22,22 +22,16 @@ holds K and V. Every process is bound to as many CPUs as it has threads. Results
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import subprocess
 import sys
-import tempfile
-from pathlib import Path
-from typing import Any
 
-from harness import environment, errors, rows, shapes
+from calls import PEERS
+from harness import errors, run, shapes
 
 DTYPES = list(shapes.ELEMENT_BYTES)
 
 
 def parse_arguments() -> argparse.Namespace:
-    from calls import PEERS
-
     parser = errors.Parser(
         description=__doc__,
         epilog="Exit codes: 0; 1 a result differed or a process died; 2 bad input.",
@@ -56,16 +50,11 @@ def parse_arguments() -> argparse.Namespace:
     add("--isa", metavar="LEVEL", help="rapt's ISA level, whose peak is measured too (default: the best that the CPU has)")
     add("--seconds", type=float, default=1.0, metavar="S", help="time for each peer of a row (default: 1)")
     add("--calls", type=int, default=5, metavar="N", help="the least number of timed calls (default: 5)")
-    add("--json", metavar="FILE", help="also write the rows in Google Benchmark's JSON schema")
-    add("--append", action="store_true", help="keep the rows that FILE has, but those measured again; the machine, the compiler "
-        "and the versions must be the same")  # fmt: skip
-    add("--no-setup", action="store_true", help="use what build/peers has")
+    run.add_file_options(add)
     return parser.parse_args()
 
 
 def check(arguments: argparse.Namespace) -> None:
-    from calls import PEERS
-
     arguments.threads = errors.number_list("--threads", arguments.threads, 1, os.cpu_count() or 1)
     arguments.types = errors.choice_list("--types", arguments.types, DTYPES)
     arguments.peers = errors.choice_list("--peers", arguments.peers, list(PEERS))
@@ -74,10 +63,7 @@ def check(arguments: argparse.Namespace) -> None:
         raise errors.BadInput(f"--seconds={arguments.seconds}; it must be from 0 to 3600")
     if not 1 <= arguments.calls <= 10**6:
         raise errors.BadInput(f"--calls={arguments.calls}; it must be from 1 to 1000000")
-    if arguments.append and not arguments.json:
-        raise errors.BadInput("--append needs --json=FILE, the file to add to")
-    if arguments.json and not Path(arguments.json).resolve().parent.is_dir():
-        raise errors.BadInput(f"--json={arguments.json}: the folder does not exist")
+    run.check_file_options(arguments.json, arguments.append)
 
 
 def chosen_shapes(arguments: argparse.Namespace) -> list[shapes.Shape]:
@@ -94,40 +80,7 @@ def chosen_shapes(arguments: argparse.Namespace) -> list[shapes.Shape]:
     return chosen
 
 
-def measure(spec: dict[str, Any]) -> dict[str, Any] | str:
-    """Runs calls/measure.py. Returns its result, or why there is none."""
-    with tempfile.TemporaryDirectory() as folder:
-        result = Path(folder) / "result.json"
-        command = [sys.executable, "-B", "-m", "calls.measure", json.dumps(spec), str(result)]
-        status = subprocess.run(command, cwd=Path(__file__).parent, env={**os.environ, "OMP_NUM_THREADS": str(spec["threads"])}).returncode
-        if status == 0:
-            return json.loads(result.read_text())
-        return f"the process was killed by signal {-status}" if status < 0 else f"the process exited with status {status}"
-
-
-class Report:
-    """The rows of a run so far, and the file that gets them after each shape."""
-
-    def __init__(self, arguments: argparse.Namespace, isa: str, info: dict[str, Any]) -> None:
-        self.file, self.isa, self.info = arguments.json, isa, info
-        self.before = rows.read(arguments.json) if arguments.append and Path(arguments.json).exists() else None
-        self.rows: list[rows.Row] = []
-        self.versions: dict[str, str] = {}
-
-    def add(self, found: dict[str, Any]) -> None:
-        from harness import machine
-
-        self.rows += found["rows"]
-        self.versions |= found["versions"]
-        if not self.file:
-            return
-        context, together = machine.make_context("bench/peers/attention.py", self.isa, self.info, self.versions), self.rows
-        if self.before is not None:
-            context, together = rows.join(self.before, context, self.rows, self.file)
-        rows.write(self.file, context, together)
-
-
-def run(arguments: argparse.Namespace) -> int:
+def measure_all(arguments: argparse.Namespace) -> int:
     import rapt
     from calls.measure import HEADER
 
@@ -135,16 +88,16 @@ def run(arguments: argparse.Namespace) -> int:
     isa = arguments.isa or info["best_isa"]
     if isa not in [level["name"] for level in info["isa_levels"] if level["available"]]:
         raise errors.BadInput(f"--isa={isa} is no level of this CPU; its best is {info['best_isa']}")
-    report = Report(arguments, isa, info)
-    print(f"{info['cpu']}, {isa}\n{HEADER}")
+    report = run.Report("bench/peers/attention.py", arguments.json, arguments.append, isa, info)
+    run.say(f"{info['cpu']}, {isa}\n{HEADER}")
     todo = [(s, dtype, n) for s in arguments.shapes for dtype in arguments.types for n in arguments.threads]
     status = 0
     for number, (s, dtype, threads) in enumerate(todo, 1):
-        print(f"[{number}/{len(todo)}] {s.name} {dtype}, {threads} thread{'s' if threads > 1 else ''}", flush=True)
-        found = measure({"shape": s, "dtype": dtype, "threads": threads, "isa": isa, "peers": arguments.peers,
-                         "seconds": arguments.seconds, "least_calls": arguments.calls})  # fmt: skip
+        run.say(f"[{number}/{len(todo)}] {s.name} {dtype}, {threads} thread{'s' if threads > 1 else ''}")
+        found = run.in_process("calls.measure", {"shape": s, "dtype": dtype, "threads": threads, "isa": isa, "peers": arguments.peers,
+                                                 "seconds": arguments.seconds, "least_calls": arguments.calls})  # fmt: skip
         if isinstance(found, str):
-            print(f"  {found}", flush=True)
+            run.say(f"  {found}")
             status = 1
             continue
         status = 1 if found["wrong"] else status
@@ -152,27 +105,11 @@ def run(arguments: argparse.Namespace) -> int:
     return status
 
 
-def main() -> int:
-    sys.dont_write_bytecode = True
-    try:
-        arguments = parse_arguments()
-        check(arguments)
-        if not environment.entered():
-            if not arguments.no_setup:
-                from calls import PEERS
-
-                environment.set_up({name: PEERS[name].requirements for name in arguments.peers if PEERS[name].requirements})
-            environment.enter()
-        return run(arguments)
-    except errors.BadInput as error:
-        print(f"attention.py: {error}", file=sys.stderr)
-        return 2
-    except errors.Failure as error:
-        print(f"attention.py: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+def prepare() -> tuple[argparse.Namespace, dict[str, list[str]]]:
+    arguments = parse_arguments()
+    check(arguments)
+    return arguments, {name: PEERS[name].requirements for name in arguments.peers if PEERS[name].requirements}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run.main("attention.py", prepare, measure_all))

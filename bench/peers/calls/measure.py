@@ -6,14 +6,11 @@ row: a peer that crashes takes only that row along, and thread pools never outli
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import sys
-from pathlib import Path
-from typing import Any, Callable, NamedTuple
+from typing import Any, NamedTuple
 
-from harness import machine, rows, shapes, turns
+from harness import machine, rows, run, shapes, turns
 
 from . import PEERS
 from .call import Call, Inputs, Peer, Skip, make_inputs
@@ -113,7 +110,7 @@ def is_decoding(s: shapes.Shape) -> bool:
     return s.q_len * s.q_heads // s.kv_heads <= 32 and s.kv_len >= 16 * s.q_len
 
 
-def measure(spec: Spec, say: Callable[[str], None]) -> dict[str, Any]:
+def measure(spec: Spec) -> dict[str, Any]:
     import rapt
     import torch
 
@@ -134,12 +131,12 @@ def measure(spec: Spec, say: Callable[[str], None]) -> dict[str, Any]:
     for name in spec.peers:
         if name in skipped:
             found.append(rows.failed_row(name_of.format(name), skipped[name]))
-            say(f"  {name:<13} skipped: {skipped[name]}")
+            run.say(f"  {name:<13} skipped: {skipped[name]}")
             continue
         values = counters(spec, level, limits, times[name])
         label = explain(inputs) if name == "rapt" else candidates[name].label
         found.append(rows.make_row(name_of.format(name), times[name], label, values))
-        say(line(name, times[name], values, times.get("rapt"), level, candidates[name].label))
+        run.say(line(name, times[name], values, times.get("rapt"), level, candidates[name].label))
     versions = {name: PEERS[name].version() for name in candidates}
     return {"rows": found, "versions": versions, "wrong": [name for name, why in skipped.items() if "differs" in why]}
 
@@ -154,15 +151,5 @@ def line(name: str, times: turns.Times, values: dict[str, float], ours: turns.Ti
             f"{values['GB/s']:>7.2f} {read:>11} {times.samples:>7} {ratio:>8}  {label}").rstrip()  # fmt: skip
 
 
-def main() -> int:
-    given = json.loads(sys.argv[1])
-    spec = Spec(**{**given, "shape": shapes.Shape(*given["shape"])})
-    cpus = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, set(cpus[-spec.threads :]))  # no peer may use more CPUs than the row says
-    result = measure(spec, lambda text: print(text, flush=True))
-    Path(sys.argv[2]).write_text(json.dumps(result))
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run.child(lambda given: measure(Spec(**{**given, "shape": shapes.Shape(*given["shape"])}))))

@@ -45,7 +45,7 @@ def run(log: Path, command: list[str], **environment: str) -> None:
 
 def step(title: str, name: str, action: Callable[[Path], None], needed: bool = True) -> None:
     """One line on the screen; the output in build/logs. Unless `needed`, a failure is only told."""
-    log = LOGS / f"peers-{name}.log"
+    log = LOGS / f"peers-{name.replace(' ', '-')}.log"
     log.unlink(missing_ok=True)
     print(f"{title} ...", end="", flush=True)
     start = time.monotonic()
@@ -90,7 +90,8 @@ def make_venv(log: Path) -> None:
 
 
 def pip(log: Path, *arguments: str) -> None:
-    run(log, [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", *arguments])
+    native = {"CMAKE_ARGS": "-DGGML_NATIVE=ON"}  # llama.cpp is built here, for this CPU
+    run(log, [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", *arguments], **native)
 
 
 def install_peer(requirements: list[str]) -> Callable[[Path], None]:

@@ -1,0 +1,8 @@
+"""Whole models of other projects beside rapt.Model: the jobs (job.py), who does them, and the list. Layer: bench/peers; above harness."""
+
+from .frameworks import OPENVINO, OPENVINO_BF16, TORCH
+from .job import Doer
+from .llama_cpp import LLAMA, LLAMA_FLASH
+from .ours import OURS
+
+DOERS: dict[str, Doer] = {doer.name: doer for doer in (OURS, LLAMA, LLAMA_FLASH, TORCH, OPENVINO, OPENVINO_BF16)}

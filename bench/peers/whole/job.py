@@ -1,0 +1,46 @@
+"""What a job on a whole model is, and what does it. Layer: bench/peers/whole."""
+
+from __future__ import annotations
+
+from typing import Callable, NamedTuple
+
+
+class Job(NamedTuple):
+    name: str
+    model: str  # smollm2, minilm or gpt2
+    kind: str  # prompt, generate or embed
+    tokens: int  # that one timed call works on: rows * length of a prompt or of texts, or generated ones
+    depth: int = 0  # generate: tokens in the cache before
+    rows: int = 1  # embed: texts
+
+
+JOBS = [
+    Job("smollm2/prompt:512", "smollm2", "prompt", 512),
+    Job("smollm2/generate/depth:0", "smollm2", "generate", 64, depth=0),
+    Job("smollm2/generate/depth:4096", "smollm2", "generate", 64, depth=4096),
+    Job("minilm/1x16", "minilm", "embed", 16),
+    Job("minilm/1x128", "minilm", "embed", 128),
+    Job("minilm/32x128", "minilm", "embed", 32 * 128, rows=32),
+    Job("minilm/1x512", "minilm", "embed", 512),
+    Job("gpt2/prompt:512", "gpt2", "prompt", 512),
+    Job("gpt2/generate/depth:0", "gpt2", "generate", 32, depth=0),
+]
+
+
+class Skip(Exception):
+    """Why somebody cannot do a job, in a few words."""
+
+
+class Doer(NamedTuple):
+    """One project, perhaps in one of its modes."""
+
+    name: str
+    requirements: list[str]
+    models: list[str]
+    version: Callable[[], str]
+    make: Callable[[Job, int], Callable[[], object]]  # for a number of threads: what does the job once. Raises Skip
+
+
+def token_ids(count: int, vocabulary: int, seed: int = 1) -> list[int]:
+    """Ids of ordinary tokens, the same for everybody."""
+    return [1000 % vocabulary + (i * 7919 + seed * 31) % (vocabulary - 1000 % vocabulary) for i in range(count)]

@@ -1,0 +1,68 @@
+"""llama.cpp through llama-cpp-python's bindings of its C interface, built for this CPU. Layer: bench/peers/whole."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any, Callable
+
+from . import files
+from .job import Doer, Job, token_ids
+
+BATCH = 512
+
+
+class Context:
+    def __init__(self, job: Job, threads: int, flash: bool) -> None:
+        import llama_cpp
+
+        self.api = llama_cpp
+        llama_cpp.llama_backend_init()
+        self.quiet = llama_cpp.llama_log_callback(lambda level, text, user: None)
+        llama_cpp.llama_log_set(self.quiet, ctypes.c_void_p(0))
+        path = str(files.smollm2()).encode()
+        self.model = llama_cpp.llama_model_load_from_file(path, llama_cpp.llama_model_default_params())
+        params = llama_cpp.llama_context_default_params()
+        params.n_ctx = job.depth + job.tokens + BATCH
+        params.n_batch = params.n_ubatch = BATCH
+        params.n_threads = params.n_threads_batch = threads
+        params.flash_attn_type = int(flash)
+        self.context = llama_cpp.llama_init_from_model(self.model, params)
+        self.memory = llama_cpp.llama_get_memory(self.context)
+
+    def decode(self, ids: list[int]) -> None:
+        for start in range(0, len(ids), BATCH):
+            part = ids[start : start + BATCH]
+            batch = self.api.llama_batch_get_one((self.api.llama_token * len(part))(*part), len(part))
+            status = self.api.llama_decode(self.context, batch)
+            if status:
+                raise RuntimeError(f"llama_decode returned {status}")
+
+    def rollback(self, length: int) -> None:
+        self.api.llama_memory_seq_rm(self.memory, 0, length, -1)
+
+
+def make(job: Job, threads: int, flash: bool) -> Callable[[], object]:
+    context: Any = Context(job, threads, flash)
+    if job.kind == "prompt":
+        ids = token_ids(job.tokens, 40000)
+        return lambda: (context.rollback(0), context.decode(ids))
+    context.decode(token_ids(job.depth, 40000))
+    ids = token_ids(job.tokens, 40000, seed=2)
+
+    def generate() -> None:
+        for token in ids:
+            context.decode([token])
+        context.rollback(job.depth)
+
+    return generate
+
+
+def version() -> str:
+    import llama_cpp
+
+    return f"llama-cpp-python {llama_cpp.__version__}"
+
+
+REQUIREMENTS = ["llama-cpp-python==0.3.36"]
+LLAMA = Doer("llama.cpp", REQUIREMENTS, ["smollm2"], version, lambda job, threads: make(job, threads, False))
+LLAMA_FLASH = Doer("llama.cpp-flash", REQUIREMENTS, ["smollm2"], version, lambda job, threads: make(job, threads, True))
