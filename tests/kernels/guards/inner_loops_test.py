@@ -1,0 +1,89 @@
+"""inner_loops_test.py COMPILER BUILD_TYPE OBJECT...: the inner loops of the ISA objects keep everything in registers, and functions that
+call others set up a frame, so that perf can say who called (GCC gives leaf functions that need no stack none, whatever the flags).
+
+A register tile that does not fit after a change still computes the right numbers, slower by a third; nothing else notices. An inner
+loop is an innermost loop without calls that does at least four fused multiply-adds a round. It must not touch the stack; what a level
+with sixteen registers cannot hold is in ALLOWED, with its reason.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import shutil
+import sys
+
+from loops import Instruction, Loop, disassemble, innermost_loops
+from skip import skip
+
+COMPILER = "GNU"
+BUILD_TYPES = ("Release", "RelWithDebInfo")
+LEAST_FMAS = 4
+LEVELS_WITH_FMA = ("avx2", "avx512", "avx512_bf16")
+
+# Every level must have these: a guard that finds no loop guards nothing.
+REQUIRED = (r"gemm_f32_\d+x\d+__\w+$", r"\bgemm_panel<", r"\brow_exp<")
+
+# Level, function, the most stack accesses in a round, why.
+ALLOWED = (
+    ("avx2", r"^row_exp<", 44, "twelve constants, four vectors and four sums; constants are operands of the FMAs"),
+    ("avx2", r"^gemm_panel<.*, true>$", 1, "the mask of the last columns"),
+    ("avx2", r"^(softcap|gelu_erf|gelu_tanh)<", 8, "constants"),
+)
+
+
+def short(function: str) -> str:
+    """The name without namespaces, return type and parameters."""
+    name = function.replace("(anonymous namespace)::", "").replace("rapt::", "")
+    return re.sub(r"^(?:float|bool|void) ", "", name.split("(")[0])
+
+
+def allowed(level: str, function: str) -> int:
+    return max((most for at, pattern, most, _ in ALLOWED if at == level and re.search(pattern, function)), default=0)
+
+
+def is_inner(loop: Loop) -> bool:
+    return loop.fmas >= LEAST_FMAS and not any(instruction.name.startswith("call") for instruction in loop.body)
+
+
+def without_frame(functions: dict[str, list[Instruction]]) -> list[str]:
+    def has(body: list[Instruction], name: str, operands: str = "") -> bool:
+        return any(i.name == name and i.operands.startswith(operands) for i in body)
+
+    return [name for name, body in functions.items() if has(body, "call") and not has(body, "mov", "%rsp,%rbp")]
+
+
+def check(level: str, loops: list[Loop]) -> list[str]:
+    """What is wrong with the loops of one level."""
+    inner = [loop for loop in loops if is_inner(loop)]
+    wrong = [f"{level}: no inner loop of {pattern}" for pattern in REQUIRED if not any(re.search(pattern, short(l.function)) for l in inner)]
+    for loop in inner:
+        count, most = len(loop.stack_accesses), allowed(level, short(loop.function))
+        if count > most:
+            first = loop.stack_accesses[0]
+            wrong.append(f"{level}: {short(loop.function)}: {count} stack accesses in a loop of {len(loop.body)} instructions at "
+                         f"{loop.body[0].address:#x}, at most {most} allowed; the first is {first.name} {first.operands}")  # fmt: skip
+    print(f"{level}: {len(inner)} inner loops, {sum(bool(l.stack_accesses) for l in inner)} of them touch the stack")
+    return wrong
+
+
+def main() -> int:
+    compiler, build_type, *objects = sys.argv[1:]
+    if compiler.split()[0] != COMPILER or build_type not in BUILD_TYPES:
+        skip(f"the loops of {compiler} in a build of type {build_type or 'none'} are not what is shipped; "
+             f"{COMPILER} and {' or '.join(BUILD_TYPES)} are")  # fmt: skip
+    if not shutil.which("objdump"):
+        skip("objdump is not installed (Debian: binutils)")
+    wrong = []
+    for path in objects:
+        level = pathlib.Path(path).name.split(".")[0]
+        if level in LEVELS_WITH_FMA:
+            functions = disassemble(path)
+            wrong += check(level, innermost_loops(functions))
+            wrong += [f"{level}: {short(name)} calls others without a frame" for name in without_frame(functions)]
+    print("\n".join(wrong))
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
