@@ -65,7 +65,7 @@ bool unmasked(const AttentionProblem& p, const Row& row, std::int64_t j) {
 // Softcap, bias and ALiBi.
 double changed(const AttentionProblem& p, const Row& row, std::int64_t j, double s) {
   if (p.softcap != 0) s = static_cast<double>(p.softcap) * std::tanh(s / static_cast<double>(p.softcap));
-  if (p.bias) s += element(p.bias, row, j);
+  if (p.bias && s != -INFINITY) s += element(p.bias, row, j);
   const double distance = std::fabs(static_cast<double>(row.sequence.q_offset + row.query - j));
   return p.alibi_slopes ? s - static_cast<double>(p.alibi_slopes[row.head]) * distance : s;
 }
@@ -108,7 +108,7 @@ void scores(const AttentionProblem& p, const Row& row, int nr, const Scratch& sc
     for (std::int64_t j = 0; j < kv_len; ++j) s[j] = static_cast<double>(changed_by_fn[j]);
   }
   for (std::int64_t j = 0; j < kv_len; ++j) {
-    if (p.additive_mask()) s[j] += element(p.mask, row, j);
+    if (p.additive_mask() && s[j] != -INFINITY) s[j] += element(p.mask, row, j);
     if (scratch.hidden[j]) s[j] = -INFINITY;
   }
 }

@@ -28,14 +28,14 @@ void alibi(std::int64_t n, float slope, float first, float* s) {
   });
 }
 
-// s += bias. -infinity hides the key whatever its score: the sum with NaN or +infinity would be NaN.
+// s += bias. -infinity, of either, hides the key whatever the other is: the sum with NaN or +infinity would be NaN.
 template <simd::Isa I, class T>
 void add_bias(std::int64_t n, const void* bias, float* s) {
   const T* from = (const T*)bias;
   const typename I::V hidden = I::broadcast(kMinusInfinity), lowest = I::broadcast(-__FLT_MAX__);
   for_each_vector<I>(n, [&](std::int64_t j, int lanes) {
-    const typename I::V b = load_some<I>(from + j, lanes);
-    const typename I::V sum = I::add(load_some<I>(s + j, lanes), b);
+    const typename I::V b = load_some<I>(from + j, lanes), x = load_some<I>(s + j, lanes);
+    const typename I::V sum = I::select_less(x, lowest, hidden, I::add(x, b));
     store_some<I>(s + j, I::select_less(b, lowest, hidden, sum), lanes);
   });
 }

@@ -323,12 +323,17 @@ void RandomCall::make_inputs_read_only() const {
     if (*a) (*a)->make_read_only();
 }
 
+void clear(const Outputs& o) {
+  for (const TypedTensor* t : {&o.out, &o.lse, &o.weights, &o.column_sums, &o.entropy, &o.max_score})
+    if (*t) t->for_each([&](auto b, auto h, auto i, auto d) { t->set(b, h, i, d, 0); });
+}
+
 std::string different_bits(const Outputs& got, const Outputs& want) {
   const std::pair<const char*, TypedTensor Outputs::*> all[] = {
       {"out", &Outputs::out}, {"lse", &Outputs::lse}, {"weights", &Outputs::weights},
       {"column_sums", &Outputs::column_sums}, {"entropy", &Outputs::entropy}, {"max_score", &Outputs::max_score}};
-  for (const auto& [name, tensor] : all) {
-    const TypedTensor &x = got.*tensor, &y = want.*tensor;
+  for (const auto& output : all) {
+    const TypedTensor &x = got.*output.second, &y = want.*output.second;
     if (!x || same_bits(x, y)) continue;
     std::ostringstream text;
     bool found = false;
@@ -337,7 +342,7 @@ std::string different_bits(const Outputs& got, const Outputs& want) {
       if (found || (a == e && std::signbit(a) == std::signbit(e)) || (std::isnan(a) && std::isnan(e))) return;
       found = true;
       text.precision(9);
-      text << name << "[" << b << ", " << h << ", " << i << ", " << d << "] is " << a << ", not " << e;
+      text << output.first << "[" << b << ", " << h << ", " << i << ", " << d << "] is " << a << ", not " << e;
     });
     if (found) return text.str();  // a NaN of other bits is still NaN
   }

@@ -18,14 +18,21 @@ struct ScoreOrigin {
 struct Outputs {
   TypedTensor out, lse, weights, column_sums, entropy, max_score;
 };
+// Zeros everywhere, for calls that write only a part.
+void clear(const Outputs& outputs);
 // The first difference, or empty.
 std::string different_bits(const Outputs& got, const Outputs& want);
+// The first one that is larger than the f32 arithmetic of the case explains, or empty. more: what a test adds to the scores' size.
+std::string different_values(const Outputs& got, const Outputs& want, const RandomCase& c, double more = 0);
 
 // Where tensors lie, if not on the heap in one of the layouts.
 struct Where {
   Place place = Place::kHeap;
   int far_dimension = -1;  // with Place::kSparse: its stride is more than 2^31 elements
 };
+
+// Columns of a panel at the target's level.
+std::int64_t panel_width(const Target& target);
 
 class RandomCall {
  public:
@@ -45,6 +52,7 @@ class RandomCall {
   std::int64_t num_q_heads() const { return c.kv_heads * c.group; }
   std::int64_t q_len(std::int64_t n) const;
   std::int64_t kv_len(std::int64_t n) const;
+  std::int64_t max_kv_len() const;  // of masks and of outputs over keys
   std::int64_t position(std::int64_t n, std::int64_t query) const;
   std::int64_t q_row(std::int64_t n, std::int64_t query) const;  // row of q of a query
   // Batch and row of K and V where a key lies.
@@ -75,7 +83,6 @@ class RandomCall {
   std::unique_ptr<Array<T>> array(const std::vector<T>& values) const {
     return std::make_unique<Array<T>>(values, where_.place == Place::kSparse ? Place::kHeap : where_.place);
   }
-  std::int64_t max_kv_len() const;
   Shape mask_shape(std::int64_t broadcast) const;
   void make_intervals();
   void make_tensors();

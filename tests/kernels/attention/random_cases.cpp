@@ -22,7 +22,8 @@ void check_random_cases(const Runner& runner, const Property& property, std::uin
     EXPECT_EQ(property(parse_case(text), target), "");
     return;
   }
-  const std::uint64_t count = from_environment("RAPT_RANDOM_CASES", full_tier() ? full : quick);
+  const std::uint64_t slowness = runner.backend == "reference" ? 5 : 1;
+  const std::uint64_t count = from_environment("RAPT_RANDOM_CASES", (full_tier() ? full : quick) / slowness);
   const std::uint64_t seed = from_environment("RAPT_RANDOM_SEED", 20261124);
   std::cout << count << " cases from RAPT_RANDOM_SEED=" << seed << "\n";
   std::mt19937_64 random(seed);

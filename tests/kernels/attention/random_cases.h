@@ -11,7 +11,8 @@
 
 namespace rapt::test {
 
-// count: without RAPT_RANDOM_CASES, in the quick and in the full tier. adjust: what every case is made to be, or nullptr.
+// quick, full: cases without RAPT_RANDOM_CASES, of the tiers; the reference, which is slow, takes a fifth. adjust: what every case is
+// made to be, or nullptr.
 void check_random_cases(const Runner& runner, const Property& property, std::uint64_t quick, std::uint64_t full,
                         void (*adjust)(RandomCase&) = nullptr);
 
