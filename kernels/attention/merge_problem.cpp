@@ -38,7 +38,7 @@ void check_pages(Checker& check, const char* name, const rapt_tensor& pages, con
 }
 
 void check_scales(Checker& check, const char* name, const rapt_tensor& scale, const char* pages_name, const rapt_tensor& pages) {
-  if (pages.dtype != RAPT_I8) return;
+  if (raw(pages.dtype) != RAPT_I8) return;
   if (!scale.data) return check.wrong("%s is not given, but %s is RAPT_I8", name, pages_name);
   check.tensor(name, scale, Use::kOutput, kF32Only);
   check.same_shape(name, scale, pages_name, pages, 3);
@@ -82,9 +82,10 @@ rapt_status make_append_problem(const rapt_kv_append_params* params, const char*
   if (p.k_pages.shape[2] < 1) check.wrong("k_pages.shape[2] is %" PRId64 "; a page holds at least one token", p.k_pages.shape[2]);
   if (raw(p.k_layout) != RAPT_KV_ROWS && raw(p.k_layout) != RAPT_KV_PANELS)
     check.wrong("k_layout is %d; it is RAPT_KV_ROWS (0) or RAPT_KV_PANELS (1)", raw(p.k_layout));
-  if (p.k_layout == RAPT_KV_PANELS && (p.k_pages.dtype != RAPT_F32 || p.k_pages.shape[2] % 64 != 0))
+  const bool panels = raw(p.k_layout) == RAPT_KV_PANELS;
+  if (panels && (raw(p.k_pages.dtype) != RAPT_F32 || p.k_pages.shape[2] % 64 != 0))
     check.wrong("k_layout is RAPT_KV_PANELS; that needs f32 pages of a multiple of 64 tokens, not of %" PRId64, p.k_pages.shape[2]);
-  if (p.k_layout == RAPT_KV_PANELS && p.k_pages.strides[2] != p.k_pages.shape[3])
+  if (panels && p.k_pages.strides[2] != p.k_pages.shape[3])
     check.wrong("k_layout is RAPT_KV_PANELS; a page of one head must be contiguous, but k_pages.strides[2] is %" PRId64, p.k_pages.strides[2]);
   if (!p.block_table) check.wrong("block_table is NULL");
   if (!p.kv_lengths) check.wrong("kv_lengths is NULL");
@@ -92,8 +93,11 @@ rapt_status make_append_problem(const rapt_kv_append_params* params, const char*
   const bool empty = p.k.shape[0] == 0 || p.k.shape[1] == 0 || p.k.shape[2] == 0;
   if (check.status() == RAPT_OK && !empty) check_table(check, p);
   if (check.status() != RAPT_OK) return check.status();
-  *problem = {view(p.k), view(p.v), view(p.k_pages), view(p.v_pages), view(p.k_scale), view(p.v_scale),
-              {p.block_table, p.block_table_stride, p.k_pages.shape[2], p.k_layout == RAPT_KV_PANELS}, p.kv_lengths};
+  const auto scale_of = [](const rapt_tensor& scale, const rapt_tensor& pages) {
+    return pages.dtype == RAPT_I8 ? view(scale) : TensorView{};
+  };
+  *problem = {view(p.k), view(p.v), view(p.k_pages), view(p.v_pages), scale_of(p.k_scale, p.k_pages), scale_of(p.v_scale, p.v_pages),
+              {p.block_table, p.block_table_stride, p.k_pages.shape[2], panels}, p.kv_lengths};
   return RAPT_OK;
 }
 

@@ -87,7 +87,7 @@ void check_ragged(const Params& p, Checker& check) {
 
 void check_paging(const Params& p, Checker& check) {
   if (raw(p.k_layout) != RAPT_KV_ROWS && raw(p.k_layout) != RAPT_KV_PANELS)
-    check.wrong("k_layout is %d; it is RAPT_KV_ROWS (0) or RAPT_KV_PANELS (1)", raw(p.k_layout));
+    return check.wrong("k_layout is %d; it is RAPT_KV_ROWS (0) or RAPT_KV_PANELS (1)", raw(p.k_layout));
   if (!p.block_table) {
     if (p.k_layout == RAPT_KV_PANELS) check.wrong("k_layout is RAPT_KV_PANELS; that needs a block_table");
     return;

@@ -19,10 +19,12 @@ constexpr double kMostProducts = 1e6;
 
 using P = rapt_attention_params;
 
-const std::vector<rapt_tensor P::*> kInputs = {&P::q, &P::k, &P::v, &P::mask, &P::bias, &P::block_mask, &P::k_scale, &P::v_scale};
+const std::vector<rapt_tensor P::*> kInputs = {&P::q,    &P::k,          &P::v,       &P::mask,
+                                               &P::bias, &P::block_mask, &P::k_scale, &P::v_scale};
 const std::vector<std::pair<const char*, rapt_tensor P::*>> kOutputs = {
-    {"out", &P::out}, {"lse", &P::lse}, {"weights", &P::weights}, {"column_sums", &P::column_sums}, {"entropy", &P::entropy},
-    {"max_score", &P::max_score}};
+    {"out", &P::out},         {"lse", &P::lse},
+    {"weights", &P::weights}, {"column_sums", &P::column_sums},
+    {"entropy", &P::entropy}, {"max_score", &P::max_score}};
 
 void score_function(float* s, const rapt_score_row* row, void*) {
   for (std::int64_t j = 0; j < row->num_keys; ++j)
@@ -74,7 +76,8 @@ class AnyCall {
     double products = static_cast<double>(p_.q.shape[0] * p_.q.shape[1]) * static_cast<double>(p_.q.shape[2]);
     products *= static_cast<double>(p_.q.shape[3] + p_.v.shape[3]);
     double keys = static_cast<double>(p_.k.shape[2]);
-    for (std::int64_t b = 0; p_.block_table && b < p_.q.shape[0]; ++b) keys = std::max(keys, static_cast<double>(p_.kv_lengths[b]));
+    for (std::int64_t b = 0; p_.block_table && b < p_.q.shape[0]; ++b)
+      keys = std::max(keys, static_cast<double>(p_.kv_lengths[b]));
     return products * keys < kMostProducts;
   }
 
@@ -85,7 +88,8 @@ class AnyCall {
 
   void make_tensors() {
     const std::int64_t batch = 1 + bytes_.below(3), kv_heads = 1 + bytes_.below(2), heads = kv_heads * (1 + bytes_.below(3));
-    const std::int64_t q_len = bytes_.below(7), kv_len = bytes_.below(40), dim = 1 + bytes_.below(18), dim_v = 1 + bytes_.below(18);
+    const std::int64_t q_len = bytes_.below(7), kv_len = bytes_.below(40), dim = 1 + bytes_.below(18),
+                       dim_v = 1 + bytes_.below(18);
     const auto float_type = [&] { return static_cast<rapt_dtype>(bytes_.below(3)); };
     const rapt_dtype k_type = static_cast<rapt_dtype>(bytes_.below(4)), v_type = static_cast<rapt_dtype>(bytes_.below(4));
     paged_ = chosen();
@@ -104,8 +108,9 @@ class AnyCall {
     if (chosen()) {
       p_.block_mask_q = 1 + bytes_.below(5);
       p_.block_mask_kv = 1 + bytes_.below(20);
-      p_.block_mask = make_tensor(bytes_, RAPT_BOOL, one_or(batch), one_or(heads), (q_len + p_.block_mask_q - 1) / p_.block_mask_q,
-                                  (keys_ + p_.block_mask_kv - 1) / p_.block_mask_kv);
+      p_.block_mask =
+          make_tensor(bytes_, RAPT_BOOL, one_or(batch), one_or(heads), (q_len + p_.block_mask_q - 1) / p_.block_mask_q,
+                      (keys_ + p_.block_mask_kv - 1) / p_.block_mask_kv);
     }
     for (rapt_tensor* t : {&p_.lse, &p_.entropy, &p_.max_score})
       if (chosen()) *t = make_tensor(bytes_, RAPT_F32, batch, heads, q_len, 1);
@@ -156,7 +161,8 @@ class AnyCall {
   T* array(std::vector<T>& numbers, std::int64_t count, std::int64_t most) {
     if (count < 0 || count > kMostElements) return nullptr;
     numbers.resize(static_cast<std::size_t>(count) + 1);  // not nullptr when empty
-    for (T& x : numbers) x = static_cast<T>(any_number_in_arrays_ && chosen() ? bytes_.number() : bytes_.below(std::max<std::int64_t>(1, most)));
+    for (T& x : numbers)
+      x = static_cast<T>(any_number_in_arrays_ && chosen() ? bytes_.number() : bytes_.below(std::max<std::int64_t>(1, most)));
     numbers.shrink_to_fit();
     return numbers.data();
   }
@@ -224,8 +230,8 @@ void compare(const char* name, const rapt_tensor& got, const rapt_tensor& want, 
         for (std::int64_t d = 0; d < got.shape[3]; ++d) {
           const double x = element(got, b, h, i, d), y = element(want, b, h, i, d);
           if (!near(x, y, tolerance))
-            give_up(std::string(name) + "[" + std::to_string(b) + ", " + std::to_string(h) + ", " + std::to_string(i) + ", " + std::to_string(d) +
-                    "] is " + std::to_string(x) + ", the reference says " + std::to_string(y));
+            give_up(std::string(name) + "[" + std::to_string(b) + ", " + std::to_string(h) + ", " + std::to_string(i) + ", " +
+                    std::to_string(d) + "] is " + std::to_string(x) + ", the reference says " + std::to_string(y));
         }
 }
 

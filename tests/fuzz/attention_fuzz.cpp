@@ -1,5 +1,5 @@
-// libFuzzer target for the calls of rapt.h: whatever the arguments, no crash; an accepted attention call agrees with the reference.
-// The first byte picks how the rest is read.
+// libFuzzer target for the calls of rapt.h: whatever the arguments, no crash; an accepted attention call agrees with the
+// reference. The first byte picks how the rest is read.
 #include "tests/fuzz/targets.h"
 
 #include <cstdio>
@@ -20,8 +20,10 @@ void run_consistent(Bytes bytes) {
   test::RandomCase c;
   for (const test::CaseField& f : test::case_fields())
     if (!bytes.empty()) c.*f.value = static_cast<std::int64_t>(bytes.next(2) % static_cast<std::uint64_t>(f.most + 1));
-  c.kv_len = c.kv_len % 64;
-  c.q_len = c.q_len % 20;
+  c.kv_len %= 64;
+  c.q_len %= 8;
+  c.dim %= 24;
+  c.dim_v %= 24;
   make_consistent(c);
   const std::string wrong = agrees_with_reference(c, {"rapt", rapt_context_isa(nullptr)});
   if (!wrong.empty()) give_up(wrong + "\nreplay: RAPT_RANDOM_CASE=\"" + to_string(c) + "\"");

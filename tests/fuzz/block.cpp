@@ -62,9 +62,12 @@ void change(Bytes& bytes, rapt_tensor& t) {
   const std::int64_t what = bytes.below(9);
   const std::int64_t value = bytes.number();
   const int type = static_cast<int>(value);
-  if (what < 4) t.shape[what] = value;
-  else if (what < 8) t.strides[what - 4] = value;
-  else std::memcpy(&t.dtype, &type, sizeof type);
+  if (what < 4)
+    t.shape[what] = value;
+  else if (what < 8)
+    t.strides[what - 4] = value;
+  else
+    std::memcpy(&t.dtype, &type, sizeof type);
 }
 
 bool Block::provide(rapt_tensor& t, std::int64_t most) {

@@ -1,5 +1,5 @@
-// Memory for a tensor that the fuzzer described: exactly the elements that its shape and strides reach, so that the address sanitizer
-// sees every step outside.
+// Memory for a tensor that the fuzzer described: exactly the elements that its shape and strides reach, so that the address
+// sanitizer sees every step outside.
 #pragma once
 #include <memory>
 #include <vector>

@@ -1,4 +1,5 @@
-// merge_anything and append_anything: calls of small sizes that fit each other, some of whose fields are then replaced by any number.
+// merge_anything and append_anything: calls of small sizes that fit each other, some of whose fields are then replaced by any
+// number.
 #include <cstring>
 #include <deque>
 #include <vector>
@@ -40,7 +41,8 @@ void merge_anything(Bytes bytes) {
 void append_anything(Bytes bytes) {
   rapt_kv_append_params p;
   rapt_kv_append_params_init(&p);
-  const std::int64_t batch = 1 + bytes.below(3), heads = 1 + bytes.below(3), length = bytes.below(9), dim = 1 + bytes.below(20), dim_v = 1 + bytes.below(20);
+  const std::int64_t batch = 1 + bytes.below(3), heads = 1 + bytes.below(3), length = bytes.below(9), dim = 1 + bytes.below(20),
+                     dim_v = 1 + bytes.below(20);
   const std::int64_t page_size = bytes.below(2) ? 64 : bytes.below(9);
   const rapt_dtype k_type = static_cast<rapt_dtype>(bytes.below(4)), v_type = static_cast<rapt_dtype>(bytes.below(4));
   p.k = make_tensor(bytes, RAPT_F32, batch, heads, length, dim);

@@ -16,9 +16,7 @@ DType storage(const rapt_tensor& t) { return static_cast<DType>(t.dtype); }
 
 }  // namespace
 
-Shape contiguous_strides(const Shape& shape) {
-  return {shape[1] * shape[2] * shape[3], shape[2] * shape[3], shape[3], 1};
-}
+Shape contiguous_strides(const Shape& shape) { return {shape[1] * shape[2] * shape[3], shape[2] * shape[3], shape[3], 1}; }
 
 TypedTensor::TypedTensor(rapt_dtype type, const Shape& shape, const Shape& strides, Place place) {
   view_.dtype = type;

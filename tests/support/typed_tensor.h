@@ -1,5 +1,5 @@
-// A tensor of any storage type, at any strides and place: what calls with variants are made of. (Tensor, in tensor.h, is f32 with
-// named layouts.) Without GoogleTest, so that fuzz targets can use it.
+// A tensor of any storage type, at any strides and place: what calls with variants are made of. (Tensor, in tensor.h, is f32
+// with named layouts.) Without GoogleTest, so that fuzz targets can use it.
 #pragma once
 #include <memory>
 

@@ -1,5 +1,5 @@
-// Where rapt_kv_append reads and writes: not one byte outside its tensors and tables, nothing in a page but the new tokens, and pages
-// more than 2^31 elements apart.
+// Where rapt_kv_append reads and writes: not one byte outside its tensors and tables, nothing in a page but the new tokens, and
+// pages more than 2^31 elements apart.
 #include <gtest/gtest.h>
 
 #include <new>
@@ -23,7 +23,9 @@ struct TokenSizes {
 // One call in memory of one kind. Token i of batch b becomes key first[b] + i.
 struct Append {
   Append(const TokenSizes& s, rapt_dtype k_type, rapt_dtype v_type, rapt_kv_layout layout, Place where, bool far_pages)
-      : place(where), far(far_pages), table({4, 0, 2, 1, 5, 3}, where == Place::kSparse ? Place::kHeap : where),
+      : place(where),
+        far(far_pages),
+        table({4, 0, 2, 1, 5, 3}, where == Place::kSparse ? Place::kHeap : where),
         first({0, s.page_size - 1}, where == Place::kSparse ? Place::kHeap : where) {
     k = make(RAPT_F32, {kBatch, kHeads, s.length, s.dim});
     v = make(RAPT_F32, {kBatch, kHeads, s.length, s.dim_v});
@@ -81,7 +83,8 @@ void for_each_kind(F f) {  // f(k_type, v_type, layout, sizes)
   const rapt_dtype types[] = {RAPT_F32, RAPT_BF16, RAPT_F16, RAPT_I8};
   for (const rapt_dtype k_type : types)
     for (const rapt_dtype v_type : types) {
-      for (const TokenSizes& s : {TokenSizes{1, 1, 1, 1}, TokenSizes{3, 7, 5, 9}, TokenSizes{17, 16, 8, 17}}) f(k_type, v_type, RAPT_KV_ROWS, s);
+      for (const TokenSizes& s : {TokenSizes{1, 1, 1, 1}, TokenSizes{3, 7, 5, 9}, TokenSizes{17, 16, 8, 17}})
+        f(k_type, v_type, RAPT_KV_ROWS, s);
       if (k_type == RAPT_F32) f(k_type, v_type, RAPT_KV_PANELS, TokenSizes{70, 64, 9, 3});
     }
 }
@@ -92,7 +95,8 @@ TEST_P(AppendMemory, GuardPages) {
     heap.run(GetParam());
     for (const Place place : {Place::kBeforeGuard, Place::kAfterGuard}) {
       name_case_for_faults("append, types " + std::to_string(k_type) + " and " + std::to_string(v_type) + ", pages of " +
-                           std::to_string(s.page_size) + (place == Place::kBeforeGuard ? ", guard at the end" : ", guard at the start"));
+                           std::to_string(s.page_size) +
+                           (place == Place::kBeforeGuard ? ", guard at the end" : ", guard at the start"));
       const Append guarded(s, k_type, v_type, layout, place, false);
       guarded.run(GetParam());
       for (const auto t : {&Append::k_pages, &Append::v_pages, &Append::k_scale, &Append::v_scale})
@@ -107,7 +111,8 @@ TEST_P(AppendMemory, PagesFarApart) {
       const Append near(s, k_type, v_type, layout, Place::kHeap, false), far(s, k_type, v_type, layout, Place::kSparse, true);
       near.run(GetParam());
       far.run(GetParam());
-      for (const auto t : {&Append::k_pages, &Append::v_pages, &Append::k_scale, &Append::v_scale}) EXPECT_TRUE(same_bits(far.*t, near.*t));
+      for (const auto t : {&Append::k_pages, &Append::v_pages, &Append::k_scale, &Append::v_scale})
+        EXPECT_TRUE(same_bits(far.*t, near.*t));
     });
   } catch (const std::bad_alloc&) {
     GTEST_SKIP() << "this system does not reserve so much address space";

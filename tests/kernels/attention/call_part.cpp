@@ -9,7 +9,8 @@ bool is_given(const rapt_tensor& t) { return t.data != nullptr; }
 
 }  // namespace
 
-CallPart::CallPart(const RandomCall& call, const Outputs& outputs) : p(call.params(outputs)), call_(call), origin_(call.origin) {
+CallPart::CallPart(const RandomCall& call, const Outputs& outputs)
+    : p(call.params(outputs)), call_(call), origin_(call.origin) {
   p.score_user = &origin_;
 }
 

@@ -1,5 +1,5 @@
-// A part of a RandomCall as a call of its own: one sequence, some heads, some queries, some keys. It reads the whole call's tensors and
-// writes its outputs in place.
+// A part of a RandomCall as a call of its own: one sequence, some heads, some queries, some keys. It reads the whole call's
+// tensors and writes its outputs in place.
 #pragma once
 #include <vector>
 

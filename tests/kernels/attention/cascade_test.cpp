@@ -1,5 +1,5 @@
-// A prefix that all sequences of a batch share, attended to once with the batch folded into the query length, and merged with each
-// sequence's own keys: as if every sequence had the whole. Narrow types, groups, prefixes longer than a split.
+// A prefix that all sequences of a batch share, attended to once with the batch folded into the query length, and merged with
+// each sequence's own keys: as if every sequence had the whole. Narrow types, groups, prefixes longer than a split.
 #include <algorithm>
 #include <tuple>
 #include <vector>
@@ -73,7 +73,8 @@ class CascadeTest : public testing::TestWithParam<Runner> {
         a->set(b, h, j, d, j < c.prefix ? f->get(0, h, j, d) : r->get(b, h, j - c.prefix, d));
       });
     const auto outputs = [&](std::int64_t dim) { return TypedTensor(RAPT_F32, {kBatch, kHeads, c.q_len, dim}, by_heads(dim)); };
-    const TypedTensor whole = outputs(kDimV), whole_lse = outputs(1), out = outputs(kDimV), lse = outputs(1), own_out = outputs(kDimV);
+    const TypedTensor whole = outputs(kDimV), whole_lse = outputs(1), out = outputs(kDimV), lse = outputs(1),
+                      own_out = outputs(kDimV);
     const TypedTensor own_lse = outputs(1);
 
     std::vector<std::int64_t> lengths = c.own;
@@ -101,7 +102,8 @@ class CascadeTest : public testing::TestWithParam<Runner> {
     // Scores have 24 products of size 0.2 each; values are at most 1.7.
     const double bound = 0x1p-24 * 1.7 * (4 + 4 * 5);
     out.for_each([&](auto b, auto h, auto i, auto d) { ASSERT_NEAR(out.get(b, h, i, d), whole.get(b, h, i, d), bound); });
-    lse.for_each([&](auto b, auto h, auto i, auto d) { ASSERT_NEAR(lse.get(b, h, i, d), whole_lse.get(b, h, i, d), bound + 2e-6); });
+    lse.for_each(
+        [&](auto b, auto h, auto i, auto d) { ASSERT_NEAR(lse.get(b, h, i, d), whole_lse.get(b, h, i, d), bound + 2e-6); });
   }
 };
 

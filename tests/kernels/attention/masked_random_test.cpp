@@ -1,5 +1,5 @@
-// NaN and infinity in what is masked reach nothing, for any combination of masks, types and layouts; and one visible key comes through
-// as it is.
+// NaN and infinity in what is masked reach nothing, for any combination of masks, types and layouts; and one visible key comes
+// through as it is.
 #include <algorithm>
 #include <string>
 #include <vector>
@@ -38,7 +38,8 @@ std::vector<bool> used_elements(const RandomCall& call, const TypedTensor& t) {
   for_each_row(call, [&](auto n, auto h, auto i) {
     const std::int64_t b = t.extent(0) > 1 ? n : 0, head = t.extent(1) > 1 ? h : 0, row = t.extent(2) > 1 ? i : 0;
     for (std::int64_t j = 0; j < call.kv_len(n); ++j)
-      if (call.sees(n, h, i, j)) used[static_cast<std::size_t>(((b * t.extent(1) + head) * t.extent(2) + row) * t.extent(3) + j)] = true;
+      if (call.sees(n, h, i, j))
+        used[static_cast<std::size_t>(((b * t.extent(1) + head) * t.extent(2) + row) * t.extent(3) + j)] = true;
   });
   return used;
 }
@@ -122,8 +123,8 @@ std::string one_visible_key(const RandomCase& c, const Target& target) {
       right.set(0, 0, 0, d, visible ? factor * call.v.get(batch, kv_head, row, d) : 0);
       const double got = outputs.out.get(c.ragged ? 0 : n, h, call.q_row(n, i), d);
       if (got != right.get(0, 0, 0, d))
-        wrong = "row " + std::to_string(i) + " sees key " + std::to_string(key) + " alone and gives " + std::to_string(got) + ", not " +
-                std::to_string(right.get(0, 0, 0, d));
+        wrong = "row " + std::to_string(i) + " sees key " + std::to_string(key) + " alone and gives " + std::to_string(got) +
+                ", not " + std::to_string(right.get(0, 0, 0, d));
     }
   });
   return wrong;
@@ -135,7 +136,9 @@ class MaskedRandom : public testing::TestWithParam<Runner> {
 };
 
 TEST_P(MaskedRandom, WhatNobodySees) { check_random_cases(GetParam(), what_nobody_sees, kQuick, kFull, without_other_nan); }
-TEST_P(MaskedRandom, OneKeyThatSomeSee) { check_random_cases(GetParam(), one_key_that_some_see, kQuick, kFull, without_other_nan); }
+TEST_P(MaskedRandom, OneKeyThatSomeSee) {
+  check_random_cases(GetParam(), one_key_that_some_see, kQuick, kFull, without_other_nan);
+}
 TEST_P(MaskedRandom, OneVisibleKey) { check_random_cases(GetParam(), one_visible_key, kQuick, kFull, see_one_key); }
 
 INSTANTIATE_TEST_SUITE_P(All, MaskedRandom, testing::ValuesIn(native_runners()), runner_name);

@@ -1,5 +1,5 @@
-// Relations between different calls that hold up to rounding: permuted keys, keys in parts merged by rapt_merge, a constant added to all
-// scores, a sink as one more key, score functions as biases, and what the weights say of the other outputs.
+// Relations between different calls that hold up to rounding: permuted keys, keys in parts merged by rapt_merge, a constant
+// added to all scores, a sink as one more key, score functions as biases, and what the weights say of the other outputs.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -43,7 +43,8 @@ std::string keys_in_another_order(const RandomCase& c, const Target& target) {
   std::iota(order.begin(), order.end(), 0);
   std::shuffle(order.begin(), order.end(), std::mt19937_64(7));
   const TypedTensor k = permuted(call.k, 2, order), v = permuted(call.v, 2, order), k_scale = permuted(call.k_scale, 2, order);
-  const TypedTensor v_scale = permuted(call.v_scale, 2, order), mask = permuted(call.mask, 3, order), bias = permuted(call.bias, 3, order);
+  const TypedTensor v_scale = permuted(call.v_scale, 2, order), mask = permuted(call.mask, 3, order),
+                    bias = permuted(call.bias, 3, order);
   std::vector<std::int32_t> documents(1);
   for (std::int64_t j = 0; c.documents && j < c.batch * c.kv_len; ++j)
     documents.push_back((*call.k_documents)[j / c.kv_len * c.kv_len + order[static_cast<std::size_t>(j % c.kv_len)]]);
@@ -111,12 +112,15 @@ std::string a_constant_added_to_all_scores(const RandomCase& c, const Target& ta
   if (c.sinks) p.sinks = sinks.data();
   if (const std::string wrong = call.run(plain, target) + call.run(p, target); !wrong.empty()) return wrong;
   for (const TypedTensor* t : {&plain.lse, &plain.max_score})
-    if (*t) t->for_each([&](auto b, auto h, auto i, auto d) { t->set(b, h, i, d, t->get(b, h, i, d) + static_cast<double>(constant)); });
+    if (*t)
+      t->for_each(
+          [&](auto b, auto h, auto i, auto d) { t->set(b, h, i, d, t->get(b, h, i, d) + static_cast<double>(constant)); });
   return different_values(shifted, plain, c, static_cast<double>(std::abs(constant)));
 }
 
 void with_sinks(RandomCase& c) {
-  c.ragged = c.page_size = c.kv_lengths = c.causal = c.window_left = c.window_right = c.tree = c.prefix = c.block_mask = c.documents = 0;
+  c.ragged = c.page_size = c.kv_lengths = c.causal = c.window_left = c.window_right = c.tree = c.prefix = c.block_mask =
+      c.documents = 0;
   c.mask = c.softcap = c.score = c.alibi = c.nan = c.weights = c.columns = c.entropy = c.max_score = 0;
   c.sinks = 1;
 }
@@ -178,8 +182,8 @@ void with_all_outputs(RandomCase& c) {
   c.columns = c.entropy = c.weights = c.max_score = 1;
 }
 
-// Weights of all heads and rows: each row that sees something sums to 1, W V is the output, their columns are the column sums and
-// -sum(w log w) is the entropy; at least one weight is e^(maximum - lse).
+// Weights of all heads and rows: each row that sees something sums to 1, W V is the output, their columns are the column sums
+// and -sum(w log w) is the entropy; at least one weight is e^(maximum - lse).
 std::string weights_and_what_is_made_of_them(const RandomCase& c, const Target& target) {
   const RandomCall call(c, {}, panel_width(target));
   const TypedTensor all = contiguous(RAPT_F32, {c.batch, call.num_q_heads(), c.q_len, call.max_kv_len()});
@@ -201,7 +205,8 @@ std::string weights_and_what_is_made_of_them(const RandomCase& c, const Target& 
       const double w = all.get(n, h, i, j);
       const auto [batch, row] = call.kv_row(n, j);
       const double factor = w * (call.v_scale ? call.v_scale.get(batch, h / c.group, row, 0) : 1);
-      for (std::int64_t d = 0; d < c.dim_v; ++d) out[static_cast<std::size_t>(d)] += factor * call.v.get(batch, h / c.group, row, d);
+      for (std::int64_t d = 0; d < c.dim_v; ++d)
+        out[static_cast<std::size_t>(d)] += factor * call.v.get(batch, h / c.group, row, d);
       sum += w;
       largest = std::max(largest, w);
       if (w > 0) entropy -= w * std::log(w);
@@ -224,13 +229,19 @@ class Metamorphic : public testing::TestWithParam<Runner> {
   void SetUp() override { RAPT_SKIP_IF_UNAVAILABLE(GetParam()); }
 };
 
-TEST_P(Metamorphic, KeysInAnotherOrder) { check_random_cases(GetParam(), keys_in_another_order, kQuick, kFull, without_order_of_keys); }
-TEST_P(Metamorphic, PartsOfTheKeysMerged) { check_random_cases(GetParam(), parts_of_the_keys_merged, kQuick, kFull, with_parts_to_merge); }
+TEST_P(Metamorphic, KeysInAnotherOrder) {
+  check_random_cases(GetParam(), keys_in_another_order, kQuick, kFull, without_order_of_keys);
+}
+TEST_P(Metamorphic, PartsOfTheKeysMerged) {
+  check_random_cases(GetParam(), parts_of_the_keys_merged, kQuick, kFull, with_parts_to_merge);
+}
 TEST_P(Metamorphic, AConstantAddedToAllScores) {
   check_random_cases(GetParam(), a_constant_added_to_all_scores, kQuick, kFull, without_bias);
 }
 TEST_P(Metamorphic, ASinkOrOneMoreKey) { check_random_cases(GetParam(), a_sink_or_one_more_key, kQuick, kFull, with_sinks); }
-TEST_P(Metamorphic, ScoresChangedOrABias) { check_random_cases(GetParam(), scores_changed_or_a_bias, kQuick, kFull, with_score_function); }
+TEST_P(Metamorphic, ScoresChangedOrABias) {
+  check_random_cases(GetParam(), scores_changed_or_a_bias, kQuick, kFull, with_score_function);
+}
 TEST_P(Metamorphic, WeightsAndWhatIsMadeOfThem) {
   check_random_cases(GetParam(), weights_and_what_is_made_of_them, kQuick, kFull, with_all_outputs);
 }

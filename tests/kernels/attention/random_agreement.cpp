@@ -10,12 +10,13 @@
 namespace rapt::test {
 namespace {
 
-// As in oracle.h: a score is off by a few 2^-24 of the sum of its products' magnitudes and of what is added to it, a weight by as much
-// relatively. Elements are 0.87 in the mean and 1.7 at most; i8 ones, of two factors, 1.1 and 4.4.
+// As in oracle.h: a score is off by a few 2^-24 of the sum of its products' magnitudes and of what is added to it, a weight by
+// as much relatively. Elements are 0.87 in the mean and 1.7 at most; i8 ones, of two factors, 1.1 and 4.4.
 double tolerance(const RandomCase& c, rapt_dtype type, double more) {
   const double kMagnitudes[] = {1, 0.01, 8, 1e5}, kScales[] = {1 / std::sqrt(static_cast<double>(c.dim)), 0.3, 0.5, 0};
   const bool k_is_i8 = c.kv_type == RAPT_I8, v_is_i8 = c.v_type ? c.v_type - 1 == RAPT_I8 : k_is_i8;
-  const double products = kScales[c.scale] * static_cast<double>(c.dim) * 0.87 * (k_is_i8 ? 1.1 : 0.87) * kMagnitudes[c.magnitude];
+  const double products =
+      kScales[c.scale] * static_cast<double>(c.dim) * 0.87 * (k_is_i8 ? 1.1 : 0.87) * kMagnitudes[c.magnitude];
   const double distance = c.alibi ? 0.5 * static_cast<double>(c.kv_len + c.q_len) : 0;
   const double keys = 1 + static_cast<double>(c.kv_len) / 20000;  // sums over so many
   const double arithmetic = 0x1p-24 * (v_is_i8 ? 4.4 : 1.7) * (4 + 4 * (products + distance + 6 + more)) * keys;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-#include <sstream>
 #include <utility>
 
 #include "rapt/rapt.hpp"
@@ -17,11 +16,10 @@ void score_function(float* s, const rapt_score_row* row, void* user) {
   const ScoreOrigin& from = *static_cast<const ScoreOrigin*>(user);
   for (std::int64_t j = 0; j < row->num_keys; ++j) {
     const std::int64_t key = from.key + row->first_key + j;
-    s[j] = (key + from.query + row->query + from.head + row->head) % 5 == 0 ? -INFINITY : s[j] + 0.125f * static_cast<float>(key % 3);
+    s[j] = (key + from.query + row->query + from.head + row->head) % 5 == 0 ? -INFINITY
+                                                                            : s[j] + 0.125f * static_cast<float>(key % 3);
   }
 }
-
-bool bit(const std::uint64_t* bits, std::int64_t i) { return bits[i / 64] >> (i % 64) & 1; }
 
 }  // namespace
 
@@ -91,7 +89,8 @@ void RandomCall::make_tensors() {
     kv_rows = page_size_;
     std::vector<std::int32_t> table(static_cast<std::size_t>(c.batch * pages_each_));
     std::iota(table.begin(), table.end(), 1);
-    for (std::size_t i = table.size(); i > 1; --i) std::swap(table[i - 1], table[static_cast<std::size_t>(rng_.below(static_cast<std::int64_t>(i)))]);
+    for (std::size_t i = table.size(); i > 1; --i)
+      std::swap(table[i - 1], table[static_cast<std::size_t>(rng_.below(static_cast<std::int64_t>(i)))]);
     // Entries past a sequence's length are not looked at.
     for (std::int64_t b = 0; b < c.batch; ++b)
       for (std::int64_t i = ((*kv_lengths)[b] + page_size_ - 1) / page_size_; i < pages_each_; ++i)
@@ -110,14 +109,6 @@ void RandomCall::make_tensors() {
   p_.v = v.view();
   p_.k_scale = k_scale.view();
   p_.v_scale = v_scale.view();
-}
-
-std::int64_t RandomCall::max_kv_len() const {
-  if (c.ragged) return c.kv_len * c.batch;
-  if (!c.page_size) return c.kv_len;
-  std::int64_t most = 0;
-  for (std::int64_t b = 0; b < c.batch; ++b) most = std::max(most, kv_len(b));
-  return most;
 }
 
 Shape RandomCall::mask_shape(std::int64_t broadcast) const {
@@ -144,7 +135,8 @@ void RandomCall::make_masks() {
     shape[2] = (c.q_len + p_.block_mask_q - 1) / p_.block_mask_q;
     shape[3] = (max_kv_len() + p_.block_mask_kv - 1) / p_.block_mask_kv;
     block_mask = make(RAPT_BOOL, shape, 0);
-    block_mask.for_each([&](auto b, auto h, auto i, auto j) { block_mask.set(b, h, i, j, static_cast<double>(rng_.below(2))); });
+    block_mask.for_each(
+        [&](auto b, auto h, auto i, auto j) { block_mask.set(b, h, i, j, static_cast<double>(rng_.below(2))); });
     p_.block_mask = block_mask.view();
   }
   if (c.documents) {
@@ -190,10 +182,12 @@ void RandomCall::hide_nan() {
     if (!*t || t->type() == RAPT_I8) continue;
     std::vector<bool> in_use(static_cast<std::size_t>(t->extent(0) * t->extent(2)));
     for (std::int64_t n = 0; n < num_sequences(); ++n)
-      for (std::int64_t j = 0; j < kv_len(n); ++j) in_use[static_cast<std::size_t>(kv_row(n, j).batch * t->extent(2) + kv_row(n, j).row)] = true;
+      for (std::int64_t j = 0; j < kv_len(n); ++j)
+        in_use[static_cast<std::size_t>(kv_row(n, j).batch * t->extent(2) + kv_row(n, j).row)] = true;
     t->for_each([&](auto b, auto h, auto i, auto d) {
       // In panel pages element [at / nr][d][at % nr] is that of key `at`.
-      const std::int64_t at = t == &k && c.panels ? (i * c.dim + d) / (c.dim * panel_width_) * panel_width_ + (i * c.dim + d) % panel_width_ : i;
+      const std::int64_t at =
+          t == &k && c.panels ? (i * c.dim + d) / (c.dim * panel_width_) * panel_width_ + (i * c.dim + d) % panel_width_ : i;
       if (!in_use[static_cast<std::size_t>(b * t->extent(2) + at)]) t->set(b, h, i, d, (i + d) % 2 ? NAN : INFINITY);
     });
   }
@@ -206,7 +200,8 @@ void RandomCall::scatter_nan() {
     const rapt_tensor& view = t->view();
     if (std::any_of(view.shape, view.shape + 4, [](std::int64_t n) { return n == 0; })) continue;
     for (std::int64_t n = rng_.below(3); n >= 0; --n)
-      t->set(rng_.below(view.shape[0]), rng_.below(view.shape[1]), rng_.below(view.shape[2]), rng_.below(view.shape[3]), kBad[rng_.below(3)]);
+      t->set(rng_.below(view.shape[0]), rng_.below(view.shape[1]), rng_.below(view.shape[2]), rng_.below(view.shape[3]),
+             kBad[rng_.below(3)]);
   }
 }
 
@@ -219,7 +214,8 @@ Outputs RandomCall::make_outputs() const {
   if (c.columns) o.column_sums = values(keys);
   if (c.entropy) o.entropy = values(rows);
   if (c.max_score) o.max_score = values(rows);
-  if (c.weights) o.weights = make(RAPT_F32, {batch, std::min<std::int64_t>(heads, 2), std::min<std::int64_t>(rows, 3), keys}, c.layout);
+  if (c.weights)
+    o.weights = make(RAPT_F32, {batch, std::min<std::int64_t>(heads, 2), std::min<std::int64_t>(rows, 3), keys}, c.layout);
   return o;
 }
 
@@ -243,72 +239,10 @@ std::string RandomCall::run(const rapt_attention_params& params, const Target& t
 std::string RandomCall::run(const Outputs& outputs, const Target& target, int threads) const {
   const std::string wrong = run(params(outputs), target, threads);
   if (!wrong.empty()) return wrong;
-  for (const TypedTensor* t : {&outputs.out, &outputs.lse, &outputs.weights, &outputs.column_sums, &outputs.entropy, &outputs.max_score})
+  for (const TypedTensor* t :
+       {&outputs.out, &outputs.lse, &outputs.weights, &outputs.column_sums, &outputs.entropy, &outputs.max_score})
     if (*t && where_.place != Place::kSparse && !t->surroundings_intact()) return "written outside an output";
   return "";
-}
-
-std::int64_t RandomCall::q_len(std::int64_t n) const { return c.ragged ? (*cu_seqlens_q)[n + 1] - (*cu_seqlens_q)[n] : c.q_len; }
-std::int64_t RandomCall::kv_len(std::int64_t n) const {
-  if (c.ragged) return (*cu_seqlens_k)[n + 1] - (*cu_seqlens_k)[n];
-  return kv_lengths ? (*kv_lengths)[n] : c.kv_len;
-}
-std::int64_t RandomCall::position(std::int64_t n, std::int64_t query) const {
-  if (q_offsets) return (*q_offsets)[n] + query;
-  return c.causal == RAPT_CAUSAL_TOP_LEFT ? query : query + kv_len(n) - q_len(n);
-}
-std::int64_t RandomCall::q_row(std::int64_t n, std::int64_t query) const { return c.ragged ? (*cu_seqlens_q)[n] + query : query; }
-
-RandomCall::Row RandomCall::kv_row(std::int64_t n, std::int64_t key) const {
-  if (page_size_) return {(*block_table)[n * pages_each_ + key / page_size_], key % page_size_};
-  return c.ragged ? Row{0, (*cu_seqlens_k)[n] + key} : Row{n, key};
-}
-
-namespace {
-
-// Row and element of a page where element d of key `at` lies in panel layout, [page_size / width][dim][width].
-std::pair<std::int64_t, std::int64_t> in_panels(std::int64_t at, std::int64_t d, std::int64_t dim, std::int64_t width) {
-  const std::int64_t offset = (at / width * dim + d) * width + at % width;
-  return {offset / dim, offset % dim};
-}
-
-}  // namespace
-
-double RandomCall::key_element(std::int64_t n, std::int64_t kv_head, std::int64_t key, std::int64_t d) const {
-  const Row at = kv_row(n, key);
-  if (!c.panels) return k.get(at.batch, kv_head, at.row, d);
-  const auto [row, element] = in_panels(at.row, d, c.dim, panel_width_);
-  return k.get(at.batch, kv_head, row, element);
-}
-
-void RandomCall::set_key_element(std::int64_t n, std::int64_t kv_head, std::int64_t key, std::int64_t d, double x) const {
-  const Row at = kv_row(n, key);
-  if (!c.panels) return k.set(at.batch, kv_head, at.row, d, x);
-  const auto [row, element] = in_panels(at.row, d, c.dim, panel_width_);
-  k.set(at.batch, kv_head, row, element, x);
-}
-
-bool RandomCall::in_interval(std::int64_t n, std::int64_t query, std::int64_t key) const {
-  if (key >= kv_len(n)) return false;
-  if (prefix_lengths && key < (*prefix_lengths)[n]) return true;
-  const std::int64_t p = position(n, query);
-  if (c.causal && key > p) return false;
-  if (p_.window_left >= 0 && key < p - p_.window_left) return false;
-  return p_.window_right < 0 || key <= p + p_.window_right;
-}
-
-bool RandomCall::sees(std::int64_t n, std::int64_t head, std::int64_t query, std::int64_t key) const {
-  if (!in_interval(n, query, key)) return false;
-  const auto element = [&](const TypedTensor& t, std::int64_t i, std::int64_t j) {
-    return t.get(t.extent(0) == 1 ? 0 : n, t.extent(1) == 1 ? 0 : head, t.extent(2) == 1 ? 0 : i, j);
-  };
-  if (bias && element(bias, query, key) == -INFINITY) return false;
-  if (c.score && (key + query + head) % 5 == 0) return false;
-  if (mask && element(mask, query, key) == (c.mask == 1 ? 0 : -INFINITY)) return false;
-  if (block_mask && element(block_mask, query / p_.block_mask_q, key / p_.block_mask_kv) == 0) return false;
-  if (q_documents && (*q_documents)[n * c.q_len + query] != (*k_documents)[n * max_kv_len() + key]) return false;
-  const std::int64_t in_tree = key - (kv_len(n) - c.q_len);
-  return !tree_mask || in_tree < 0 || bit(tree_mask->data() + (n * c.q_len + query) * ((c.q_len + 63) / 64), in_tree);
 }
 
 void RandomCall::make_inputs_read_only() const {
@@ -321,32 +255,6 @@ void RandomCall::make_inputs_read_only() const {
   if (tree_mask) tree_mask->make_read_only();
   for (const auto* a : {&alibi_slopes, &sinks})
     if (*a) (*a)->make_read_only();
-}
-
-void clear(const Outputs& o) {
-  for (const TypedTensor* t : {&o.out, &o.lse, &o.weights, &o.column_sums, &o.entropy, &o.max_score})
-    if (*t) t->for_each([&](auto b, auto h, auto i, auto d) { t->set(b, h, i, d, 0); });
-}
-
-std::string different_bits(const Outputs& got, const Outputs& want) {
-  const std::pair<const char*, TypedTensor Outputs::*> all[] = {
-      {"out", &Outputs::out}, {"lse", &Outputs::lse}, {"weights", &Outputs::weights},
-      {"column_sums", &Outputs::column_sums}, {"entropy", &Outputs::entropy}, {"max_score", &Outputs::max_score}};
-  for (const auto& output : all) {
-    const TypedTensor &x = got.*output.second, &y = want.*output.second;
-    if (!x || same_bits(x, y)) continue;
-    std::ostringstream text;
-    bool found = false;
-    x.for_each([&](auto b, auto h, auto i, auto d) {
-      const double a = x.get(b, h, i, d), e = y.get(b, h, i, d);
-      if (found || (a == e && std::signbit(a) == std::signbit(e)) || (std::isnan(a) && std::isnan(e))) return;
-      found = true;
-      text.precision(9);
-      text << output.first << "[" << b << ", " << h << ", " << i << ", " << d << "] is " << a << ", not " << e;
-    });
-    if (found) return text.str();  // a NaN of other bits is still NaN
-  }
-  return "";
 }
 
 }  // namespace rapt::test

@@ -1,4 +1,5 @@
-// The call that a RandomCase stands for: tensors and arrays with their memory, and what a query sees, read from the text of rapt.h.
+// The call that a RandomCase stands for: tensors and arrays with their memory, and what a query sees, read from the text of
+// rapt.h.
 #pragma once
 #include <memory>
 #include <vector>
@@ -22,7 +23,8 @@ struct Outputs {
 void clear(const Outputs& outputs);
 // The first difference, or empty.
 std::string different_bits(const Outputs& got, const Outputs& want);
-// The first one that is larger than the f32 arithmetic of the case explains, or empty. more: what a test adds to the scores' size.
+// The first one that is larger than the f32 arithmetic of the case explains, or empty. more: what a test adds to the scores'
+// size.
 std::string different_values(const Outputs& got, const Outputs& want, const RandomCase& c, double more = 0);
 
 // Where tensors lie, if not on the heap in one of the layouts.
@@ -70,7 +72,8 @@ class RandomCall {
 
   RandomCase c;
   TypedTensor q, k, v, k_scale, v_scale, mask, bias, block_mask;
-  std::unique_ptr<Array<std::int64_t>> kv_lengths, q_offsets, prefix_lengths, cu_seqlens_q, cu_seqlens_k, weight_heads, weight_rows;
+  std::unique_ptr<Array<std::int64_t>> kv_lengths, q_offsets, prefix_lengths, cu_seqlens_q, cu_seqlens_k, weight_heads,
+      weight_rows;
   std::unique_ptr<Array<std::int32_t>> block_table, q_documents, k_documents;
   std::unique_ptr<Array<std::uint64_t>> tree_mask;
   std::unique_ptr<Array<float>> alibi_slopes, sinks;

@@ -55,10 +55,11 @@ RandomCase random_case(std::mt19937_64& random) {
     if (is_size(f) && random() % 2) most = random() % (most + 1);
     if (is_size(f) || random() % 8 < 1 + 2 * density) c.*f.value = static_cast<std::int64_t>(random() % (most + 1));
   }
+  if (random() % 16) c.batch = std::max<std::int64_t>(c.batch, 1);
   if (random() % 4) c.window_left = 0;
   if (random() % 4) c.window_right = 0;
   if (random() % 4) c.block_mask = 0;
-  if (random() % 4) c.ragged = 0;  // which leaves out many others
+  if (random() % 4) c.ragged = 0;                                                        // which leaves out many others
   if (random() % 16 == 0) c.kv_len = static_cast<std::int64_t>(1000 + random() % 1400);  // more than one split
   if (random() % 4 == 0) c.q_len = static_cast<std::int64_t>(random() % 5);              // decoding
   if (random() % 32 == 0) (random() % 2 ? c.dim : c.dim_v) = static_cast<std::int64_t>(80 + random() % 300);

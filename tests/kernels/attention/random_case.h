@@ -1,5 +1,5 @@
-// One random attention call as a list of named numbers, so that a failing case prints as one line, shrinks field by field and can
-// be replayed. random_call.h makes the call. Used by the random, metamorphic and guard tests and by the fuzz target.
+// One random attention call as a list of named numbers, so that a failing case prints as one line, shrinks field by field and
+// can be replayed. random_call.h makes the call. Used by the random, metamorphic and guard tests and by the fuzz target.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -10,6 +10,7 @@
 namespace rapt::test {
 
 // name, largest value of a random case, value that makes the case simplest
+// clang-format off
 #define RAPT_CASE_FIELDS(X)                                                                                        \
   X(seed, 1000000, 0) /* of the data */                                                                            \
   X(batch, 3, 1) X(kv_heads, 3, 1) X(group, 4, 1) X(q_len, 70, 1) X(kv_len, 300, 1) X(dim, 80, 1) X(dim_v, 80, 1)  \
@@ -30,6 +31,7 @@ namespace rapt::test {
   X(magnitude, 3, 0) /* scores of size 1, 0.01, 8, 3e5 */                                                          \
   X(nan, 2, 0)       /* NaN and infinity in 1: keys and values that no query sees, 2: any elements */              \
   X(threads, 2, 0)
+// clang-format on
 
 struct RandomCase {
 #define X(name, most, simplest) std::int64_t name = simplest;

@@ -1,5 +1,5 @@
-// Checks a property over random cases: RAPT_RANDOM_CASES says how many, RAPT_RANDOM_SEED from which seed, RAPT_RANDOM_CASE="batch=2 ..."
-// replays one, as a failure prints it.
+// Checks a property over random cases: RAPT_RANDOM_CASES says how many, RAPT_RANDOM_SEED from which seed,
+// RAPT_RANDOM_CASE="batch=2 ..." replays one, as a failure prints it.
 #pragma once
 #include <gtest/gtest.h>
 
@@ -11,8 +11,8 @@
 
 namespace rapt::test {
 
-// quick, full: cases without RAPT_RANDOM_CASES, of the tiers; the reference, which is slow, takes a fifth. adjust: what every case is
-// made to be, or nullptr.
+// quick, full: cases without RAPT_RANDOM_CASES, of the tiers; the reference, which is slow, takes a fifth. adjust: what every
+// case is made to be, or nullptr.
 void check_random_cases(const Runner& runner, const Property& property, std::uint64_t quick, std::uint64_t full,
                         void (*adjust)(RandomCase&) = nullptr);
 

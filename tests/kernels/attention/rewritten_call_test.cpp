@@ -1,5 +1,5 @@
-// The same call said in other words has the same bits: pages as rows, narrow storage as the f32 numbers it stands for, and every mask
-// as one dense mask, made here from the text of rapt.h.
+// The same call said in other words has the same bits: pages as rows, narrow storage as the f32 numbers it stands for, and
+// every mask as one dense mask, made here from the text of rapt.h.
 #include <algorithm>
 #include <string>
 #include <vector>
@@ -89,8 +89,8 @@ std::string narrow_storage_or_f32(const RandomCase& c, const Target& target) {
 
 void without_ragged(RandomCase& c) { c.ragged = 0; }
 
-// Position, causality, windows, prefixes, lengths, block mask, documents and tree as the dense mask of the call: boolean where it has
-// none or a boolean one, else with -infinity in the one it has.
+// Position, causality, windows, prefixes, lengths, block mask, documents and tree as the dense mask of the call: boolean where
+// it has none or a boolean one, else with -infinity in the one it has.
 std::string masks_or_one_dense_mask(const RandomCase& c, const Target& target) {
   if (c.ragged) return "";
   const RandomCall call(c, {}, panel_width(target));
@@ -124,8 +124,12 @@ class RewrittenCall : public testing::TestWithParam<Runner> {
 };
 
 TEST_P(RewrittenCall, PagesOrRows) { check_random_cases(GetParam(), pages_or_rows, kQuick, kFull, with_pages); }
-TEST_P(RewrittenCall, NarrowStorageOrF32) { check_random_cases(GetParam(), narrow_storage_or_f32, kQuick, kFull, with_narrow_storage); }
-TEST_P(RewrittenCall, MasksOrOneDenseMask) { check_random_cases(GetParam(), masks_or_one_dense_mask, kQuick, kFull, without_ragged); }
+TEST_P(RewrittenCall, NarrowStorageOrF32) {
+  check_random_cases(GetParam(), narrow_storage_or_f32, kQuick, kFull, with_narrow_storage);
+}
+TEST_P(RewrittenCall, MasksOrOneDenseMask) {
+  check_random_cases(GetParam(), masks_or_one_dense_mask, kQuick, kFull, without_ragged);
+}
 
 INSTANTIATE_TEST_SUITE_P(All, RewrittenCall, testing::ValuesIn(native_runners()), runner_name);
 // The reference must read masks as this test does; the others are measured against it.

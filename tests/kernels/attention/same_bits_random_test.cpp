@@ -29,7 +29,8 @@ std::string any_number_of_threads(const RandomCase& c, const Target& target) {
   for (const int threads : {2, 5}) {
     const Outputs several = call.make_outputs();
     if (const std::string wrong = call.run(several, target, threads); !wrong.empty()) return wrong;
-    if (const std::string wrong = different_bits(several, one); !wrong.empty()) return std::to_string(threads) + " threads: " + wrong;
+    if (const std::string wrong = different_bits(several, one); !wrong.empty())
+      return std::to_string(threads) + " threads: " + wrong;
   }
   return "";
 }
@@ -85,16 +86,18 @@ std::string whatever_the_strides(const RandomCase& c, const Target& target) {
   return different_bits(there, here);
 }
 
-// Windows past the last key, no prefix, all lengths said, sinks that weigh nothing, slopes of 0, biases of 0, masks that hide nothing,
-// one document, a tree in which everybody sees everybody: none of it changes a bit.
+// Windows past the last key, no prefix, all lengths said, sinks that weigh nothing, slopes of 0, biases of 0, masks that hide
+// nothing, one document, a tree in which everybody sees everybody: none of it changes a bit.
 std::string options_that_say_nothing(const RandomCase& c, const Target& target) {
   const RandomCall call(c, {}, panel_width(target));
   const Outputs plain = call.make_outputs(), with = call.make_outputs();
   rapt_attention_params p = call.params(with);
   const std::int64_t n = call.num_sequences(), rows = c.q_len, keys = c.kv_len;
   const auto copies = [](auto value, std::int64_t count) { return std::vector(static_cast<std::size_t>(count), value); };
-  const std::vector<float> zeros = copies(0.0f, std::max(keys, call.num_q_heads())), nothing = copies(-INFINITY, call.num_q_heads());
-  const std::vector<std::int32_t> of_queries = copies(std::int32_t{5}, n * rows + 1), of_keys = copies(std::int32_t{5}, n * keys + 1);
+  const std::vector<float> zeros = copies(0.0f, std::max(keys, call.num_q_heads())),
+                           nothing = copies(-INFINITY, call.num_q_heads());
+  const std::vector<std::int32_t> of_queries = copies(std::int32_t{5}, n * rows + 1),
+                                  of_keys = copies(std::int32_t{5}, n * keys + 1);
   const std::vector<std::uint64_t> everybody = copies(~std::uint64_t{0}, n * rows * ((rows + 63) / 64) + 1);
   const std::vector<char> ones = copies('\1', keys + 1);
   std::vector<std::int64_t> lengths, offsets, prefixes;
@@ -112,7 +115,9 @@ std::string options_that_say_nothing(const RandomCase& c, const Target& target) 
   if (!c.ragged && !c.page_size) {
     if (!p.kv_lengths) p.kv_lengths = lengths.data();
     if (!p.bias.data) p.bias = rapt_tensor_f32(zeros.data(), 1, 1, 1, keys);
-    if (!p.mask.data) p.mask = c.seed % 2 ? rapt_tensor_f32(zeros.data(), 1, 1, 1, keys) : rapt_tensor_of(ones.data(), RAPT_BOOL, 1, 1, 1, keys);
+    if (!p.mask.data)
+      p.mask =
+          c.seed % 2 ? rapt_tensor_f32(zeros.data(), 1, 1, 1, keys) : rapt_tensor_of(ones.data(), RAPT_BOOL, 1, 1, 1, keys);
     if (!p.q_documents) p.q_documents = of_queries.data(), p.k_documents = of_keys.data();
     if (!p.tree_mask) p.tree_mask = everybody.data();
     if (!p.block_mask.data && rows > 0) {
@@ -133,7 +138,9 @@ class SameBitsRandom : public testing::TestWithParam<Runner> {
 TEST_P(SameBitsRandom, AnyNumberOfThreads) { check_random_cases(GetParam(), any_number_of_threads, kQuick, kFull); }
 TEST_P(SameBitsRandom, AloneOrInABatch) { check_random_cases(GetParam(), alone_or_in_a_batch, kQuick, kFull); }
 TEST_P(SameBitsRandom, HeadsInPieces) { check_random_cases(GetParam(), heads_in_pieces, kQuick, kFull); }
-TEST_P(SameBitsRandom, QueriesInPieces) { check_random_cases(GetParam(), queries_in_pieces, kQuick, kFull, without_what_needs_all_queries); }
+TEST_P(SameBitsRandom, QueriesInPieces) {
+  check_random_cases(GetParam(), queries_in_pieces, kQuick, kFull, without_what_needs_all_queries);
+}
 TEST_P(SameBitsRandom, WhateverTheStrides) { check_random_cases(GetParam(), whatever_the_strides, kQuick, kFull); }
 TEST_P(SameBitsRandom, OptionsThatSayNothing) { check_random_cases(GetParam(), options_that_say_nothing, kQuick, kFull); }
 

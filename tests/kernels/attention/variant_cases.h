@@ -1,4 +1,5 @@
-// Every variant of the call by itself, as RAPT_RANDOM_CASE writes it: what the guard, the offset and the length tests go through.
+// Every variant of the call by itself, as RAPT_RANDOM_CASE writes it: what the guard, the offset and the length tests go
+// through.
 #pragma once
 #include <string>
 #include <vector>

@@ -1,5 +1,5 @@
-// The variants at the edges of what they may be: element offsets past 2^31, more keys than 65,537, lengths of 0, rows whose masks hide
-// everything, scores of 3e5, infinities.
+// The variants at the edges of what they may be: element offsets past 2^31, more keys than 65,537, lengths of 0, rows whose
+// masks hide everything, scores of 3e5, infinities.
 #include <cmath>
 #include <new>
 #include <string>
@@ -34,7 +34,8 @@ std::string far_apart(const RandomCase& c, const Target& target) {
     const RandomCall far(c, {Place::kSparse, dimension}, panel_width(target));
     const Outputs got = far.make_outputs();
     if (const std::string wrong = far.run(got, target); !wrong.empty()) return wrong;
-    if (const std::string wrong = different_bits(got, want); !wrong.empty()) return "dimension " + std::to_string(dimension) + ": " + wrong;
+    if (const std::string wrong = different_bits(got, want); !wrong.empty())
+      return "dimension " + std::to_string(dimension) + ": " + wrong;
   }
   return "";
 }
@@ -60,7 +61,8 @@ TEST_P(VariantExtremes, LengthsOfZero) {
 }
 
 TEST_P(VariantExtremes, ScoresOf3e5) {
-  check_cases(GetParam(), agrees_with_reference, every_variant_with("seed=3 kv_heads=2 q_len=9 kv_len=70 dim=9 dim_v=6 magnitude=3"));
+  check_cases(GetParam(), agrees_with_reference,
+              every_variant_with("seed=3 kv_heads=2 q_len=9 kv_len=70 dim=9 dim_v=6 magnitude=3"));
   check_cases(GetParam(), agrees_with_reference, every_variant_with("seed=4 q_len=2 kv_len=1500 dim=9 dim_v=6 magnitude=3"));
 }
 
@@ -70,17 +72,19 @@ TEST_P(VariantExtremes, Infinities) {
                 every_variant_with("nan=2 kv_heads=2 q_len=9 kv_len=40 dim=5 dim_v=6 seed=" + std::to_string(seed)));
 }
 
-// Every mask that can hide all keys of a row: 0, and -infinity in lse, whatever the row, its keys and values hold. With a sink: its logit.
+// Every mask that can hide all keys of a row: 0, and -infinity in lse, whatever the row, its keys and values hold. With a sink:
+// its logit.
 TEST_P(VariantExtremes, RowsWhoseMasksHideEverything) {
   const Target target = {GetParam().backend.c_str(), GetParam().isa.c_str()};
-  for (const std::string text : {"mask=1", "mask=2", "mask=3", "mask=4", "bias=1", "bias=2", "bias=3", "block_mask=9", "documents=1", "kv_lengths=1",
-                                 "page_size=1", "page_size=2 panels=1", "ragged=1"})
+  for (const std::string text : {"mask=1", "mask=2", "mask=3", "mask=4", "bias=1", "bias=2", "bias=3", "block_mask=9",
+                                 "documents=1", "kv_lengths=1", "page_size=1", "page_size=2 panels=1", "ragged=1"})
     for (const std::string more : {"", " sinks=1", " weights=2 columns=1 entropy=1 max_score=1", " causal=2 softcap=1 alibi=1"})
       for (const int kv_len : {5, 300, 1100}) {
         const RandomCase c = parse_case(text + more + " kv_heads=2 q_len=7 dim=6 dim_v=5 kv_len=" + std::to_string(kv_len));
         const RandomCall call(c, {}, panel_width(target));
         for (const TypedTensor* t : {&call.mask, &call.bias, &call.block_mask})
-          if (*t) t->for_each([&](auto b, auto h, auto i, auto j) { t->set(b, h, i, j, t->type() == RAPT_BOOL ? 0 : -INFINITY); });
+          if (*t)
+            t->for_each([&](auto b, auto h, auto i, auto j) { t->set(b, h, i, j, t->type() == RAPT_BOOL ? 0 : -INFINITY); });
         for (std::int64_t i = 0; call.q_documents && i < call.q_documents->size(); ++i) (*call.q_documents)[i] = -1;
         if (call.kv_lengths) (*call.kv_lengths)[0] = 0;
         if (call.cu_seqlens_k) (*call.cu_seqlens_k)[1] = 0;

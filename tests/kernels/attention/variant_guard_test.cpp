@@ -1,5 +1,5 @@
-// Not one byte outside anything that a call with variants is given: every tensor, table, length, slope and mask lies flush against an
-// unreadable page, at its end and then at its start; inputs are read-only. guard_test.cpp does it for plain calls.
+// Not one byte outside anything that a call with variants is given: every tensor, table, length, slope and mask lies flush
+// against an unreadable page, at its end and then at its start; inputs are read-only. guard_test.cpp does it for plain calls.
 #include <string>
 #include <vector>
 
@@ -16,8 +16,8 @@ std::string stays_inside(const RandomCase& c, const Target& target) {
   const Outputs want = heap.make_outputs();
   if (const std::string wrong = heap.run(want, target); !wrong.empty()) return wrong;
   for (const Place place : {Place::kBeforeGuard, Place::kAfterGuard}) {
-    name_case_for_faults(std::string(place == Place::kBeforeGuard ? "guard at the end, " : "guard at the start, ") + target.backend +
-                         " at " + target.isa + ", RAPT_RANDOM_CASE=\"" + to_string(c) + "\"");
+    name_case_for_faults(std::string(place == Place::kBeforeGuard ? "guard at the end, " : "guard at the start, ") +
+                         target.backend + " at " + target.isa + ", RAPT_RANDOM_CASE=\"" + to_string(c) + "\"");
     const RandomCall call(c, {place}, panel_width(target));
     call.make_inputs_read_only();
     const Outputs got = call.make_outputs();
@@ -43,8 +43,8 @@ TEST_P(VariantGuard, EveryVariantWithEveryTail) {
       for (const int q_len : {1, 5})
         for (const int dim : {1, 8, 17})
           cases.push_back("seed=" + std::to_string(kv_len + dim) + " kv_heads=2 group=2 q_len=" + std::to_string(q_len) +
-                          " kv_len=" + std::to_string(kv_len) + " dim=" + std::to_string(dim) + " dim_v=" + std::to_string(18 - dim) +
-                          " " + variant);
+                          " kv_len=" + std::to_string(kv_len) + " dim=" + std::to_string(dim) +
+                          " dim_v=" + std::to_string(18 - dim) + " " + variant);
   check_cases(GetParam(), stays_inside_with_reference, cases);
 }
 
