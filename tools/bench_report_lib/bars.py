@@ -90,24 +90,24 @@ def latency(rows: list[Row]) -> str:
 
 
 def ratios(found: list[Comparison]) -> str:
-    """How many times as fast as the fastest other project, by the fastest call and by the median."""
-    figure, axes = style.new(8.2, 0.8 + 0.21 * len(found))
+    """Each other project's time over ours: what lies right of the line takes longer than rapt."""
+    figure, axes = style.new(8.2, 0.9 + 0.215 * len(found))
+    ratio = {(index, other.peer): other.seconds / c.ours.seconds for index, c in enumerate(found) for other in c.others}
+    for peer in reversed(style.in_order({peer for _, peer in ratio})):
+        here = [(value, index) for (index, of), value in ratio.items() if of == peer]
+        axes.scatter(*zip(*here), s=30, color=style.colour(peer), marker=style.MARKERS.get(peer, "o"), label=style.name(peer), linewidths=0, zorder=3)
+    axes.axvline(1, color=style.colour(OURS), linewidth=2.4, label=style.name(OURS), zorder=2)
     for index, comparison in enumerate(found):
-        axes.plot([1, comparison.ratio], [index, index], color=style.colour(OURS), linewidth=2.2, alpha=0.35, zorder=1)
-        axes.annotate(f"{comparison.ratio:.2f}× {style.name(comparison.others[0].peer)}", (max(comparison.ratio, comparison.median_ratio, 1), index),
-                      xytext=(7, 0), textcoords="offset points", va="center", fontsize=7, color=style.MUTED)  # fmt: skip
-    places = range(len(found))
-    axes.scatter([c.median_ratio for c in found], places, s=26, facecolors=style.PAPER, edgecolors=style.colour(OURS), label="median", zorder=2)
-    axes.scatter([c.ratio for c in found], places, s=26, color=style.colour(OURS), label="fastest call", zorder=3)
-    axes.axvline(1, color=style.INK, linewidth=1)
-    axes.set_yticks(list(places), [label(c.ours) for c in found])
+        axes.annotate(f"{comparison.ratio:.2f}×", (1.0, index), xycoords=("axes fraction", "data"), xytext=(6, 0), textcoords="offset points",
+                      va="center", fontsize=8, color=style.INK if comparison.ratio >= 1 else style.MUTED)  # fmt: skip
+    axes.annotate("next", (1.0, -0.9), xycoords=("axes fraction", "data"), xytext=(6, 0), textcoords="offset points", fontsize=8, color=style.MUTED)
+    axes.set_yticks(range(len(found)), [label(c.ours) for c in found])
     axes.set_ylim(len(found) - 0.4, -0.6)
     axes.set_xscale("log", base=2)
-    all_ratios = [r for c in found for r in (c.ratio, c.median_ratio)] + [1.0]
-    axes.set_xlim(min(all_ratios) / 1.15, max(all_ratios) * 1.5)
+    axes.set_xlim(min([*ratio.values(), 1.0]) / 1.1, max([*ratio.values(), 1.0]) * 1.1)
     style.logarithmic(axes.xaxis)
-    axes.set_xlabel("times as fast as the fastest other project (logarithmic; right of the line: rapt is faster)")
+    axes.set_xlabel("time of a call, as a multiple of rapt's (logarithmic)")
     axes.spines["left"].set_visible(False)
-    axes.grid(axis="x")
-    style.legend_above(figure, axes)
+    axes.grid()
+    style.legend_above(figure, axes, backwards=True)
     return style.to_svg(figure)

@@ -32,7 +32,7 @@ footer { margin-top: 48px; color: var(--muted); font-size: 13px; }
 """
 
 TEXTS = {
-    "ratios": ("Against the fastest other project", "Every shape, and who is the fastest besides rapt. A ring left of the dot: the median says less than the fastest call."),
+    "ratios": ("Everybody's time against rapt's", "The fastest call of each. At the right end: how many times as fast rapt is as the next."),
     "peak": ("Prefill: share of the FMA peak", "Work is 2 × visible pairs × (D + Dv) for each query head; what a causal mask hides is no work."),
     "bandwidth": ("Decoding: K and V read a second", "Few queries against many keys: reading K and V is the bound. The line is what one load after the other reads from the level of memory they lie in."),
     "latency": ("Small calls", "Here the call itself costs, Python's part included."),
