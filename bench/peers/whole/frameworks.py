@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any, Callable
 
 from . import files
@@ -22,9 +23,19 @@ def batch(job: Job) -> tuple[Any, Any]:
     return ids, torch.ones_like(ids)
 
 
+def quiet() -> None:
+    """No progress bars and warnings between the rows."""
+    import transformers
+
+    warnings.simplefilter("ignore")
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+
+
 def minilm() -> Any:
     from transformers import AutoModel
 
+    quiet()
     return AutoModel.from_pretrained(files.minilm()).eval()
 
 
@@ -47,6 +58,7 @@ def with_torch(job: Job, threads: int) -> Callable[[], object]:
         return inference(lambda: model(input_ids=ids, attention_mask=mask))
     from transformers import GPT2LMHeadModel
 
+    quiet()
     model = GPT2LMHeadModel.from_pretrained(files.gpt2()).eval()
     if job.kind == "prompt":
         ids = torch.tensor([token_ids(job.tokens, 50000)])
