@@ -36,16 +36,21 @@ PanelView KeyBlock::values_from(std::int64_t j) const {
 }
 
 void KeyBlock::weighted_sums(std::int64_t rows, std::int64_t n, const float* s, float* o) const {
-  for (std::int64_t j = 0, run; j < n; j += run) {
-    run = plan_.pack_values ? n : view_.run(first_ + j, n - j);
-    kernels_.gemm(rows, p_.head_dim_v, run, s + j, plan_.s_stride, values_from(j), o, plan_.o_stride, j > 0);
-  }
+  for (std::int64_t j = 0; j < n; j += kKeysPerSum)
+    kernels_.gemm(rows, p_.head_dim_v, std::min(kKeysPerSum, n - j), s + j, plan_.s_stride, values_from(j), o, plan_.o_stride, j > 0);
 }
 
 void KeyBlock::visible_weighted_sums(std::int64_t n, const float* s, const std::uint8_t* hidden, float* o) const {
-  std::fill_n(o, p_.head_dim_v, 0.0f);
-  for (std::int64_t j = 0; j < n; ++j)
-    if (!hidden[j]) kernels_.gemm(1, p_.head_dim_v, 1, s + j, plan_.s_stride, values_from(j), o, plan_.o_stride, true);
+  const PanelView visible = {buffers_.visible_v, plan_.o_stride, kernels_.nr};
+  for (std::int64_t j = 0; j < n; j += kKeysPerSum) {
+    const std::int64_t count = std::min(kKeysPerSum, n - j);
+    const PanelView values = values_from(j);
+    for (std::int64_t i = 0; i < count; ++i)
+      for (std::int64_t d = 0; d < p_.head_dim_v; ++d)
+        buffers_.visible_v[i * plan_.o_stride + d] =
+            hidden[j + i] ? 0.0f : values.data[d / kernels_.nr * values.panel_stride + i * values.k_stride + d % kernels_.nr];
+    kernels_.gemm(1, p_.head_dim_v, count, s + j, plan_.s_stride, visible, o, plan_.o_stride, j > 0);
+  }
 }
 
 bool KeyBlock::values_are_finite() {

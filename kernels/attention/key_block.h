@@ -27,7 +27,7 @@ class KeyBlock {
   // o[rows, head_dim_v] = s V over the first n values.
   void weighted_sums(std::int64_t rows, std::int64_t n, const float* s, float* o) const;
 
-  // One row, leaving out the values whose `hidden` byte is set: the same sums, but nothing of what is hidden, not even 0 * NaN.
+  // One row, with 0 for the values whose `hidden` byte is set: the same sums, but nothing of what is hidden, not even 0 * NaN.
   void visible_weighted_sums(std::int64_t n, const float* s, const std::uint8_t* hidden, float* o) const;
 
   // Whether all values are finite: then a weight of 0 hides a value. Looked at once a block.

@@ -60,14 +60,11 @@ std::int64_t choose_rows_per_strip(std::int64_t s_stride, const Machine& machine
   return std::max<std::int64_t>(2, rows / mr) * mr;
 }
 
-// Pages shorter than this are gathered rather than multiplied one by one.
-constexpr std::int64_t kMinPageInPlace = 16;
-
 // V in place is a panel as it stands, but only where its rows are as wide as a panel does a panel fill the cache sets evenly:
 // rows 256 bytes apart with panels of 64 bytes use a quarter of L1. Copying pays where enough rows use the copy, and is needed
-// where V is not stored as f32.
+// where V is not stored as f32 or a page ends within a sum.
 bool choose_pack_values(const AttentionProblem& p, std::int64_t rows, const KernelTable& kernels) {
-  if (p.v.dtype != DType::kF32 || (p.paging.table && p.paging.page_size < kMinPageInPlace)) return true;
+  if (p.v.dtype != DType::kF32 || (p.paging.table && p.paging.page_size % kKeysPerSum != 0)) return true;
   return p.v.stride_length != kernels.nr && rows >= 4 * kernels.mr;
 }
 

@@ -11,6 +11,10 @@
 namespace rapt {
 
 // A pure function of problem, machine and ISA level; never of the number of threads, so that results are not either.
+// P V is summed over pieces of this many keys, each from 0: the roundings of one long sum would outgrow the rest (256 keys in one
+// sum: up to 1.3 times PyTorch's error), and a piece of values lies in one page, whose bits then do not depend on the paging.
+inline constexpr std::int64_t kKeysPerSum = 64;
+
 // block_kv and kv_split depend on the head sizes, the machine and the level alone: prefill and decoding cut the keys at the same places.
 struct Plan {
   std::int64_t block_kv;          // keys a score block; blocks start at multiples of it

@@ -5,15 +5,15 @@
 
 namespace rapt {
 namespace {
-__attribute__((noinline)) void gemm_f32_6x16__avx2(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda,
+__attribute__((noinline)) void gemm_f32_3x16__avx2(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda,
                                                    const float* b, std::int64_t b_stride, float* c, std::int64_t ldc,
                                                    bool accumulate) {
-  gemm_full_tiles<simd::Avx2, 6, 2>(m, k, a, lda, b, b_stride, c, ldc, accumulate);
+  gemm_full_tiles<simd::Avx2, 3, 2>(m, k, a, lda, b, b_stride, c, ldc, accumulate);
 }
 
 void overlay(KernelTable& t) {
-  fill<simd::Avx2, 6, 2, gemm_f32_6x16__avx2>(t);
-  t.gemm_name = "gemm_f32_6x16__avx2";
+  fill<simd::Avx2, 3, 2, gemm_f32_3x16__avx2>(t);
+  t.gemm_name = "gemm_f32_3x16__avx2";
 }
 }  // namespace
 extern constinit const IsaDescriptor isa_avx2 = {"avx2", kCpuAvx2 | kCpuFma | kCpuF16c, overlay};

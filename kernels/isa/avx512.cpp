@@ -5,15 +5,15 @@
 
 namespace rapt {
 namespace {
-__attribute__((noinline)) void gemm_f32_6x64__avx512(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda,
+__attribute__((noinline)) void gemm_f32_3x64__avx512(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda,
                                                      const float* b, std::int64_t b_stride, float* c, std::int64_t ldc,
                                                      bool accumulate) {
-  gemm_full_tiles<simd::Avx512, 6, 4>(m, k, a, lda, b, b_stride, c, ldc, accumulate);
+  gemm_full_tiles<simd::Avx512, 3, 4>(m, k, a, lda, b, b_stride, c, ldc, accumulate);
 }
 
 void overlay(KernelTable& t) {
-  fill<simd::Avx512, 6, 4, gemm_f32_6x64__avx512>(t);
-  t.gemm_name = "gemm_f32_6x64__avx512";
+  fill<simd::Avx512, 3, 4, gemm_f32_3x64__avx512>(t);
+  t.gemm_name = "gemm_f32_3x64__avx512";
 }
 }  // namespace
 extern constinit const IsaDescriptor isa_avx512 = {

@@ -4,15 +4,15 @@
 
 namespace rapt {
 namespace {
-__attribute__((noinline)) void gemm_f32_4x8__scalar(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda,
+__attribute__((noinline)) void gemm_f32_2x8__scalar(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda,
                                                     const float* b, std::int64_t b_stride, float* c, std::int64_t ldc,
                                                     bool accumulate) {
-  gemm_full_tiles<simd::Scalar, 4, 2>(m, k, a, lda, b, b_stride, c, ldc, accumulate);
+  gemm_full_tiles<simd::Scalar, 2, 2>(m, k, a, lda, b, b_stride, c, ldc, accumulate);
 }
 
 void overlay(KernelTable& t) {
-  fill<simd::Scalar, 4, 2, gemm_f32_4x8__scalar>(t);
-  t.gemm_name = "gemm_f32_4x8__scalar";
+  fill<simd::Scalar, 2, 2, gemm_f32_2x8__scalar>(t);
+  t.gemm_name = "gemm_f32_2x8__scalar";
 }
 }  // namespace
 extern constinit const IsaDescriptor isa_scalar = {"scalar", 0, overlay};

@@ -1,4 +1,4 @@
-// Elementary functions on vectors. Layer: ops. Coefficients by tools/fit_polynomials.py (weighted least squares, minimax).
+// Elementary functions on vectors. Layer: ops. Coefficients: weighted least squares, iterated to the minimax error (Lawson).
 #pragma once
 #include "kernels/simd/isa.h"
 

@@ -16,13 +16,16 @@ struct PanelView {
   std::int64_t panel_stride;
 };
 
+// Steps of k that gemm sums at a time: a piece of panel stays in L1 (64 columns: 32 KiB), and roundings grow with a sum's length.
+inline constexpr std::int64_t kGemmDepth = 128;
+
 struct KernelTable {
   const char* isa;         // level of the highest overlay, "avx2"
-  const char* gemm_name;   // the micro-kernel as `perf report` shows it, "gemm_f32_6x16__avx2"
+  const char* gemm_name;   // the micro-kernel as `perf report` shows it, "gemm_f32_3x16__avx2"
   int mr, nr;              // register tile of gemm in rows and columns; nr is also the width of a panel
 
-  // c[m, n] = a[m, k] * b[k, n], or += with accumulate. Every element is a running sum along k from 0 (or from c) upwards, one
-  // fused multiply-add a step: the bits do not depend on m, n or on where the element lies. Reads and writes nothing outside.
+  // c[m, n] = a[m, k] * b[k, n], or += with accumulate. Every kGemmDepth steps of k an element gets the
+  // sum of two running sums, of the even and of the odd steps, a fused multiply-add a step: the bits do not depend on m, n or on where the element lies. Reads and writes nothing outside.
   void (*gemm)(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda, PanelView b, float* c,
                std::int64_t ldc, bool accumulate);
 
