@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""Converts a nanoGPT checkpoint (ckpt.pt, and meta.pkl of a character-level data set) to the safetensors file that rapt loads.
+"""Converts a nanoGPT checkpoint to the safetensors file that rapt loads: ckpt.pt, and meta.pkl of a
+character-level data set.
 
-The checkpoint is read without executing anything: a pickle is a program, and this reader lets it build tensors and plain
-values and refuses every other name, saying which. PyTorch is not needed; NumPy is. The optimizer's state, attention masks
-and the second copy of a tied head are left out; torch.compile's "_orig_mod." prefixes are removed.
+The checkpoint is read without executing anything: a pickle is a program, and this reader lets it
+build tensors and plain values and refuses every other name, saying which. PyTorch is not needed;
+NumPy is. The optimizer's state, attention masks and the second copy of a tied head are left out;
+torch.compile's "_orig_mod." prefixes are removed.
 """
 import argparse
 import collections
