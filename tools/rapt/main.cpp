@@ -8,6 +8,7 @@
 #include "tools/rapt/command.h"
 #include "tools/rapt/failure.h"
 #include "tools/rapt/help.h"
+#include "tools/rapt/waiting.h"
 
 namespace rapt::tool {
 namespace {
@@ -17,7 +18,9 @@ constexpr const char* kFooter =
     "`rapt COMMAND --help` says more about a command.\n\n"
     "Environment:\n"
     "  RAPT_ISA          the highest instruction set to use, one of those that `rapt info` lists\n"
-    "  OMP_NUM_THREADS   how many threads to use where --threads does not say\n\n"
+    "  OMP_NUM_THREADS   how many threads to use where --threads does not say\n"
+    "  OMP_WAIT_POLICY   how they wait for one another: passive (sleeping, the default), which does not\n"
+    "                    mind other programs, or active (spinning)\n\n"
     "Exit status:\n"
     "  0    all went well\n"
     "  1    it could not be done: a file that cannot be read, a CPU that lacks what was asked for\n"
@@ -68,6 +71,16 @@ int fail(const std::string& who, const std::string& text, int status) {
   return status;
 }
 
+// Whether a command computes on more than one thread. Those that do not compute have no --threads.
+bool has_threads_that_wait(const CLI::App& command) {
+  const CLI::Option* threads = command.get_option_no_throw("--threads");
+  if (!threads) return false;
+  if (!threads->empty()) return threads->as<int>() != 1;
+  rapt_machine_info machine;
+  rapt_machine_info_init(&machine);
+  return rapt_get_machine_info(&machine) == RAPT_OK && machine.num_threads != 1;
+}
+
 int run(int argc, char** argv) {
   CLI::App app(kDescription, "rapt");
   app.formatter(help_formatter())->footer(kFooter)->require_subcommand(1);
@@ -86,7 +99,9 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
     for (const Command& command : commands) {
-      if (command.app->parsed()) return command.run();
+      if (!command.app->parsed()) continue;
+      if (has_threads_that_wait(*command.app)) let_waiting_threads_sleep(argv);
+      return command.run();
     }
     return 0;
   } catch (const CLI::CallForHelp&) {
