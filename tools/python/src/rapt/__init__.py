@@ -119,7 +119,8 @@ def attention(
         isa: "scalar", "avx2", "avx512": the instructions the kernels may use. None: the best that this CPU has, or the
             level named by the environment's RAPT_ISA when the calling thread made its first call.
         threads: how many threads work on the call. None: as many as the process may use (see info()). The same bits
-            come out for any number.
+            come out for any number. OpenMP's threads spin while they wait for one another; where other programs want the
+            CPUs too, start Python with OMP_WAIT_POLICY=passive in its environment.
 
     Returns:
         The result [batch, num_q_heads, q_len, head_dim_v], `out` itself if it was given. With any return_... a tuple: the
