@@ -105,7 +105,8 @@ void add_options(CLI::App& app, Options& options) {
       ->allow_extra_args(false);
   app.add_option("--variant", options.variants,
                  "Also the call with one thing added, and what that costs: x_plain, the time in times of the plain row, "
-                 "and x_pair, the same for each visible pair. One or several, as in softcap,f16, or all:" + variant_names())
+                 "and x_pair, the same for each visible pair. One or several, as in softcap,f16, or all:" +
+                     variant_names())
       ->type_name("NAMES")
       ->delimiter(',')
       ->allow_extra_args(false);

@@ -66,7 +66,8 @@ void time_all(std::vector<Subject>& subjects, double seconds) {
   for (Subject& subject : subjects) {
     if (!subject.row.error.empty()) continue;
     timed.push_back(&subject);
-    candidates.push_back({[&subject] { subject.row.error = error_of(rapt_attention(subject.context.get(), &subject.call)); }, {}});
+    candidates.push_back(
+        {[&subject] { subject.row.error = error_of(rapt_attention(subject.context.get(), &subject.call)); }, {}});
   }
   const std::vector<Times> times = time_in_turns(candidates, seconds);
   for (std::size_t i = 0; i < timed.size(); ++i) timed[i]->row.times = times[i];

@@ -27,7 +27,9 @@ rapt_tensor new_tensor(Call& call, rapt_dtype type, std::int64_t n, std::int64_t
   return rapt_tensor_of(call.buffers.back().get(), type, n, heads, length, dim);
 }
 
-const float* random_numbers(Call& call, std::int64_t n) { return static_cast<const float*>(new_tensor(call, RAPT_F32, 1, 1, 1, n).data); }
+const float* random_numbers(Call& call, std::int64_t n) {
+  return static_cast<const float*>(new_tensor(call, RAPT_F32, 1, 1, 1, n).data);
+}
 
 // --- Masks -------------------------------------------------------------------------------------------------------------
 

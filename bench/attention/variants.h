@@ -23,9 +23,9 @@ struct Call {
 
 struct Variant {
   const char* name;
-  const char* what;                   // for a person, a few words
-  void (*apply)(Call&);               // turns the plain call into this one
-  double (*bytes)(const Shape&);      // that apply allocates, about
+  const char* what;               // for a person, a few words
+  void (*apply)(Call&);           // turns the plain call into this one
+  double (*bytes)(const Shape&);  // that apply allocates, about
 };
 
 const std::vector<Variant>& variants();  // the first is "plain"

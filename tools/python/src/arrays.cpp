@@ -46,8 +46,7 @@ bool has_contiguous_rows(const rapt_tensor& t) {
 }  // namespace
 
 Arrays::Arrays(nb::handle library)
-    : library_(library),
-      torch_(std::strcmp(nb::cast<const char*>(library.attr("__name__")), "torch") == 0) {
+    : library_(library), torch_(std::strcmp(nb::cast<const char*>(library.attr("__name__")), "torch") == 0) {
   array_type_ = library.attr(torch_ ? "Tensor" : "ndarray");
 }
 
@@ -55,7 +54,8 @@ Arrays::Arrays(nb::handle library)
 bool Arrays::usual(nb::handle array) const {
   if (array.type().ptr() != array_type_.ptr()) return false;
   const auto is_false = [](const nb::object& value) { return value.ptr() == Py_False; };
-  return !torch_ || (array.attr("is_cpu").ptr() == Py_True && is_false(array.attr("requires_grad")) && is_false(array.attr("is_neg")()));
+  return !torch_ ||
+         (array.attr("is_cpu").ptr() == Py_True && is_false(array.attr("requires_grad")) && is_false(array.attr("is_neg")()));
 }
 
 // False where the array cannot be exported; why is for _arrays.py to say.
@@ -77,7 +77,8 @@ bool Arrays::take(nb::handle array, bool output, View& view) const {
 const View& Arrays::keep(const char* name, nb::handle array, bool output) {
   View view;
   if (!take(array, output, view))
-    throw nb::value_error((std::string(name) + " has no DLPack view in CPU memory; its strides must be whole elements").c_str());
+    throw nb::value_error(
+        (std::string(name) + " has no DLPack view in CPU memory; its strides must be whole elements").c_str());
   if (view.device_type() != nb::device::cpu::value)
     throw nb::value_error((std::string(name) + " is not in CPU memory").c_str());
   kept_.push_back(std::move(view));

@@ -75,7 +75,8 @@ class __attribute__((visibility("hidden"))) Arrays {  // as nanobind's types are
 // Sets the member of `table` that is called `name` to a view of `value`; a tuple of four extents stands for an output without data,
 // which rapt_explain does not look at. False if there is none of this name.
 template <class Params, std::size_t n>
-bool set_tensor(const TensorMember<Params> (&table)[n], Params& params, Arrays& arrays, const char* name, nanobind::handle value) {
+bool set_tensor(const TensorMember<Params> (&table)[n], Params& params, Arrays& arrays, const char* name,
+                nanobind::handle value) {
   for (const TensorMember<Params>& entry : table) {
     if (std::strcmp(entry.name, name) != 0) continue;
     if (nanobind::isinstance<nanobind::tuple>(value)) {

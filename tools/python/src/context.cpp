@@ -17,24 +17,21 @@ struct DestroyContext {
 };
 using Context = std::unique_ptr<rapt_context, DestroyContext>;
 
+PyObject* exception_of(rapt_status status) {
+  switch (status) {
+    case RAPT_INVALID_ARGUMENT: return PyExc_ValueError;
+    case RAPT_UNSUPPORTED: return PyExc_NotImplementedError;
+    case RAPT_OUT_OF_MEMORY: return PyExc_MemoryError;
+    default: return PyExc_RuntimeError;
+  }
+}
+
 }  // namespace
 
 void check(rapt_status status) {
-  switch (status) {
-    case RAPT_OK:
-      return;
-    case RAPT_INVALID_ARGUMENT:
-      throw nb::value_error(rapt_last_error());
-    case RAPT_UNSUPPORTED:
-      PyErr_SetString(PyExc_NotImplementedError, rapt_last_error());
-      throw nb::python_error();
-    case RAPT_OUT_OF_MEMORY:
-      PyErr_SetString(PyExc_MemoryError, rapt_last_error());
-      throw nb::python_error();
-    default:
-      PyErr_SetString(PyExc_RuntimeError, rapt_last_error());
-      throw nb::python_error();
-  }
+  if (status == RAPT_OK) return;
+  PyErr_SetString(exception_of(status), rapt_last_error());
+  throw nb::python_error();
 }
 
 rapt_context* cached_context(const ContextKey& key) {

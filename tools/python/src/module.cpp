@@ -58,8 +58,8 @@ constexpr TensorMember<Append> kAppendTensors[] = {
 };
 
 // `arguments`: the tensors above by name; table and lengths are contiguous, of int32 [batch, stride] and int64 [batch].
-void kv_append(nb::handle library, const nb::dict& arguments, nb::handle block_table, std::int64_t table_stride, nb::handle kv_lengths,
-               int k_layout, const Isa& isa, int threads) {
+void kv_append(nb::handle library, const nb::dict& arguments, nb::handle block_table, std::int64_t table_stride,
+               nb::handle kv_lengths, int k_layout, const Isa& isa, int threads) {
   Arrays arrays(library);
   Append params;
   rapt_kv_append_params_init(&params);
@@ -83,9 +83,12 @@ using Merge = rapt_merge_params;
 constexpr const char* kRows = "[batch, heads, length, dim]";
 constexpr const char* kSums = "[batch, heads, length]";
 constexpr TensorMember<Merge> kMergeTensors[] = {
-    {"a", &Merge::a, {kFloat32, Form::kTensor, kRows, false}},       {"lse_a", &Merge::lse_a, {kFloat32, Form::kRows, kSums, false}},
-    {"b", &Merge::b, {kFloat32, Form::kTensor, kRows, false}},       {"lse_b", &Merge::lse_b, {kFloat32, Form::kRows, kSums, false}},
-    {"out", &Merge::out, {kFloat32, Form::kTensor, kRows, true}}, {"lse", &Merge::lse, {kFloat32, Form::kRows, kSums, true}},
+    {"a", &Merge::a, {kFloat32, Form::kTensor, kRows, false}},
+    {"lse_a", &Merge::lse_a, {kFloat32, Form::kRows, kSums, false}},
+    {"b", &Merge::b, {kFloat32, Form::kTensor, kRows, false}},
+    {"lse_b", &Merge::lse_b, {kFloat32, Form::kRows, kSums, false}},
+    {"out", &Merge::out, {kFloat32, Form::kTensor, kRows, true}},
+    {"lse", &Merge::lse, {kFloat32, Form::kRows, kSums, true}},
 };
 
 void merge(nb::handle library, const nb::dict& arguments, int threads) {
@@ -146,7 +149,9 @@ nb::dict info() {
 }  // namespace
 
 NB_MODULE(_core, m) {
-  nb::class_<AttentionArguments>(m, "AttentionArguments").def(nb::init<nb::handle>(), "library"_a).def("set", &AttentionArguments::set, "name"_a, "value"_a.none());
+  nb::class_<AttentionArguments>(m, "AttentionArguments")
+      .def(nb::init<nb::handle>(), "library"_a)
+      .def("set", &AttentionArguments::set, "name"_a, "value"_a.none());
   m.def("attention", &attention, "arguments"_a, "backend"_a, "isa"_a.none(), "threads"_a);
   m.def("explain", &explain, "arguments"_a, "backend"_a, "isa"_a.none(), "threads"_a);
   m.def("workspace_size", &workspace_size, "arguments"_a, "backend"_a, "isa"_a.none(), "threads"_a);
