@@ -304,7 +304,7 @@ def test_parameters_and_devices_of_every_argument():
         rapt.attention(call.q, call.k, call.v, bias=bias)
     with pytest.raises(TypeError, match="kv_lengths is a torch.strided tensor on meta"):
         rapt.attention(call.q, call.k, call.v, kv_lengths=torch.ones(make.batch, device="meta", dtype=torch.int64))
-    with pytest.raises(TypeError, match="mask is a numpy.ndarray, but q is from torch"):
+    with pytest.raises(TypeError, match="mask is a numpy.ndarray, but the first array is from torch"):
         rapt.attention(call.q, call.k, call.v, mask=np.ones(make.kv_len, bool))
     with pytest.raises(TypeError, match="mask has dtype uint8; bool"):
         rapt.attention(call.q, call.k, call.v, mask=torch.ones(make.kv_len, dtype=torch.uint8))
