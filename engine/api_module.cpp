@@ -15,6 +15,7 @@ using rapt::engine::guarded;
 using rapt::engine::MultiHeadAttention;
 using rapt::engine::need;
 using rapt::engine::SafeTensors;
+using rapt::engine::SafeTensorsSource;
 using rapt::engine::SingleHeadAttention;
 using rapt::engine::throw_error;
 using rapt::engine::WeightReader;
@@ -46,7 +47,8 @@ rapt_status load(const char* where, const char* path, const rapt_module_params* 
     auto result = std::make_unique<rapt_module>();
     result->context = rapt::engine::make_context(wanted.model);
     const SafeTensors file(path);
-    WeightReader reader(result->context.get(), file, wanted.prefix != nullptr ? wanted.prefix : "", [&wanted](double done) {
+    const SafeTensorsSource source(file);
+    WeightReader reader(result->context.get(), source, wanted.prefix != nullptr ? wanted.prefix : "", [&wanted](double done) {
       return wanted.model.on_progress != nullptr && wanted.model.on_progress(done, wanted.model.user) != 0;
     });
     result->attention = make(reader, wanted);

@@ -19,18 +19,21 @@ bool is_directory(const std::string& path) {
   return stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-// What the model is: from the file's metadata, or from Hugging Face's config.json beside it.
-struct Description {
-  std::string family, config, tokenizer, source;
-};
-
-Description describe(const SafeTensors& file, const std::string& folder) {
+// What a safetensors file holds: from its metadata, or from Hugging Face's config.json beside it. tokenizer: as load_tokenizer
+// takes it.
+ModelFiles describe(const SafeTensors& file, const std::string& folder, std::string* tokenizer) {
   const auto text = [&](const char* key) {
     const auto it = file.metadata().find(key);
     return it == file.metadata().end() ? std::string() : it->second;
   };
+  ModelFiles files;
+  files.folder = folder;
   if (!text("rapt.family").empty()) {
-    return {text("rapt.family"), text("rapt.config"), text("rapt.tokenizer"), printable(file.path()) + ": rapt.config"};
+    files.family = text("rapt.family");
+    files.config = text("rapt.config");
+    files.config_name = printable(file.path()) + ": rapt.config";
+    *tokenizer = text("rapt.tokenizer");
+    return files;
   }
   const std::string config_path = folder + "config.json";
   if (!exists(config_path)) {
@@ -40,10 +43,15 @@ Description describe(const SafeTensors& file, const std::string& folder) {
                 printable(file.path()).c_str());
   }
   const MappedFile config_file(config_path);
-  const std::string config(config_file.bytes());
-  const std::string family =
-      json_string(parse_json_object(config, printable(config_path), 4), "model_type", "", printable(config_path));
-  return {family, config, exists(folder + "vocab.json") ? R"({"type": "bpe"})" : "", printable(config_path)};
+  files.config = std::string(config_file.bytes());
+  files.config_name = printable(config_path);
+  files.family = json_string(parse_json_object(files.config, files.config_name, 4), "model_type", "", files.config_name);
+  *tokenizer = exists(folder + "vocab.json") ? R"({"type": "bpe"})" : "";
+  return files;
+}
+
+bool is_gguf(const std::string& path) {
+  return MappedFile(path).bytes().substr(0, 4) == "GGUF";
 }
 
 void check_kv_dtype(rapt_dtype dtype) {
@@ -79,27 +87,54 @@ LoadedModel::LoadedModel(const std::string& path, const rapt_model_params& param
   isa_ = rapt_context_isa(context.get());
 
   const std::string file_path = is_directory(path) ? path + "/model.safetensors" : path;
-  const std::size_t slash = file_path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "" : file_path.substr(0, slash + 1);
-  const SafeTensors file(file_path);
-  const Description description = describe(file, folder);
-  tokenizer_ = load_tokenizer(description.tokenizer, folder, printable(file_path));
-
-  const auto progress = [&params](double done) {
-    return params.on_progress != nullptr && params.on_progress(done, params.user) != 0;
-  };
-  WeightReader reader(context.get(), file, "", progress);
-  model_ = load_model(description.family, description.config, description.source, reader);
+  is_gguf(file_path) ? load_gguf(context.get(), file_path, params) : load_safetensors(context.get(), file_path, params);
   if (tokenizer_ != nullptr && tokenizer_->vocab_size() > shape().vocab_size) {
     throw_error(RAPT_INVALID_FILE, "%s: the tokenizer has %lld tokens, but the model %lld", printable(file_path).c_str(),
                 static_cast<long long>(tokenizer_->vocab_size()), static_cast<long long>(shape().vocab_size));
   }
-  fingerprint_ = reader.fingerprint();
+  if (!shape().writes) return;
   pool_ = std::make_shared<KvPool>(KvShape{.num_layers = shape().num_layers,
                                            .num_kv_heads = shape().num_kv_heads,
                                            .head_dim = shape().head_dim,
                                            .context_length = shape().context_length,
                                            .dtype = params.kv_dtype});
+}
+
+void LoadedModel::load_safetensors(rapt_context* context, const std::string& path, const rapt_model_params& params) {
+  const std::size_t slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "" : path.substr(0, slash + 1);
+  const SafeTensors file(path);
+  std::string tokenizer;
+  const ModelFiles files = describe(file, folder, &tokenizer);
+  tokenizer_ = load_tokenizer(tokenizer, folder, printable(path));
+  load_weights(context, SafeTensorsSource(file), files, params);
+}
+
+void LoadedModel::load_gguf(rapt_context* context, const std::string& path, const rapt_model_params& params) {
+  const Gguf file(path);
+  const ModelFiles files{.family = std::string(file.text("general.architecture")),
+                         .config = "",
+                         .config_name = printable(path),
+                         .folder = "",
+                         .gguf = &file};
+  load_weights(context, GgufSource(file), files, params);
+}
+
+void LoadedModel::load_weights(rapt_context* context, const WeightSource& source, const ModelFiles& files,
+                               const rapt_model_params& params) {
+  const auto progress = [&params](double done) {
+    return params.on_progress != nullptr && params.on_progress(done, params.user) != 0;
+  };
+  WeightReader reader(context, source, "", progress);
+  model_ = load_model(files, reader);
+  fingerprint_ = reader.fingerprint();
+}
+
+KvCache LoadedModel::new_cache() const {
+  if (pool_ == nullptr) {
+    throw_error(RAPT_UNSUPPORTED, "a model of family %s makes vectors of texts and writes none", shape().family);
+  }
+  return KvCache(pool_);
 }
 
 const Tokenizer& LoadedModel::need_tokenizer() const {

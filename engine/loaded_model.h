@@ -21,7 +21,7 @@ ContextPtr make_context(int num_threads, const char* backend, const char* isa);
 
 class LoadedModel {
  public:
-  // path: a safetensors file, or a directory that holds model.safetensors.
+  // path: a safetensors or GGUF file, or a directory that holds model.safetensors.
   LoadedModel(const std::string& path, const rapt_model_params& params);
 
   const Model& model() const { return *model_; }
@@ -31,14 +31,19 @@ class LoadedModel {
   const Tokenizer& need_tokenizer() const;
   // A context for one more session: same threads, backend and ISA level as the weights were packed for.
   ContextPtr new_context() const { return make_context(num_threads_, backend_.c_str(), isa_.c_str()); }
-  // An empty cache in the pool that all sessions of the model share.
-  KvCache new_cache() const { return KvCache(pool_); }
+  // An empty cache in the pool that all sessions of the model share. RAPT_UNSUPPORTED if the model does not write.
+  KvCache new_cache() const;
   // See WeightReader::fingerprint.
   std::uint32_t fingerprint() const { return fingerprint_; }
   // ids[count] are in the vocabulary, or RAPT_INVALID_ARGUMENT. name: of the argument.
   void check_ids(const char* name, const std::int32_t* ids, std::size_t count) const;
 
  private:
+  void load_safetensors(rapt_context* context, const std::string& path, const rapt_model_params& params);
+  void load_gguf(rapt_context* context, const std::string& path, const rapt_model_params& params);
+  void load_weights(rapt_context* context, const WeightSource& source, const ModelFiles& files,
+                    const rapt_model_params& params);
+
   int num_threads_;
   std::string backend_, isa_;
   std::unique_ptr<Model> model_;

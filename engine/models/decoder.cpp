@@ -7,35 +7,40 @@ namespace rapt::engine {
 
 void Decoder::forward(rapt_context* context, std::span<const Piece> pieces, Scratch& scratch) const {
   const std::int64_t dim = parts_.shape.embed_dim;
-  scratch.hidden_state.resize(total_rows(pieces), dim);
+  const Tokens tokens = Tokens::of(pieces);
+  scratch.hidden_state.resize(tokens.rows, dim);
   float* const x = scratch.hidden_state.data();  // [rows, dim]
   float* at = x;
   for (const Piece& piece : pieces) {
     piece.cache->prepare(piece.count);
-    embed(piece, at);
+    embed(context, piece, at);
     at += piece.count * dim;
   }
+  if (!parts_.rotary.empty()) parts_.rotary.prepare(tokens, scratch);
   for (std::size_t layer = 0; layer < parts_.blocks.size(); ++layer) {
-    parts_.blocks[layer].forward(context, pieces, static_cast<std::int64_t>(layer), x, scratch);
+    parts_.blocks[layer].forward(context, tokens, static_cast<std::int64_t>(layer), parts_.rotary, x, scratch);
   }
   read_out(context, pieces, x, scratch);
   for (const Piece& piece : pieces) piece.cache->advance(piece.count);
 }
 
-// x[i] = token embedding of ids[i] + position embedding of its place; x: [count, dim]
-void Decoder::embed(const Piece& piece, float* x) const {
-  const std::int64_t dim = parts_.shape.embed_dim, position = piece.cache->length();
-  for (std::int64_t i = 0; i < piece.count; ++i) {
-    const float* const token = parts_.token_embedding.data() + piece.ids[i] * dim;
-    const float* const place = parts_.position_embedding.data() + (position + i) * dim;
-    for (std::int64_t d = 0; d < dim; ++d) x[i * dim + d] = token[d] + place[d];
+// x[count, dim] = the tokens' embeddings, and those of their places
+void Decoder::embed(rapt_context* context, const Piece& piece, float* x) const {
+  if (parts_.token_embedding.empty()) {
+    packed_rows(context, parts_.head.weight(), piece.ids, piece.count, x);
+  } else {
+    parts_.token_embedding.rows(piece.ids, piece.count, x);
   }
+  if (parts_.position_embedding.empty()) return;
+  const std::int64_t dim = parts_.shape.embed_dim;
+  add(context, piece.count, dim, parts_.position_embedding.data() + piece.cache->length() * dim, x);
 }
 
 // The logits that a piece alone asks for, or the last ones of several: one pass through the head, whose weight is read once.
 void Decoder::read_out(rapt_context* context, std::span<const Piece> pieces, const float* x, Scratch& scratch) const {
   const std::int64_t dim = parts_.shape.embed_dim, vocab = parts_.shape.vocab_size;
-  float* const normed = scratch.normed.data();  // [rows, dim]
+  scratch.normed.resize(std::max<std::int64_t>(static_cast<std::int64_t>(pieces.size()), pieces.front().count), dim);
+  float* const normed = scratch.normed.data();
   const auto logits_of = [&](std::int64_t rows, float* logits) { parts_.head.forward(context, rows, normed, logits); };
   if (const Piece& one = pieces.front(); one.logits != nullptr) {
     parts_.final_norm.forward(context, one.count, x, normed);

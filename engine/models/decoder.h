@@ -1,5 +1,5 @@
-// A language model made of pre-norm transformer blocks: the one forward pass of the families that write text. A family is the
-// parts that it fills in. Who calls: gpt2.cpp; session.cpp through model.h.
+// A language model made of transformer blocks: the one forward pass of the families that write text. A family is the parts that
+// it fills in. Who calls: gpt2.cpp, llama.cpp; session.cpp through model.h.
 #pragma once
 #include <vector>
 
@@ -10,11 +10,11 @@ namespace rapt::engine {
 
 struct DecoderParts {
   ModelShape shape{};
-  // Kept beside the packed head: reading rows from the mapping would save this memory, and fault if the file is shortened.
-  std::vector<float> token_embedding;     // [vocab, dim]
-  std::vector<float> position_embedding;  // [context, dim]
+  Embedding token_embedding;              // [vocab, dim]; empty: the rows of the head's weight
+  std::vector<float> position_embedding;  // [context, dim]; empty: none
+  Rotary rotary;                          // may be empty
   std::vector<TransformerBlock> blocks;
-  LayerNorm final_norm;
+  Norm final_norm;
   Linear head;
 };
 
@@ -26,7 +26,7 @@ class Decoder : public Model {
   void forward(rapt_context* context, std::span<const Piece> pieces, Scratch& scratch) const override;
 
  private:
-  void embed(const Piece& piece, float* x) const;
+  void embed(rapt_context* context, const Piece& piece, float* x) const;
   void read_out(rapt_context* context, std::span<const Piece> pieces, const float* x, Scratch& scratch) const;
 
   DecoderParts parts_;

@@ -35,12 +35,23 @@ class Gpt2Loader {
     transposed_ = shape[0] == config.embed_dim && shape[1] == 3 * config.embed_dim;
   }
 
-  std::vector<float> embedding(const char* name, std::int64_t rows) {
-    return reader_.read(prefix_ + name, {rows, config_.embed_dim});
+  // The head, and the token embedding where it is another tensor.
+  void embedding_and_head(DecoderParts* parts) {
+    const std::string name = prefix_ + kNames.token_embedding;
+    if (reader_.has(kNames.head)) {
+      parts->token_embedding = reader_.embedding(name, config_.vocab_size, config_.embed_dim);
+      parts->head = Linear(reader_.packed(kNames.head, config_.vocab_size, config_.embed_dim));
+    } else {
+      parts->head = Linear(reader_.packed(name, config_.vocab_size, config_.embed_dim));
+    }
   }
 
-  LayerNorm norm(const std::string& name) {
-    LayerNorm norm;
+  std::vector<float> position_embedding() {
+    return reader_.read(prefix_ + kNames.position_embedding, {config_.context_length, config_.embed_dim});
+  }
+
+  Norm norm(const std::string& name) {
+    Norm norm;
     norm.weight = reader_.read(prefix_ + name + ".weight", {config_.embed_dim});
     norm.bias = bias(name, config_.embed_dim);
     norm.eps = config_.norm_eps;
@@ -65,12 +76,6 @@ class Gpt2Loader {
     block.feed_forward.down = matrix(name + kNames.feed_forward_down, dim, inner).pack(reader_.context());
     block.feed_forward.activation = config_.activation;
     return block;
-  }
-
-  Linear head(const std::vector<float>& token_embedding) {
-    const std::vector<float> own = reader_.read_optional(kNames.head, {config_.vocab_size, config_.embed_dim});
-    return Linear(reader_.context(), own.empty() ? token_embedding.data() : own.data(), {}, config_.vocab_size,
-                  config_.embed_dim);
   }
 
  private:
@@ -110,24 +115,24 @@ class Gpt2Loader {
 
 }  // namespace
 
-std::unique_ptr<Model> load_gpt2(const std::string& json, const std::string& what, WeightReader& reader) {
-  const Gpt2Config config = parse_gpt2_config(json, what);
+std::unique_ptr<Model> load_gpt2(const ModelFiles& files, WeightReader& reader) {
+  const Gpt2Config config = parse_gpt2_config(files.config, files.config_name);
   Gpt2Loader loader(config, reader);
   DecoderParts parts;
-  parts.token_embedding = loader.embedding(kNames.token_embedding, config.vocab_size);
-  parts.position_embedding = loader.embedding(kNames.position_embedding, config.context_length);
+  loader.embedding_and_head(&parts);
+  parts.position_embedding = loader.position_embedding();
   for (std::int64_t i = 0; i < config.num_layers; ++i) parts.blocks.push_back(loader.block(i));
   parts.final_norm = loader.norm(kNames.final_norm);
-  parts.head = loader.head(parts.token_embedding);
-  parts.shape = {"gpt2",
-                 config.num_layers,
-                 config.num_heads,
-                 config.num_heads,
-                 config.embed_dim / config.num_heads,
-                 config.embed_dim,
-                 config.vocab_size,
-                 config.context_length,
-                 reader.num_parameters()};
+  parts.shape = {.family = "gpt2",
+                 .writes = true,
+                 .num_layers = config.num_layers,
+                 .num_heads = config.num_heads,
+                 .num_kv_heads = config.num_heads,
+                 .head_dim = config.embed_dim / config.num_heads,
+                 .embed_dim = config.embed_dim,
+                 .vocab_size = config.vocab_size,
+                 .context_length = config.context_length,
+                 .num_parameters = reader.num_parameters()};
   return std::make_unique<Decoder>(std::move(parts));
 }
 

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 
-#include "engine/modules/feed_forward.h"
+#include "kernels/kernels.h"
 
 namespace rapt::engine {
 

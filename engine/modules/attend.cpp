@@ -27,6 +27,27 @@ rapt_status attend_copy(rapt_context* context, const KvCache& cache, std::int64_
   return rapt_attention(context, &call);
 }
 
+void check(rapt_status status) {
+  if (status != RAPT_OK) throw Error(status, rapt_last_error());
+}
+
+rapt_attention_params call_of(const rapt_tensor& q, const rapt_tensor& k, const rapt_tensor& v, const rapt_tensor& out) {
+  rapt_attention_params call;
+  rapt_attention_params_init(&call);
+  call.q = q;
+  call.k = k;
+  call.v = v;
+  call.out = out;
+  return call;
+}
+
+// Rows begin ... end - 1 of an f32 view.
+rapt_tensor rows_of(rapt_tensor view, std::int64_t begin, std::int64_t end) {
+  view.data = static_cast<float*>(view.data) + begin * view.strides[2];
+  view.shape[2] = end - begin;
+  return view;
+}
+
 }  // namespace
 
 rapt_tensor heads_in_rows(const float* data, std::int64_t batch, std::int64_t heads, std::int64_t length, std::int64_t dim,
@@ -40,27 +61,34 @@ rapt_tensor heads_in_rows(const float* data, std::int64_t batch, std::int64_t he
 
 void attend(rapt_context* context, const rapt_tensor& q, const rapt_tensor& k, const rapt_tensor& v, const rapt_tensor& out,
             bool causal) {
-  rapt_attention_params call;
-  rapt_attention_params_init(&call);
-  call.q = q;
-  call.k = k;
-  call.v = v;
-  call.out = out;
+  rapt_attention_params call = call_of(q, k, v, out);
   call.causal = causal ? RAPT_CAUSAL_BOTTOM_RIGHT : RAPT_CAUSAL_NONE;
-  const rapt_status status = rapt_attention(context, &call);
-  if (status != RAPT_OK) throw Error(status, rapt_last_error());
+  check(rapt_attention(context, &call));
 }
 
-void attend_cached(rapt_context* context, const rapt_tensor& q, KvCache& cache, std::int64_t layer, const rapt_tensor& out) {
-  rapt_attention_params call;
-  rapt_attention_params_init(&call);
-  call.q = q;
-  call.out = out;
+void attend_cached(rapt_context* context, const rapt_tensor& q, KvCache& cache, std::int64_t layer, std::int64_t window,
+                   const rapt_tensor& out) {
+  rapt_attention_params call = call_of(q, {}, {}, out);
   call.causal = RAPT_CAUSAL_BOTTOM_RIGHT;
+  call.window_left = window;
   cache.describe(layer, q.shape[2], &call);
   rapt_status status = rapt_attention(context, &call);
   if (status == RAPT_UNSUPPORTED) status = attend_copy(context, cache, layer, call);
-  if (status != RAPT_OK) throw Error(status, rapt_last_error());
+  check(status);
+}
+
+void attend_sequences(rapt_context* context, std::span<const std::int64_t> offsets, const rapt_tensor& q, const rapt_tensor& k,
+                      const rapt_tensor& v, const rapt_tensor& out) {
+  rapt_attention_params call = call_of(q, k, v, out);
+  call.num_sequences = static_cast<std::int64_t>(offsets.size()) - 1;
+  call.cu_seqlens_q = offsets.data();
+  call.cu_seqlens_k = offsets.data();
+  const rapt_status status = rapt_attention(context, &call);
+  if (status != RAPT_UNSUPPORTED) return check(status);
+  for (std::size_t n = 0; n + 1 < offsets.size(); ++n) {  // oneDNN: one sequence at a time
+    const auto part = [&](const rapt_tensor& all) { return rows_of(all, offsets[n], offsets[n + 1]); };
+    attend(context, part(q), part(k), part(v), part(out), /*causal=*/false);
+  }
 }
 
 }  // namespace rapt::engine

@@ -1,6 +1,7 @@
 // The engine's one door to rapt_attention. Who calls: single_head_attention.cpp, multi_head_attention.cpp.
 #pragma once
 #include <cstdint>
+#include <span>
 
 #include "engine/kv_cache.h"
 #include "rapt/rapt.h"
@@ -16,7 +17,13 @@ void attend(rapt_context* context, const rapt_tensor& q, const rapt_tensor& k, c
             bool causal);
 
 // The same for the queries of new tokens, which are already in the cache (prepared and appended, not yet advanced over):
-// each sees itself and all tokens before it. q, out: [1, heads, rows, dim]
-void attend_cached(rapt_context* context, const rapt_tensor& q, KvCache& cache, std::int64_t layer, const rapt_tensor& out);
+// each sees itself and the `window` tokens before it; -1: all before it. q, out: [1, heads, rows, dim]
+void attend_cached(rapt_context* context, const rapt_tensor& q, KvCache& cache, std::int64_t layer, std::int64_t window,
+                   const rapt_tensor& out);
+
+// The same for whole sequences side by side: sequence n has the rows offsets[n] ... offsets[n + 1] - 1 of all four tensors
+// [1, heads, rows, dim], and each of its queries sees all of its keys.
+void attend_sequences(rapt_context* context, std::span<const std::int64_t> offsets, const rapt_tensor& q, const rapt_tensor& k,
+                      const rapt_tensor& v, const rapt_tensor& out);
 
 }  // namespace rapt::engine

@@ -31,13 +31,14 @@ class Buffer {
 };
 
 struct Scratch {
-  Buffer hidden_state;  // [rows, dim], the residual stream
-  Buffer normed;        // [rows, dim]
-  Buffer query;         // [rows, heads * head_dim]
-  Buffer key, value;    // [rows, KV heads * head_dim]
-  Buffer attended;      // [rows, heads * head_dim]
-  Buffer feed_forward;  // [rows, hidden]
-  Buffer logits;        // [pieces, vocab_size]
+  Buffer hidden_state;    // [rows, dim], the residual stream
+  Buffer normed;          // [rows, dim]
+  Buffer query;           // [rows, heads * head_dim]
+  Buffer key, value;      // [rows, KV heads * head_dim]
+  Buffer attended;        // [rows, heads * head_dim]
+  Buffer feed_forward;    // [rows, hidden]
+  Buffer cosines, sines;  // [rows, rotary_dim / 2]
+  Buffer logits;          // [pieces, vocab_size]
 };
 
 }  // namespace rapt::engine

@@ -5,30 +5,50 @@
 
 namespace rapt::engine {
 
-void SelfAttention::forward_add(rapt_context* context, std::span<const Piece> pieces, std::int64_t layer, const float* x,
-                                Scratch& scratch, float* y) const {
-  const std::int64_t rows = total_rows(pieces), width = num_heads * head_dim, kv_width = num_kv_heads * head_dim;
+void SelfAttention::forward_add(rapt_context* context, const Tokens& tokens, std::int64_t layer, const Rotary& rotary,
+                                const float* x, Scratch& scratch, float* y) const {
+  const std::int64_t rows = tokens.rows, width = num_heads * head_dim, kv_width = num_kv_heads * head_dim;
   scratch.query.resize(rows, width);
   scratch.key.resize(rows, kv_width);
   scratch.value.resize(rows, kv_width);
   scratch.attended.resize(rows, width);
-  float* q = scratch.query.data();  // [rows, num_heads, head_dim]
-  float* k = scratch.key.data();    // [rows, num_kv_heads, head_dim]
-  float* v = scratch.value.data();
-  float* o = scratch.attended.data();
-  query.forward(context, rows, x, q);
-  key.forward(context, rows, x, k);
-  value.forward(context, rows, x, v);
-  for (const Piece& piece : pieces) {
-    piece.cache->append(context, layer, piece.count, k, kv_width, v, kv_width);
-    attend_cached(context, heads_in_rows(q, 1, num_heads, piece.count, head_dim, width), *piece.cache, layer,
-                  heads_in_rows(o, 1, num_heads, piece.count, head_dim, width));
-    q += piece.count * width;
-    k += piece.count * kv_width;
-    v += piece.count * kv_width;
-    o += piece.count * width;
+  project(context, rows, rotary, x, scratch);
+  if (tokens.offsets.empty()) {
+    attend_pieces(context, tokens.pieces, layer, scratch);
+  } else {
+    attend_sequences(context, tokens.offsets, heads_in_rows(scratch.query.data(), 1, num_heads, rows, head_dim, width),
+                     heads_in_rows(scratch.key.data(), 1, num_kv_heads, rows, head_dim, kv_width),
+                     heads_in_rows(scratch.value.data(), 1, num_kv_heads, rows, head_dim, kv_width),
+                     heads_in_rows(scratch.attended.data(), 1, num_heads, rows, head_dim, width));
   }
   output.forward_add(context, rows, scratch.attended.data(), y);
+}
+
+void SelfAttention::project(rapt_context* context, std::int64_t rows, const Rotary& rotary, const float* x,
+                            Scratch& scratch) const {
+  float* const q = scratch.query.data();  // [rows, num_heads, head_dim]
+  float* const k = scratch.key.data();    // [rows, num_kv_heads, head_dim]
+  const LinearOutput outputs[] = {query.output(q), key.output(k), value.output(scratch.value.data())};
+  linear(context, rows, x, query.in_features(), outputs);
+  if (!query_norm.weight.empty()) query_norm.forward(context, rows * num_heads, q, q);
+  if (!key_norm.weight.empty()) key_norm.forward(context, rows * num_kv_heads, k, k);
+  if (rotary.empty()) return;
+  rotary.turn(context, rows, num_heads, head_dim, scratch, q);
+  rotary.turn(context, rows, num_kv_heads, head_dim, scratch, k);
+}
+
+void SelfAttention::attend_pieces(rapt_context* context, std::span<const Piece> pieces, std::int64_t layer,
+                                  Scratch& scratch) const {
+  const std::int64_t width = num_heads * head_dim, kv_width = num_kv_heads * head_dim;
+  std::int64_t row = 0;
+  for (const Piece& piece : pieces) {
+    piece.cache->append(context, layer, piece.count, scratch.key.data() + row * kv_width, kv_width,
+                        scratch.value.data() + row * kv_width, kv_width);
+    attend_cached(context, heads_in_rows(scratch.query.data() + row * width, 1, num_heads, piece.count, head_dim, width),
+                  *piece.cache, layer, window,
+                  heads_in_rows(scratch.attended.data() + row * width, 1, num_heads, piece.count, head_dim, width));
+    row += piece.count;
+  }
 }
 
 }  // namespace rapt::engine

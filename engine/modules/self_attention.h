@@ -1,21 +1,28 @@
-// The attention of a language model: y += W_o concat(head_1, ..., head_h), head_i = softmax(q_i K' / sqrt(d)) V over the tokens
-// so far, whose keys and values are in a cache. Who calls: transformer_block.cpp.
+// y += W_o concat(head_1, ..., head_h), head_i = softmax(q_i K' / sqrt(d)) V: over the tokens so far, whose keys and values are in
+// a cache, or over all tokens of the sequence. Query heads may share key and value heads (Ainslie et al. 2023, "GQA").
+// Who calls: transformer_block.cpp.
 #pragma once
-#include <span>
-
 #include "engine/modules/linear.h"
-#include "engine/modules/piece.h"
+#include "engine/modules/norm.h"
+#include "engine/modules/rotary.h"
 #include "engine/modules/scratch.h"
+#include "engine/modules/tokens.h"
 
 namespace rapt::engine {
 
 struct SelfAttention {
-  Linear query, key, value, output;
+  Linear query = {}, key = {}, value = {}, output = {};
   std::int64_t num_heads = 1, num_kv_heads = 1, head_dim = 1;
+  Norm query_norm = {}, key_norm = {};  // of each head, before the rotation; empty: none
+  std::int64_t window = -1;             // a token sees so many before it; -1: all
 
-  // x, y: [rows, dim], the rows of all pieces. The keys and values of the new tokens are appended to the caches.
-  void forward_add(rapt_context* context, std::span<const Piece> pieces, std::int64_t layer, const float* x, Scratch& scratch,
-                   float* y) const;
+  // x, y: [rows, dim]. Keys and values of pieces are appended to their caches.
+  void forward_add(rapt_context* context, const Tokens& tokens, std::int64_t layer, const Rotary& rotary, const float* x,
+                   Scratch& scratch, float* y) const;
+
+ private:
+  void project(rapt_context* context, std::int64_t rows, const Rotary& rotary, const float* x, Scratch& scratch) const;
+  void attend_pieces(rapt_context* context, std::span<const Piece> pieces, std::int64_t layer, Scratch& scratch) const;
 };
 
 }  // namespace rapt::engine

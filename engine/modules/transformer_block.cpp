@@ -3,17 +3,24 @@
 
 namespace rapt::engine {
 
-void TransformerBlock::forward(rapt_context* context, std::span<const Piece> pieces, std::int64_t layer, float* x,
+void TransformerBlock::forward(rapt_context* context, const Tokens& tokens, std::int64_t layer, const Rotary& rotary, float* x,
                                Scratch& scratch) const {
-  const std::int64_t rows = total_rows(pieces);
-  scratch.normed.resize(rows, feed_forward.up.in_features());
+  const std::int64_t rows = tokens.rows;
   scratch.feed_forward.resize(rows, feed_forward.up.out_features());
+  float* const hidden = scratch.feed_forward.data();
+  if (post_norm) {
+    attention.forward_add(context, tokens, layer, rotary, x, scratch, x);
+    attention_norm.forward(context, rows, x, x);
+    feed_forward.forward_add(context, rows, x, hidden, x);
+    feed_forward_norm.forward(context, rows, x, x);
+    return;
+  }
+  scratch.normed.resize(rows, feed_forward.up.in_features());
   float* const normed = scratch.normed.data();
-
   attention_norm.forward(context, rows, x, normed);
-  attention.forward_add(context, pieces, layer, normed, scratch, x);
+  attention.forward_add(context, tokens, layer, rotary, normed, scratch, x);
   feed_forward_norm.forward(context, rows, x, normed);
-  feed_forward.forward_add(context, rows, normed, scratch.feed_forward.data(), x);
+  feed_forward.forward_add(context, rows, normed, hidden, x);
 }
 
 }  // namespace rapt::engine

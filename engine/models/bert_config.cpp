@@ -1,0 +1,93 @@
+// See bert_config.h. The keys are tables.
+#include "engine/models/bert_config.h"
+
+#include <sys/stat.h>
+
+#include <optional>
+
+#include "engine/error.h"
+#include "engine/formats/mapped_file.h"
+#include "engine/models/config.h"
+
+namespace rapt::engine {
+namespace {
+
+constexpr struct {
+  std::int64_t BertConfig::*field;
+  const char* name;
+  std::int64_t most;
+} kIntegers[] = {{&BertConfig::num_layers, "num_hidden_layers", kMostLayers},
+                 {&BertConfig::num_heads, "num_attention_heads", kMostHeads},
+                 {&BertConfig::embed_dim, "hidden_size", kMostWidth},
+                 {&BertConfig::feed_forward_dim, "intermediate_size", kMostWidth},
+                 {&BertConfig::context_length, "max_position_embeddings", kMostContext},
+                 {&BertConfig::vocab_size, "vocab_size", kMostVocab},
+                 {&BertConfig::num_types, "type_vocab_size", kMostWidth}};
+
+// Ways to pool that sentence-transformers has; a model uses one or several of them.
+constexpr struct {
+  const char* name;
+  std::optional<Pooling> pooling;  // none: not known here
+} kPoolings[] = {{"pooling_mode_mean_tokens", Pooling::kMean},
+                 {"pooling_mode_cls_token", Pooling::kFirst},
+                 {"pooling_mode_max_tokens", std::nullopt},
+                 {"pooling_mode_mean_sqrt_len_tokens", std::nullopt},
+                 {"pooling_mode_weightedmean_tokens", std::nullopt},
+                 {"pooling_mode_lasttoken", std::nullopt}};
+
+// The object in a file of the folder; none if there is no such file.
+std::optional<Json> read_json(const std::string& path) {
+  struct stat status;
+  if (stat(path.c_str(), &status) != 0) return std::nullopt;
+  return parse_json_object(MappedFile(path).bytes(), printable(path), 4);
+}
+
+}  // namespace
+
+BertConfig parse_bert_config(const std::string& json, const std::string& what) {
+  const Json object = parse_json_object(json, what, 4);
+  BertConfig config;
+  for (const auto& entry : kIntegers) config.*entry.field = json_integer(object, entry.name, 1, entry.most, what);
+  if (config.embed_dim % config.num_heads != 0) {
+    throw_error(RAPT_INVALID_FILE, "%s: hidden_size %lld is not a multiple of num_attention_heads %lld", what.c_str(),
+                static_cast<long long>(config.embed_dim), static_cast<long long>(config.num_heads));
+  }
+  config.activation = parse_activation(json_string(object, "hidden_act", "gelu", what), what);
+  config.norm_eps = parse_epsilon(object, "layer_norm_eps", "layer_norm_eps", 1e-12, what);
+  const std::string positions = json_string(object, "position_embedding_type", "absolute", what);
+  if (positions != "absolute") {
+    throw_error(RAPT_UNSUPPORTED, "%s: position_embedding_type is %s; it must be 'absolute'", what.c_str(),
+                printable(positions).c_str());
+  }
+  if (json_bool(object, "is_decoder", false, what)) {
+    throw_error(RAPT_UNSUPPORTED, "%s: is_decoder must be false", what.c_str());
+  }
+  return config;
+}
+
+SentenceConfig read_sentence_config(const std::string& folder) {
+  SentenceConfig config;
+  const std::string limits = folder + "sentence_bert_config.json", pooling = folder + "1_Pooling/config.json";
+  if (const std::optional<Json> object = read_json(limits); object && object->contains("max_seq_length")) {
+    if (!(*object)["max_seq_length"].is_null()) {
+      config.most_tokens = json_integer(*object, "max_seq_length", 1, kMostContext, printable(limits));
+    }
+  }
+  const std::optional<Json> object = read_json(pooling);
+  if (!object) return config;
+  int chosen = 0;
+  bool known = true;
+  for (const auto& entry : kPoolings) {
+    if (!json_bool(*object, entry.name, false, printable(pooling))) continue;
+    ++chosen;
+    known = known && entry.pooling.has_value();
+    if (entry.pooling) config.pooling = *entry.pooling;
+  }
+  if (chosen != 1 || !known) {
+    throw_error(RAPT_UNSUPPORTED, "%s: exactly one of %s and %s must be true", printable(pooling).c_str(), kPoolings[0].name,
+                kPoolings[1].name);
+  }
+  return config;
+}
+
+}  // namespace rapt::engine
