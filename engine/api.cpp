@@ -39,6 +39,8 @@ rapt_status rapt_model_get_info(const rapt_model* model, rapt_model_info* info) 
     info->vocab_size = shape.vocab_size;
     info->context_length = shape.context_length;
     info->num_parameters = shape.num_parameters;
+    info->writes_text = shape.writes ? 1 : 0;
+    info->makes_vectors = shape.writes ? 0 : 1;
   });
 }
 

@@ -144,6 +144,26 @@ const Tokenizer& LoadedModel::need_tokenizer() const {
   return *tokenizer_;
 }
 
+LoadedModel::Desk LoadedModel::borrow_desk() const {
+  {
+    const std::lock_guard<std::mutex> lock(desks_mutex_);
+    if (!desks_.empty()) {
+      Desk desk(desks_.back().release(), ReturnDesk{this});
+      desks_.pop_back();
+      return desk;
+    }
+  }
+  auto things = std::make_unique<DeskThings>();
+  things->context = new_context();
+  return Desk(things.release(), ReturnDesk{this});
+}
+
+void LoadedModel::return_desk(DeskThings* things) const {
+  std::unique_ptr<DeskThings> owner(things);
+  const std::lock_guard<std::mutex> lock(desks_mutex_);
+  desks_.push_back(std::move(owner));
+}
+
 void LoadedModel::check_ids(const char* name, const std::int32_t* ids, std::size_t count) const {
   for (std::size_t i = 0; i < count; ++i) {
     if (ids[i] < 0 || ids[i] >= shape().vocab_size) {

@@ -2,7 +2,9 @@
 // api.cpp.
 #pragma once
 #include <memory>
+#include <mutex>
 #include <string>
+#include <vector>
 
 #include "engine/models/model.h"
 #include "engine/tokenizers/tokenizer.h"
@@ -35,6 +37,17 @@ class LoadedModel {
   KvCache new_cache() const;
   // See WeightReader::fingerprint.
   std::uint32_t fingerprint() const { return fingerprint_; }
+  // What a call without a session works with, from a stock of the model's: returned when the handle goes.
+  struct DeskThings {
+    ContextPtr context;
+    Scratch scratch;
+  };
+  struct ReturnDesk {
+    const LoadedModel* model;
+    void operator()(DeskThings* things) const { model->return_desk(things); }
+  };
+  using Desk = std::unique_ptr<DeskThings, ReturnDesk>;
+  Desk borrow_desk() const;
   // ids[count] are in the vocabulary, or RAPT_INVALID_ARGUMENT. name: of the argument.
   void check_ids(const char* name, const std::int32_t* ids, std::size_t count) const;
 
@@ -44,12 +57,16 @@ class LoadedModel {
   void load_weights(rapt_context* context, const WeightSource& source, const ModelFiles& files,
                     const rapt_model_params& params);
 
+  void return_desk(DeskThings* things) const;
+
   int num_threads_;
   std::string backend_, isa_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<Tokenizer> tokenizer_;
   std::shared_ptr<KvPool> pool_;
   std::uint32_t fingerprint_ = 0;
+  mutable std::mutex desks_mutex_;
+  mutable std::vector<std::unique_ptr<DeskThings>> desks_;
 };
 
 }  // namespace rapt::engine

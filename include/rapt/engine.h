@@ -52,10 +52,12 @@ RAPT_API void rapt_model_free(rapt_model* model); /* NULL is fine; free its sess
 
 typedef struct rapt_model_info {
   size_t struct_size;
-  const char* family;    /* "gpt2" */
+  const char* family;    /* "gpt2", "llama", "mistral", "qwen2", "qwen3", "bert" */
   const char* tokenizer; /* "characters", "bpe", or "none" */
   int64_t num_layers, num_heads, num_kv_heads, embed_dim, vocab_size, context_length;
   int64_t num_parameters; /* tied weights once */
+  int writes_text;        /* 1: sessions and generation */
+  int makes_vectors;      /* 1: rapt_embed */
 } rapt_model_info;
 
 static inline void rapt_model_info_init(rapt_model_info* info) {
@@ -162,7 +164,15 @@ RAPT_API rapt_status rapt_generate(rapt_model* model, const rapt_generate_params
 RAPT_API rapt_status rapt_eval(rapt_model* model, const char* text, size_t size, int (*on_progress)(double done, void* user),
                                void* user, double* loss, int64_t* num_tokens);
 
-/* 6. Attention modules: the Transformer paper's, from PyTorch state dicts ---------------------------------------------- */
+/* 6. Vectors of texts --------------------------------------------------------------------------------------------------- */
+
+/* For models whose info says makes_vectors: vectors[num_texts, embed_dim], each of length 1, so that the dot product of two is
+ * their cosine. Text n has the ids offsets[n] .. offsets[n + 1] - 1, at least one and at most context_length; offsets[0] is 0. The
+ * same bits for a text alone and in any company. May be called from several threads at once. */
+RAPT_API rapt_status rapt_embed_ids(rapt_model* model, const int32_t* ids, const size_t* offsets, size_t num_texts,
+                                    float* vectors);
+
+/* 7. Attention modules: the Transformer paper's, from PyTorch state dicts ---------------------------------------------- */
 
 /* y = concat(head_1, ..., head_h) W_o + b_o,  head_i = softmax(scale * (x W_q)(x W_k)') (x W_v)
  * (Vaswani et al. 2017, sections 3.2.1 and 3.2.2). */

@@ -1,0 +1,24 @@
+// The C ABI of include/rapt/engine.h for vectors of texts.
+#include <vector>
+
+#include "engine/api.h"
+#include "engine/embed.h"
+
+using rapt::engine::guarded;
+using rapt::engine::need;
+using rapt::engine::throw_error;
+
+rapt_status rapt_embed_ids(rapt_model* model, const int32_t* ids, const size_t* offsets, size_t num_texts, float* vectors) {
+  return guarded("rapt_embed_ids", [&] {
+    need(model, "model");
+    if (num_texts == 0) return;
+    need(offsets, "offsets");
+    need(vectors, "vectors");
+    std::vector<int64_t> checked(num_texts + 1);
+    for (size_t n = 0; n <= num_texts; ++n) {
+      if (offsets[n] > static_cast<size_t>(INT64_MAX)) throw_error(RAPT_INVALID_ARGUMENT, "offsets[%zu] is too large", n);
+      checked[n] = static_cast<int64_t>(offsets[n]);
+    }
+    rapt::engine::embed_ids(*model, ids, checked, vectors);
+  });
+}

@@ -1,0 +1,51 @@
+// See embed.h.
+#include "engine/embed.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "engine/error.h"
+
+namespace rapt::engine {
+namespace {
+
+// Enough rows for the gemms to run at full speed, and few enough that the largest layer's output stays in a server's L2.
+constexpr std::int64_t kTokensAtOnce = 1024;
+
+void check_texts(const LoadedModel& model, const std::int32_t* ids, std::span<const std::int64_t> offsets) {
+  if (model.shape().writes) {
+    throw_error(RAPT_UNSUPPORTED, "a model of family %s writes text and makes no vectors", model.shape().family);
+  }
+  if (offsets.front() != 0) {
+    throw_error(RAPT_INVALID_ARGUMENT, "offsets[0] is %lld; it must be 0", static_cast<long long>(offsets.front()));
+  }
+  for (std::size_t n = 0; n + 1 < offsets.size(); ++n) {
+    const std::int64_t size = offsets[n + 1] - offsets[n];
+    if (size < 1 || size > model.shape().context_length) {
+      throw_error(RAPT_INVALID_ARGUMENT, "offsets[%zu] gives text %zu %lld tokens; it must have 1 to %lld", n + 1, n,
+                  static_cast<long long>(size), static_cast<long long>(model.shape().context_length));
+    }
+  }
+  if (offsets.back() > 0 && ids == nullptr) throw_error(RAPT_INVALID_ARGUMENT, "ids is NULL");
+  model.check_ids("ids", ids, static_cast<std::size_t>(offsets.back()));
+}
+
+}  // namespace
+
+void embed_ids(const LoadedModel& model, const std::int32_t* ids, std::span<const std::int64_t> offsets, float* vectors) {
+  check_texts(model, ids, offsets);
+  const LoadedModel::Desk desk = model.borrow_desk();
+  std::vector<std::int64_t> batch;
+  for (std::size_t first = 0, last; first + 1 < offsets.size(); first = last) {
+    batch = {0};
+    for (last = first; last + 1 < offsets.size(); ++last) {
+      const std::int64_t rows = offsets[last + 1] - offsets[first];
+      if (last > first && rows > kTokensAtOnce) break;
+      batch.push_back(rows);
+    }
+    model.model().encode(desk->context.get(), ids + offsets[first], batch, desk->scratch,
+                         vectors + static_cast<std::int64_t>(first) * model.shape().embed_dim);
+  }
+}
+
+}  // namespace rapt::engine

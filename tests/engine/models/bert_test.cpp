@@ -1,0 +1,146 @@
+// BERT against Hugging Face's BertModel: vectors of texts, alone and in company, on every ISA level and backend.
+#include "engine/models/bert_config.h"
+
+#include "engine/formats/json.h"
+#include "tests/engine/support.h"
+
+namespace rapt::engine::testing {
+namespace {
+
+const std::string kBert = kData + "/bert";
+constexpr std::size_t kDim = 36;
+
+struct Golden {
+  Golden() : file(kBert + "/golden.safetensors"), ids(read_ids(file, "ids")) {
+    for (const std::int32_t offset : read_ids(file, "offsets")) offsets.push_back(static_cast<std::size_t>(offset));
+  }
+  std::size_t texts() const { return offsets.size() - 1; }
+
+  SafeTensors file;
+  std::vector<std::int32_t> ids;
+  std::vector<std::size_t> offsets;
+};
+
+std::vector<float> embed(rapt_model* model, const std::int32_t* ids, const std::vector<std::size_t>& offsets) {
+  std::vector<float> vectors((offsets.size() - 1) * kDim, NAN);
+  EXPECT_EQ(rapt_embed_ids(model, ids, offsets.data(), offsets.size() - 1, vectors.data()), RAPT_OK) << rapt_last_error();
+  return vectors;
+}
+
+class BertTest : public OnEverything {};
+RAPT_INSTANTIATE_ON_EVERYTHING(BertTest);
+
+TEST_P(BertTest, VectorsOfARaggedBatch) {
+  const Golden golden;
+  const ModelPtr model = load_model(kBert, isa(), backend());
+  ASSERT_NE(model, nullptr);
+  const double difference =
+      largest_difference(embed(model.get(), golden.ids.data(), golden.offsets), read_golden(golden.file, "mean"));
+  EXPECT_LE(difference, 2e-6);  // measured: 3.2e-7
+}
+
+TEST(BertBitsTest, ATextHasTheSameVectorAloneAndOnAnyThreads) {
+  const Golden golden;
+  std::vector<float> expected;
+  for (const int threads : {1, 2}) {
+    const ModelPtr model = load_model(kBert, nullptr, nullptr, threads);
+    const std::vector<float> together = embed(model.get(), golden.ids.data(), golden.offsets);
+    if (expected.empty()) expected = together;
+    EXPECT_EQ(together, expected) << threads;
+    for (std::size_t n = 0; n < golden.texts(); ++n) {
+      const std::vector<float> alone =
+          embed(model.get(), golden.ids.data() + golden.offsets[n], {0, golden.offsets[n + 1] - golden.offsets[n]});
+      EXPECT_EQ(alone, std::vector<float>(expected.begin() + static_cast<std::ptrdiff_t>(n * kDim),
+                                          expected.begin() + static_cast<std::ptrdiff_t>((n + 1) * kDim)))
+          << n;
+    }
+  }
+  // More texts than one pass takes.
+  const ModelPtr model = load_model(kBert);
+  std::vector<std::int32_t> ids;
+  std::vector<std::size_t> offsets = {0};
+  for (int copy = 0; copy < 25; ++copy) {
+    ids.insert(ids.end(), golden.ids.begin(), golden.ids.end());
+    for (std::size_t n = 0; n < golden.texts(); ++n) {
+      offsets.push_back(offsets.back() + golden.offsets[n + 1] - golden.offsets[n]);
+    }
+  }
+  const std::vector<float> many = embed(model.get(), ids.data(), offsets);
+  for (std::size_t i = 0; i < many.size(); ++i) ASSERT_EQ(many[i], expected[i % expected.size()]) << i;
+}
+
+TEST(BertFilesTest, ReadsWhatSentenceTransformersWrites) {
+  const Golden golden;
+  const ScratchFolder folder;
+  std::filesystem::create_directory(folder.file("1_Pooling"));
+  folder.write("config.json", read_file(kBert + "/config.json"));
+  folder.write("model.safetensors", read_file(kBert + "/model.safetensors"));
+  folder.write("1_Pooling/config.json", R"({"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false})");
+  folder.write("sentence_bert_config.json", R"({"max_seq_length": 40, "do_lower_case": false})");
+  {
+    const ModelPtr model = load_model(folder.path());
+    EXPECT_LE(largest_difference(embed(model.get(), golden.ids.data(), golden.offsets), read_golden(golden.file, "first")), 3e-6);
+  }
+  const auto refuses = [&](const char* pooling) {
+    folder.write("1_Pooling/config.json", pooling);
+    rapt_model* model = nullptr;
+    return failed_with(RAPT_UNSUPPORTED, rapt_model_load(folder.path().c_str(), nullptr, &model), {"1_Pooling/config.json"});
+  };
+  EXPECT_TRUE(refuses(R"({"pooling_mode_max_tokens": true})"));
+  EXPECT_TRUE(refuses(R"({"pooling_mode_mean_tokens": true, "pooling_mode_max_tokens": true})"));
+  EXPECT_TRUE(refuses(R"({"pooling_mode_mean_tokens": false})"));
+  folder.write("1_Pooling/config.json", R"({"pooling_mode_mean_tokens": true})");
+  folder.write("sentence_bert_config.json", R"({"max_seq_length": 30})");
+  const ModelPtr model = load_model(folder.path());
+  std::vector<float> vectors(golden.texts() * kDim);
+  EXPECT_TRUE(failed_with(
+      RAPT_INVALID_ARGUMENT,
+      rapt_embed_ids(model.get(), golden.ids.data(), golden.offsets.data(), golden.texts(), vectors.data()),
+      {"text 2 40 tokens", "1 to 30"}));
+}
+
+TEST(BertErrorsTest, NameTheArgument) {
+  const ModelPtr bert = load_model(kBert), writer = load_model(kModel);
+  const std::int32_t ids[] = {1, 2, 90};
+  const std::size_t offsets[] = {0, 2, 3}, empty[] = {0, 0}, late[] = {1, 2}, falling[] = {0, 2, 1}, huge[] = {0, SIZE_MAX};
+  float vectors[2 * kDim];
+  const auto refuses = [&](const std::size_t* given, std::size_t texts, const std::vector<std::string>& parts) {
+    return failed_with(RAPT_INVALID_ARGUMENT, rapt_embed_ids(bert.get(), ids, given, texts, vectors), parts);
+  };
+  EXPECT_TRUE(refuses(offsets, 2, {"ids[2] is 90"}));
+  EXPECT_TRUE(refuses(empty, 1, {"offsets[1] gives text 0 0 tokens", "1 to 40"}));
+  EXPECT_TRUE(refuses(late, 1, {"offsets[0] is 1"}));
+  EXPECT_TRUE(refuses(falling, 2, {"offsets[2] gives text 1 -1 tokens"}));
+  EXPECT_TRUE(refuses(huge, 1, {"offsets[1]"}));
+  EXPECT_TRUE(refuses(nullptr, 1, {"offsets is NULL"}));
+  EXPECT_EQ(rapt_embed_ids(bert.get(), nullptr, nullptr, 0, nullptr), RAPT_OK);
+  rapt_session* session = nullptr;
+  EXPECT_TRUE(failed_with(RAPT_UNSUPPORTED, rapt_session_create(bert.get(), &session), {"bert", "vectors"}));
+  EXPECT_TRUE(failed_with(RAPT_UNSUPPORTED, rapt_embed_ids(writer.get(), ids, offsets, 1, vectors), {"gpt2", "writes"}));
+  rapt_model_info info;
+  rapt_model_info_init(&info);
+  ASSERT_EQ(rapt_model_get_info(bert.get(), &info), RAPT_OK);
+  EXPECT_TRUE(info.makes_vectors == 1 && info.writes_text == 0 && info.context_length == 40);
+}
+
+TEST(BertConfigTest, NamesWhatIsWrong) {
+  const Json good = Json::parse(read_file(kBert + "/config.json"));
+  const auto refusal = [&](rapt_status status, const char* key, const Json& value) {
+    Json json = good;
+    json[key] = value;
+    return error_of(status, [&] { parse_bert_config(json.dump(), "file"); });
+  };
+  for (const char* key : {"num_hidden_layers", "num_attention_heads", "hidden_size", "intermediate_size",
+                          "max_position_embeddings", "vocab_size", "type_vocab_size"}) {
+    for (const Json& value : {Json(0), Json(-1), Json(1e9), Json("8"), Json(nullptr), Json(INT64_MAX)}) {
+      EXPECT_TRUE(contains(refusal(RAPT_INVALID_FILE, key, value), key));
+    }
+  }
+  EXPECT_TRUE(contains(refusal(RAPT_INVALID_FILE, "num_attention_heads", 5), "36 is not a multiple"));
+  EXPECT_TRUE(contains(refusal(RAPT_UNSUPPORTED, "position_embedding_type", "relative_key"), "'relative_key'"));
+  EXPECT_TRUE(contains(refusal(RAPT_UNSUPPORTED, "is_decoder", true), "is_decoder"));
+  EXPECT_TRUE(contains(refusal(RAPT_UNSUPPORTED, "hidden_act", "relu"), "'relu'"));
+}
+
+}  // namespace
+}  // namespace rapt::engine::testing

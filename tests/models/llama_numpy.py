@@ -1,0 +1,69 @@
+"""The oracle of the Llama family: a forward pass in NumPy over the dequantised weights of a GGUF file.
+
+Reading and dequantising is the PyPI package gguf's, so that nothing is shared with the engine but the file. Arithmetic is float64,
+which is what float32 implementations are measured against.
+"""
+import gguf
+import numpy as np
+
+
+class Llama:
+    def __init__(self, path):
+        reader = gguf.GGUFReader(path)
+        self.fields = reader.fields
+        name = self.value("general.architecture")
+        assert name == "llama", name
+        self.weights = {t.name: gguf.quants.dequantize(t.data, t.tensor_type).astype(np.float64) for t in reader.tensors}
+        self.layers = int(self.value("llama.block_count"))
+        self.heads = int(self.value("llama.attention.head_count"))
+        self.kv_heads = int(self.value("llama.attention.head_count_kv"))
+        self.eps = float(self.value("llama.attention.layer_norm_rms_epsilon"))
+        self.theta = float(self.value("llama.rope.freq_base"))
+        self.head_dim = self.weights["token_embd.weight"].shape[1] // self.heads
+        self.head = self.weights.get("output.weight", self.weights["token_embd.weight"])
+
+    def value(self, key):
+        return self.fields[key].contents()
+
+    def sequence(self):
+        """Keys and values of the tokens so far, by layer."""
+        return [(np.zeros((0, self.kv_heads, self.head_dim)), np.zeros((0, self.kv_heads, self.head_dim)))] * self.layers
+
+    def forward(self, ids, sequence):
+        """Logits [len(ids), vocab] of tokens that follow those in `sequence`, which is extended."""
+        w = self.weights
+        x = w["token_embd.weight"][ids]
+        past = len(sequence[0][0])
+        for i in range(self.layers):
+            def layer(name):
+                return w[f"blk.{i}.{name}.weight"]
+            h = self.norm(x, layer("attn_norm"))
+            q = self.rotate((h @ layer("attn_q").T).reshape(len(ids), self.heads, self.head_dim), past)
+            k = self.rotate((h @ layer("attn_k").T).reshape(len(ids), self.kv_heads, self.head_dim), past)
+            v = (h @ layer("attn_v").T).reshape(len(ids), self.kv_heads, self.head_dim)
+            k, v = np.concatenate([sequence[i][0], k]), np.concatenate([sequence[i][1], v])
+            sequence[i] = k, v
+            x = x + self.attend(q, k, v, past) @ layer("attn_output").T
+            h = self.norm(x, layer("ffn_norm"))
+            gate = h @ layer("ffn_gate").T
+            x = x + (gate / (1 + np.exp(-gate)) * (h @ layer("ffn_up").T)) @ layer("ffn_down").T
+        return self.norm(x, w["output_norm.weight"]) @ self.head.T
+
+    def norm(self, x, weight):
+        return x / np.sqrt((x * x).mean(-1, keepdims=True) + self.eps) * weight
+
+    def rotate(self, x, past):
+        """Pairs (0, 1), (2, 3), ...: GGUF's Llama."""
+        angle = np.arange(past, past + len(x))[:, None] * self.theta ** (-np.arange(0, self.head_dim, 2) / self.head_dim)
+        cos, sin = np.cos(angle)[:, None], np.sin(angle)[:, None]
+        even, odd = x[..., 0::2], x[..., 1::2]
+        return np.stack([even * cos - odd * sin, even * sin + odd * cos], -1).reshape(x.shape)
+
+    def attend(self, q, k, v, past):
+        group = self.heads // self.kv_heads
+        k, v = np.repeat(k, group, 1), np.repeat(v, group, 1)
+        s = np.einsum("qhd,khd->hqk", q, k) / np.sqrt(self.head_dim)
+        s = np.where(np.arange(len(k)) <= past + np.arange(len(q))[:, None], s, -np.inf)
+        p = np.exp(s - s.max(-1, keepdims=True))
+        p /= p.sum(-1, keepdims=True)
+        return np.einsum("hqk,khd->qhd", p, v).reshape(len(q), -1)
