@@ -5,6 +5,7 @@
 
 #include "engine/error.h"
 #include "engine/formats/json.h"
+#include "engine/tokenizers/load.h"
 
 namespace rapt::engine {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "engine/error.h"
 #include "engine/formats/json.h"
-#include "engine/tokenizers/tokenizer.h"
+#include "engine/tokenizers/kinds.h"
 #include "engine/utf8.h"
 
 namespace rapt::engine {
@@ -24,10 +24,12 @@ class Characters : public Tokenizer {
   std::int64_t vocab_size() const override { return static_cast<std::int64_t>(characters_.size()); }
   std::string_view piece(std::int32_t id) const override { return characters_[static_cast<std::size_t>(id)]; }
 
-  std::vector<std::int32_t> encode(std::string_view text) const override {
+  std::vector<std::int32_t> encode_parts(const std::vector<TextPart>& parts) const override {
+    std::string text;
+    for (const TextPart& part : parts) text += part.text;
     std::vector<std::int32_t> ids;
     for (std::size_t at = 0; at < text.size();) {
-      const Utf8Char next = decode_utf8(text.substr(at));
+      const Utf8Char next = decode_utf8(std::string_view(text).substr(at));
       if (next.size == 0) throw_error(RAPT_INVALID_ARGUMENT, "the text is not UTF-8 at its byte %zu", at);
       const auto it = ids_.find(next.code_point);
       if (it == ids_.end()) refuse(text.substr(at, static_cast<std::size_t>(next.size)), next.code_point, at);

@@ -1,34 +1,52 @@
-// Text to token ids and back. One file implements one kind; load_tokenizer (tokenizers.cpp) picks it from the model file.
-// A tokenizer is read-only after loading and shared between threads. Who calls: generate.cpp, eval.cpp, api.cpp.
+// Text to token ids and back. A tokenizer is read-only after loading and shared between threads. load.h makes one from the
+// model's files. Who calls: generate.cpp, eval.cpp, api.cpp, chat.cpp.
 #pragma once
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace rapt::engine {
 
+struct ChatFormat;
+
+// What the model's files say about its tokens. An id of -1: none.
+struct TokenizerRoles {
+  std::int32_t bos = -1, eos = -1, unknown = -1, padding = -1;
+  std::vector<std::int32_t> before, after;  // what the model wants around a text ([CLS] and [SEP], or bos); encode adds none
+  std::vector<std::int32_t> ends;           // each of them ends what a model writes
+  const ChatFormat* chat = nullptr;         // chat.h
+};
+
+// A piece of a text. Pieces are joined before they are cut into words, so where one ends leaves no trace.
+struct TextPart {
+  std::string_view text;
+  bool specials = true;  // "<|im_end|>" is the token; false: its letters, as for text that a stranger wrote
+};
+
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
-  virtual const char* kind() const = 0;         // "characters", "bpe"
+  virtual const char* kind() const = 0;         // "characters", "bpe", "wordpiece"
   virtual std::int64_t vocab_size() const = 0;  // ids are 0 ... vocab_size - 1
-  // The ids of `text`. A text that the vocabulary cannot spell is RAPT_INVALID_ARGUMENT.
-  virtual std::vector<std::int32_t> encode(std::string_view text) const = 0;
-  // The bytes that an id stands for, perhaps a part of a UTF-8 character; 0 <= id < vocab_size.
+  // The ids of the parts, joined. A text that the vocabulary cannot spell is RAPT_INVALID_ARGUMENT where the kind of tokenizer
+  // has nothing else for it.
+  virtual std::vector<std::int32_t> encode_parts(const std::vector<TextPart>& parts) const = 0;
+  std::vector<std::int32_t> encode(std::string_view text, bool specials = true) const {
+    return encode_parts({{text, specials}});
+  }
+  // The bytes that an id adds to a stream, perhaps a part of a UTF-8 character; 0 <= id < vocab_size.
   virtual std::string_view piece(std::int32_t id) const = 0;
+  // Whether an id is a special token: one that stands for no text, as <|im_end|> and [CLS].
+  virtual bool is_special(std::int32_t) const { return false; }
+  // The text of ids below vocab_size; others stand for nothing. skip_specials: special tokens too stand for nothing.
+  virtual std::string decode(const std::int32_t* ids, std::size_t count, bool skip_specials = false) const;
+
+  const TokenizerRoles& roles() const { return roles_; }
+
+ protected:
+  TokenizerRoles roles_;
 };
-
-// characters.cpp: one id a code point. `json`: the model's metadata, {"type": "characters", "characters": ["\n", " ", ...]}.
-std::unique_ptr<Tokenizer> make_character_tokenizer(const std::string& json, const std::string& what);
-
-// byte_level_bpe.cpp: GPT-2's byte-level BPE from its vocab.json and merges.txt.
-std::unique_ptr<Tokenizer> make_byte_level_bpe(const std::string& vocab_path, const std::string& merges_path);
-
-// The tokenizer that the metadata value `json` ("rapt.tokenizer"; empty: none said) asks for; null for {"type": "none"}.
-// Files are looked for in `folder`. what: the model file, for errors.
-std::unique_ptr<Tokenizer> load_tokenizer(const std::string& json, const std::string& folder, const std::string& what);
 
 // Joins the pieces of tokens to a stream of whole UTF-8 characters: what begins a character waits for its rest. Bytes that
 // can belong to no character pass unchanged, so that the stream as a whole is what rapt_detokenize gives.

@@ -1,5 +1,5 @@
 // One token a character: ids in the order of the vocabulary, errors that name the character.
-#include "engine/tokenizers/tokenizer.h"
+#include "engine/tokenizers/kinds.h"
 #include "tests/engine/support.h"
 
 namespace rapt::engine::testing {

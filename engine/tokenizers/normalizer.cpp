@@ -1,0 +1,99 @@
+// See normalizer.h.
+#include "engine/tokenizers/normalizer.h"
+
+#include "engine/utf8.h"
+
+namespace rapt::engine {
+namespace {
+
+template <class Action>
+void for_each_character(std::string_view text, Action&& action) {
+  for (std::size_t at = 0; at < text.size();) {
+    const Utf8Char next = decode_utf8(text.substr(at));
+    const std::size_t size = next.size > 0 ? static_cast<std::size_t>(next.size) : 1;
+    action(next.code_point, text.substr(at, size));
+    at += size;
+  }
+}
+
+// The blocks of CJK ideographs as BERT lists them.
+bool is_chinese(std::uint32_t c) {
+  return (c >= 0x4e00 && c <= 0x9fff) || (c >= 0x3400 && c <= 0x4dbf) || (c >= 0x20000 && c <= 0x2a6df) ||
+         (c >= 0x2a700 && c <= 0x2b73f) || (c >= 0x2b740 && c <= 0x2b81f) || (c >= 0x2b820 && c <= 0x2ceaf) ||
+         (c >= 0xf900 && c <= 0xfaff) || (c >= 0x2f800 && c <= 0x2fa1f);
+}
+
+std::string clean_and_space(std::string_view text, const BertRules& rules) {
+  std::string result;
+  for_each_character(text, [&](std::uint32_t c, std::string_view bytes) {
+    const bool white = c == '\t' || c == '\n' || c == '\r' || is_white_space(c);
+    if (rules.clean && (c == 0 || c == 0xfffd || (!(c == '\t' || c == '\n' || c == '\r') && is_control(c)))) return;
+    if (rules.clean && white) {
+      result += ' ';
+    } else if (rules.space_chinese && is_chinese(c)) {
+      result.append(1, ' ').append(bytes).append(1, ' ');
+    } else {
+      result += bytes;
+    }
+  });
+  return result;
+}
+
+std::string lower_case(std::string_view text) {
+  std::string result;
+  for_each_character(text, [&](std::uint32_t c, std::string_view) { append_lower_case(c, &result); });
+  return result;
+}
+
+std::string without(std::string_view text, bool (*dropped)(std::uint32_t)) {
+  std::string result;
+  for_each_character(text, [&](std::uint32_t c, std::string_view bytes) {
+    if (!dropped(c)) result += bytes;
+  });
+  return result;
+}
+
+}  // namespace
+
+void Normalizer::add_form(NormalForm form) {
+  steps_.push_back([form](std::string_view text) { return normalized(text, form); });
+}
+
+void Normalizer::add_bert(const BertRules& rules) {
+  steps_.push_back([rules](std::string_view text) {
+    std::string result = clean_and_space(text, rules);
+    if (rules.strip_accents) result = without(normalized(result, NormalForm::kNfd), is_nonspacing_mark);
+    return rules.lower_case ? lower_case(result) : result;
+  });
+}
+
+void Normalizer::add_lower_case() { steps_.push_back(lower_case); }
+
+void Normalizer::add_strip_accents() {
+  steps_.push_back([](std::string_view text) { return without(text, is_mark); });
+}
+
+void Normalizer::add_replace(std::string from, std::string to) {
+  steps_.push_back([from = std::move(from), to = std::move(to)](std::string_view text) {
+    std::string result;
+    std::size_t at = 0;
+    for (std::size_t found; (found = text.find(from, at)) != std::string_view::npos; at = found + from.size()) {
+      result.append(text.substr(at, found - at)).append(to);
+    }
+    return result.append(text.substr(at));
+  });
+}
+
+void Normalizer::add_prepend(std::string prefix) {
+  steps_.push_back([prefix = std::move(prefix)](std::string_view text) {
+    return text.empty() ? std::string() : prefix + std::string(text);
+  });
+}
+
+std::string Normalizer::operator()(std::string_view text) const {
+  std::string result(text);
+  for (const auto& step : steps_) result = step(result);
+  return result;
+}
+
+}  // namespace rapt::engine

@@ -1,0 +1,35 @@
+// What all tokenizers share. See tokenizer.h.
+#include "engine/tokenizers/tokenizer.h"
+
+#include "engine/utf8.h"
+
+namespace rapt::engine {
+
+std::string Tokenizer::decode(const std::int32_t* ids, std::size_t count, bool skip_specials) const {
+  std::string text;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (ids[i] < vocab_size() && !(skip_specials && is_special(ids[i]))) text += piece(ids[i]);
+  }
+  return text;
+}
+
+std::string StreamDecoder::push(std::string_view piece) {
+  pending_ += piece;
+  std::size_t ready = 0;
+  while (ready < pending_.size()) {
+    const Utf8Char next = decode_utf8(std::string_view(pending_).substr(ready));
+    if (next.truncated) break;
+    ready += next.size > 0 ? static_cast<std::size_t>(next.size) : 1;
+  }
+  std::string text = pending_.substr(0, ready);
+  pending_.erase(0, ready);
+  return text;
+}
+
+std::string StreamDecoder::finish() {
+  std::string text;
+  text.swap(pending_);
+  return text;
+}
+
+}  // namespace rapt::engine

@@ -1,0 +1,79 @@
+// See unicode.h.
+#include "engine/unicode.h"
+
+#include <utf8proc.h>
+
+#include <cstdlib>
+#include <memory>
+#include <new>
+
+#include "engine/utf8.h"
+
+namespace rapt::engine {
+namespace {
+
+utf8proc_category_t category(std::uint32_t code_point) {
+  return utf8proc_category(static_cast<utf8proc_int32_t>(code_point));
+}
+
+}  // namespace
+
+std::string normalized(std::string_view text, NormalForm form) {
+  bool ascii = true;
+  for (const char c : text) ascii &= static_cast<unsigned char>(c) < 0x80;
+  if (ascii) return std::string(text);
+  const bool compose = form == NormalForm::kNfc || form == NormalForm::kNfkc;
+  const bool compatible = form == NormalForm::kNfkc || form == NormalForm::kNfkd;
+  const int options = UTF8PROC_STABLE | (compose ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE) | (compatible ? UTF8PROC_COMPAT : 0);
+  utf8proc_uint8_t* result = nullptr;
+  const utf8proc_ssize_t size =
+      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()), &result,
+                   static_cast<utf8proc_option_t>(options));
+  if (size < 0) throw std::bad_alloc();  // the text is UTF-8, so this is all that can fail
+  const std::unique_ptr<utf8proc_uint8_t, void (*)(void*)> owner(result, std::free);
+  return {reinterpret_cast<const char*>(result), static_cast<std::size_t>(size)};
+}
+
+void append_lower_case(std::uint32_t code_point, std::string* text) {
+  // The one character whose lower case is two (SpecialCasing.txt, without conditions); utf8proc knows only simple mappings.
+  if (code_point == 0x130) {
+    *text += "i\u0307";
+  } else {
+    *text += encode_utf8(static_cast<std::uint32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(code_point))));
+  }
+}
+
+bool is_white_space(std::uint32_t c) {
+  if (c < 0x80) return c == 0x20 || (c >= 0x09 && c <= 0x0d);
+  return c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f ||
+         c == 0x205f || c == 0x3000;
+}
+
+bool is_punctuation(std::uint32_t code_point) {
+  const utf8proc_category_t found = category(code_point);
+  return found >= UTF8PROC_CATEGORY_PC && found <= UTF8PROC_CATEGORY_PO;
+}
+
+bool is_nonspacing_mark(std::uint32_t code_point) { return category(code_point) == UTF8PROC_CATEGORY_MN; }
+
+bool is_mark(std::uint32_t code_point) {
+  const utf8proc_category_t found = category(code_point);
+  return found >= UTF8PROC_CATEGORY_MN && found <= UTF8PROC_CATEGORY_ME;
+}
+
+bool is_control(std::uint32_t code_point) {
+  const utf8proc_category_t found = category(code_point);
+  return found == UTF8PROC_CATEGORY_CC || found == UTF8PROC_CATEGORY_CF || found == UTF8PROC_CATEGORY_CO;
+}
+
+bool is_number(std::uint32_t code_point) {
+  const utf8proc_category_t found = category(code_point);
+  return found >= UTF8PROC_CATEGORY_ND && found <= UTF8PROC_CATEGORY_NO;
+}
+
+bool is_word_character(std::uint32_t code_point) {
+  const utf8proc_category_t found = category(code_point);
+  return found >= UTF8PROC_CATEGORY_LU && found <= UTF8PROC_CATEGORY_PC;
+}
+
+}  // namespace rapt::engine

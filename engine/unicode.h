@@ -1,0 +1,24 @@
+// What tokenizers ask of Unicode: normal forms, lower case, categories; by utf8proc. Code points are valid ones, texts are UTF-8
+// throughout. Who calls: tokenizers/.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace rapt::engine {
+
+enum class NormalForm { kNfc, kNfd, kNfkc, kNfkd };
+std::string normalized(std::string_view text, NormalForm form);
+
+// Appends the lower case of a code point: one or, of U+0130, two.
+void append_lower_case(std::uint32_t code_point, std::string* text);
+
+bool is_white_space(std::uint32_t code_point);      // Unicode's property White_Space
+bool is_punctuation(std::uint32_t code_point);      // categories P*
+bool is_nonspacing_mark(std::uint32_t code_point);  // category Mn
+bool is_mark(std::uint32_t code_point);             // categories M*
+bool is_control(std::uint32_t code_point);          // categories Cc, Cf, Co
+bool is_number(std::uint32_t code_point);           // categories N*
+bool is_word_character(std::uint32_t code_point);   // categories L*, M*, N*, Pc
+
+}  // namespace rapt::engine
