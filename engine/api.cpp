@@ -66,10 +66,7 @@ rapt_status rapt_detokenize(const rapt_model* model, const int32_t* ids, size_t 
     if (capacity > 0) need(text, "text");
     const rapt::engine::Tokenizer& tokenizer = model->need_tokenizer();
     model->check_ids("ids", ids, count);
-    std::string all;
-    for (size_t i = 0; i < count; ++i) {
-      if (ids[i] < tokenizer.vocab_size()) all += tokenizer.piece(ids[i]);  // a padded vocabulary spells nothing
-    }
+    const std::string all = tokenizer.decode(ids, count);
     std::copy_n(all.begin(), std::min(capacity, all.size()), text);
     *size = all.size();
   });

@@ -66,8 +66,15 @@ bool is_control(std::uint32_t code_point) {
   return found == UTF8PROC_CATEGORY_CC || found == UTF8PROC_CATEGORY_CF || found == UTF8PROC_CATEGORY_CO;
 }
 
-bool is_number(std::uint32_t code_point) {
-  const utf8proc_category_t found = category(code_point);
+// Of Unicode 17: utf8proc 2.8 knows Unicode 15, and what it lacks is added.
+bool is_number(std::uint32_t c) {
+  static constexpr std::uint32_t kLater[][2] = {{0x10d40, 0x10d49}, {0x116d0, 0x116e3}, {0x11bf0, 0x11bf9},
+                                                {0x11de0, 0x11de9}, {0x16130, 0x16139}, {0x16d70, 0x16d79},
+                                                {0x16ff4, 0x16ff6}, {0x1ccf0, 0x1ccf9}, {0x1e5f1, 0x1e5fa}};
+  for (const auto& range : kLater) {
+    if (c >= range[0] && c <= range[1]) return true;
+  }
+  const utf8proc_category_t found = category(c);
   return found >= UTF8PROC_CATEGORY_ND && found <= UTF8PROC_CATEGORY_NO;
 }
 

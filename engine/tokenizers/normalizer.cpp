@@ -1,6 +1,7 @@
 // See normalizer.h.
 #include "engine/tokenizers/normalizer.h"
 
+#include "engine/tokenizers/bert_unicode.h"
 #include "engine/utf8.h"
 
 namespace rapt::engine {
@@ -16,21 +17,13 @@ void for_each_character(std::string_view text, Action&& action) {
   }
 }
 
-// The blocks of CJK ideographs as BERT lists them.
-bool is_chinese(std::uint32_t c) {
-  return (c >= 0x4e00 && c <= 0x9fff) || (c >= 0x3400 && c <= 0x4dbf) || (c >= 0x20000 && c <= 0x2a6df) ||
-         (c >= 0x2a700 && c <= 0x2b73f) || (c >= 0x2b740 && c <= 0x2b81f) || (c >= 0x2b820 && c <= 0x2ceaf) ||
-         (c >= 0xf900 && c <= 0xfaff) || (c >= 0x2f800 && c <= 0x2fa1f);
-}
-
 std::string clean_and_space(std::string_view text, const BertRules& rules) {
   std::string result;
   for_each_character(text, [&](std::uint32_t c, std::string_view bytes) {
-    const bool white = c == '\t' || c == '\n' || c == '\r' || is_white_space(c);
-    if (rules.clean && (c == 0 || c == 0xfffd || (!(c == '\t' || c == '\n' || c == '\r') && is_control(c)))) return;
-    if (rules.clean && white) {
+    if (rules.clean && (c == 0xfffd || is_bert_control(c))) return;
+    if (rules.clean && is_white_space(c)) {
       result += ' ';
-    } else if (rules.space_chinese && is_chinese(c)) {
+    } else if (rules.space_chinese && is_bert_chinese(c)) {
       result.append(1, ' ').append(bytes).append(1, ' ');
     } else {
       result += bytes;
@@ -62,7 +55,7 @@ void Normalizer::add_form(NormalForm form) {
 void Normalizer::add_bert(const BertRules& rules) {
   steps_.push_back([rules](std::string_view text) {
     std::string result = clean_and_space(text, rules);
-    if (rules.strip_accents) result = without(normalized(result, NormalForm::kNfd), is_nonspacing_mark);
+    if (rules.strip_accents) result = without(normalized(result, NormalForm::kNfd), is_bert_accent);
     return rules.lower_case ? lower_case(result) : result;
   });
 }

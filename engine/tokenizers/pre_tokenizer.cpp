@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "engine/tokenizers/bert_unicode.h"
 #include "engine/tokenizers/splitter.h"
 #include "engine/unicode.h"
 #include "engine/utf8.h"
@@ -63,11 +64,6 @@ void split_by_class(std::string_view text, Class belongs, bool each, bool droppe
     at += next.size > 0 ? static_cast<std::size_t>(next.size) : 1;
   }
   end_run(text.size());
-}
-
-bool is_bert_punctuation(std::uint32_t c) {
-  const bool ascii = (c >= '!' && c <= '/') || (c >= ':' && c <= '@') || (c >= '[' && c <= '`') || (c >= '{' && c <= '~');
-  return ascii || is_punctuation(c);
 }
 
 }  // namespace

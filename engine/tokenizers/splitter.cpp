@@ -17,16 +17,40 @@ namespace {
 constexpr const char* kWhiteSpace = R"(\x09-\x0d\x20\x85\xa0\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})";
 constexpr const char* kWord = R"(\p{L}\p{M}\p{N}\p{Pc})";
 
-// One escape at the beginning of `rest`; what both dialects read alike stays as it is. Empty: PCRE2 would read it differently.
-std::string translate_escape(std::string_view rest, bool in_class) {
-  const char letter = rest.size() > 1 ? rest[1] : '\0';
-  const char* const set = letter == 's' || letter == 'S' ? kWhiteSpace : letter == 'w' || letter == 'W' ? kWord : nullptr;
-  if (set != nullptr) {
-    const bool negated = letter == 'S' || letter == 'W';
-    if (in_class) return negated ? "" : set;
-    return (negated ? "[^" : "[") + std::string(set) + "]";
+// \p{L} and \p{N} of Unicode 16, which Oniguruma has: PCRE2 10.42 knows Unicode 14, and what it lacks is added.
+constexpr const char* kLetters =
+    R"(\p{L})"
+    R"(\x{1c89}-\x{1c8a}\x{a7cb}-\x{a7cd}\x{a7da}-\x{a7dc}\x{105c0}-\x{105f3}\x{10d4a}-\x{10d65})"
+    R"(\x{10d6f}-\x{10d85}\x{10ec2}-\x{10ec4}\x{1123f}-\x{11240}\x{11380}-\x{11389}\x{1138b}\x{1138e})"
+    R"(\x{11390}-\x{113b5}\x{113b7}\x{113d1}\x{113d3}\x{11bc0}-\x{11be0}\x{11f02}\x{11f04}-\x{11f10})"
+    R"(\x{11f12}-\x{11f33}\x{1342f}\x{13441}-\x{13446}\x{13460}-\x{143fa}\x{16100}-\x{1611d})"
+    R"(\x{16d40}-\x{16d6c}\x{18cff}\x{1b132}\x{1b155}\x{1df25}-\x{1df2a}\x{1e030}-\x{1e06d})"
+    R"(\x{1e4d0}-\x{1e4eb}\x{1e5d0}-\x{1e5ed}\x{1e5f0}\x{2b739}\x{2ebf0}-\x{2ee5d}\x{31350}-\x{323af})";
+constexpr const char* kNumbers =
+    R"(\p{N})"
+    R"(\x{10d40}-\x{10d49}\x{116d0}-\x{116e3}\x{11bf0}-\x{11bf9}\x{11f50}-\x{11f59}\x{16130}-\x{16139})"
+    R"(\x{16d70}-\x{16d79}\x{1ccf0}-\x{1ccf9}\x{1d2c0}-\x{1d2d3}\x{1e4f0}-\x{1e4f9}\x{1e5f1}-\x{1e5fa})";
+
+struct Escape {
+  const char *text, *set;  // "\s", and the characters of the class in brackets
+  bool negated;
+};
+constexpr Escape kSets[] = {{"\\s", kWhiteSpace, false}, {"\\S", kWhiteSpace, true},    {"\\w", kWord, false},
+                            {"\\W", kWord, true},        {"\\p{L}", kLetters, false},   {"\\p{N}", kNumbers, false},
+                            {"\\P{L}", kLetters, true},  {"\\P{N}", kNumbers, true}};
+
+// One escape at the beginning of `rest`, and in *size how long it is; what both dialects read alike stays as it is. Empty: PCRE2
+// would read it differently.
+std::string translate_escape(std::string_view rest, bool in_class, std::size_t* size) {
+  for (const Escape& escape : kSets) {
+    if (!rest.starts_with(escape.text)) continue;
+    *size = std::strlen(escape.text);
+    if (in_class) return escape.negated ? "" : escape.set;
+    return (escape.negated ? "[^" : "[") + std::string(escape.set) + "]";
   }
-  const bool punctuation = std::strchr("\\^$.|?*+()[]{}-/#&~'\"<>!=:;,@%_` ", letter) != nullptr && letter != '\0';
+  *size = 2;
+  const char letter = rest.size() > 1 ? rest[1] : '\0';
+  const bool punctuation = letter != '\0' && std::strchr("\\^$.|?*+()[]{}-/#&~'\"<>!=:;,@%_` ", letter) != nullptr;
   const bool alike = letter != '\0' && std::strchr("pPdDrntf", letter) != nullptr;
   return punctuation || alike || (letter == 'x' && rest.size() > 2) ? std::string(rest.substr(0, 2)) : "";
 }
@@ -39,8 +63,7 @@ std::string translate(std::string_view pattern, const std::string& what) {
     std::string part(1, rest[0]);
     std::size_t size = 1;
     if (rest[0] == '\\') {
-      part = translate_escape(rest, in_class);
-      size = 2;
+      part = translate_escape(rest, in_class, &size);
     } else if (in_class && (rest[0] == '[' || rest.substr(0, 2) == "&&")) {
       part.clear();  // sets inside sets
     } else if (rest[0] == '[' || (in_class && rest[0] == ']')) {

@@ -70,12 +70,32 @@ RAPT_API rapt_status rapt_model_get_info(const rapt_model* model, rapt_model_inf
 /* 3. Text and tokens ------------------------------------------------------------------------------------------------ */
 
 /* Writes at most `capacity` ids and sets *count to how many the text has (call with capacity 0 to ask).
- * text: UTF-8, `size` bytes. A character outside a character vocabulary is RAPT_INVALID_ARGUMENT, naming it. */
+ * text: UTF-8, `size` bytes. Special tokens ("<|im_end|>") are recognised in it, none are added. A character outside a character vocabulary is RAPT_INVALID_ARGUMENT, naming it. */
 RAPT_API rapt_status rapt_tokenize(const rapt_model* model, const char* text, size_t size, int32_t* ids, size_t capacity,
                                    size_t* count);
 /* Writes at most `capacity` bytes, no NUL, and sets *size to how many there are. Ids outside the vocabulary are an error. */
 RAPT_API rapt_status rapt_detokenize(const rapt_model* model, const int32_t* ids, size_t count, char* text, size_t capacity,
                                      size_t* size);
+
+/* A tokenizer without its model: from a GGUF or .safetensors file, a Hugging Face folder, a tokenizer.json, or a vocab.txt.
+ * Read-only after loading: any number of threads share it. */
+typedef struct rapt_tokenizer rapt_tokenizer;
+
+RAPT_API rapt_status rapt_tokenizer_load(const char* path, rapt_tokenizer** tokenizer);
+RAPT_API void rapt_tokenizer_free(rapt_tokenizer* tokenizer); /* NULL is fine */
+RAPT_API const char* rapt_tokenizer_kind(const rapt_tokenizer* tokenizer); /* "characters", "bpe", "wordpiece" */
+RAPT_API int64_t rapt_tokenizer_vocab_size(const rapt_tokenizer* tokenizer);
+
+enum {
+  RAPT_SPELL_SPECIALS = 1, /* "<|im_end|>" in the text becomes its letters, not the special token */
+  RAPT_WRAP = 2            /* adds the tokens that the model wants around a text: [CLS] and [SEP], or a beginning */
+};
+
+/* As rapt_tokenize and rapt_detokenize. flags: of the enumeration above, added up. */
+RAPT_API rapt_status rapt_tokenizer_encode(const rapt_tokenizer* tokenizer, const char* text, size_t size, int flags,
+                                           int32_t* ids, size_t capacity, size_t* count);
+RAPT_API rapt_status rapt_tokenizer_decode(const rapt_tokenizer* tokenizer, const int32_t* ids, size_t count, char* text,
+                                           size_t capacity, size_t* size);
 
 /* 4. Sessions: one sequence and its KV cache -------------------------------------------------------------------------- */
 

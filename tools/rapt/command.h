@@ -15,5 +15,7 @@ Command add_info(CLI::App& parent);
 Command add_generate(CLI::App& parent);
 Command add_eval(CLI::App& parent);
 Command add_compare(CLI::App& parent);
+Command add_tokenize(CLI::App& parent);
+Command add_fetch(CLI::App& parent);
 
 }  // namespace rapt::tool
