@@ -1,4 +1,4 @@
-// bench_machine: the limits of this machine. FLOP/s of every ISA level that the CPU has; bytes a second that the L1, L2 and L3
+// bench_machine: the limits of this machine. FLOP/s and products of bytes of every ISA level that the CPU has; bytes a second that the L1, L2 and L3
 // caches and the memory deliver; for one thread and for all. Layer: bench. Every other benchmark's %peak refers to these.
 #include <algorithm>
 #include <string>
@@ -51,6 +51,10 @@ void add_rows(const CommonOptions& options) {
   const std::vector<std::string> isas = isas_to_measure(options);
   for (const std::string& isa : isas)
     for (const int threads : counts)
+      add_row("int8/" + isa + "/threads:" + std::to_string(threads),
+              [=] { return to_row(int8_rate(*machine_loops(isa.c_str()), threads, seconds), "GOP/s"); });
+  for (const std::string& isa : isas)
+    for (const int threads : counts)
       add_row("fma/" + isa + "/threads:" + std::to_string(threads),
               [=] { return to_row(fma_rate(*machine_loops(isa.c_str()), threads, seconds), "GFLOP/s"); });
   const MachineLoops* loops = machine_loops(isas.back().c_str());
@@ -65,7 +69,7 @@ void add_rows(const CommonOptions& options) {
 
 int main(int argc, char** argv) {
   using namespace rapt::bench;
-  CLI::App app("Measures the limits of this machine: f32 FLOP/s of each ISA level, read bandwidth of caches and memory.",
+  CLI::App app("Measures the limits of this machine: f32 FLOP/s and byte products of each ISA level, read bandwidth of caches and memory.",
                "bench_machine");
   CommonOptions options;
   options.threads = 0;

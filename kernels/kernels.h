@@ -9,16 +9,12 @@
 #include <memory>
 #include <span>
 
+#include "kernels/runtime/weight_type.h"
 #include "rapt/rapt.h"
 
 namespace rapt {
 
 // --- Weights as files hold them ------------------------------------------------------------------------------------------
-
-// The element types of safetensors and GGUF. The quantised ones are GGUF's blocks, byte for byte: a row of `in` values is
-// in / block_elements blocks of block_bytes, rows follow each other without a gap.
-enum class WeightType : int { kF32, kBf16, kF16, kQ8_0, kQ4_0, kQ4_1, kQ5_0, kQ5_1, kQ4_K, kQ6_K };
-inline constexpr int kNumWeightTypes = 10;
 
 struct WeightFormat {
   const char* name;  // "Q4_1"
@@ -37,7 +33,7 @@ void stored_rows(WeightType type, const void* data, std::int64_t in, const std::
 
 // How x W' is computed.
 enum class Arithmetic : int {
-  kF32,   // the weight's exact f32 values, f32 fused multiply-adds
+  kF32,  // the weight's exact f32 values, f32 fused multiply-adds
   kInt8,  // quantised weights only: x is rounded to 8 bits in blocks of 32 with an f32 scale each; integer dot products are exact
 };
 bool supports(WeightType type, Arithmetic arithmetic);
@@ -79,11 +75,11 @@ enum class Activation : int { kNone, kGeluErf, kGeluTanh, kSilu };
 // What happens to x W' before it is stored, in this order:
 //   y = [y +] activation(x W' + bias) * multiply
 struct Epilogue {
-  const float* bias = nullptr;                 // [out]
+  const float* bias = nullptr;  // [out]
   Activation activation = Activation::kNone;
-  const float* multiply = nullptr;             // [rows, out], row stride ld_multiply; may be y
+  const float* multiply = nullptr;  // [rows, out], row stride ld_multiply; may be y
   std::int64_t ld_multiply = 0;
-  bool accumulate = false;                     // a residual: added to what y holds
+  bool accumulate = false;  // a residual: added to what y holds
 };
 
 // y[rows, out] = epilogue(x[rows, in] W'). ldx, ldy: row strides in elements. y and x must not overlap. The context must have

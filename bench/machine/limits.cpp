@@ -61,20 +61,28 @@ Rate rate_of(int threads, double seconds, const std::function<Piece()>& make_pie
 // Short, so that many are undisturbed; long against the 25 ns of reading the clock.
 constexpr double kPieceSeconds = 1e-4;
 
+Rate loop_rate(void (*loop)(std::int64_t), double work_per_step, int threads, double seconds) {
+  return rate_of(threads, seconds, [=]() -> Piece {
+    constexpr std::int64_t kProbe = 10'000;
+    loop(kProbe);
+    const double before = now();
+    loop(kProbe);
+    const auto steps = std::max<std::int64_t>(1, static_cast<std::int64_t>(kProbe * kPieceSeconds / (now() - before)));
+    return [=] {
+      loop(steps);
+      return static_cast<double>(steps) * work_per_step;
+    };
+  });
+}
+
 }  // namespace
 
 Rate fma_rate(const MachineLoops& loops, int threads, double seconds) {
-  return rate_of(threads, seconds, [&]() -> Piece {
-    constexpr std::int64_t kProbe = 10'000;
-    loops.fma(kProbe);
-    const double before = now();
-    loops.fma(kProbe);
-    const auto steps = std::max<std::int64_t>(1, static_cast<std::int64_t>(kProbe * kPieceSeconds / (now() - before)));
-    return [&loops, steps] {
-      loops.fma(steps);
-      return static_cast<double>(steps) * loops.flops_per_step;
-    };
-  });
+  return loop_rate(loops.fma, loops.flops_per_step, threads, seconds);
+}
+
+Rate int8_rate(const MachineLoops& loops, int threads, double seconds) {
+  return loop_rate(loops.int8, loops.int8_ops_per_step, threads, seconds);
 }
 
 Rate read_rate(const MachineLoops& loops, std::int64_t bytes, int threads, double seconds) {

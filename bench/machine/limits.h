@@ -18,6 +18,9 @@ struct Rate {
 // FLOP/s of f32 fused multiply-adds (multiplications and additions where the level has none).
 Rate fma_rate(const MachineLoops& loops, int threads, double seconds);
 
+// The same for products of bytes.
+Rate int8_rate(const MachineLoops& loops, int threads, double seconds);
+
 // Bytes a second read from a buffer of `bytes` for each thread, again and again: bytes decides which cache answers.
 Rate read_rate(const MachineLoops& loops, std::int64_t bytes, int threads, double seconds);
 

@@ -13,6 +13,7 @@ __attribute__((noinline)) void gemm_f32_3x16__avx2(std::int64_t m, std::int64_t 
 
 void overlay(KernelTable& t) {
   fill<simd::Avx2, 3, 2, gemm_f32_3x16__avx2>(t);
+  fill_weights<simd::Avx2, 3, 2>(t.weights);
   t.gemm_name = "gemm_f32_3x16__avx2";
 }
 }  // namespace

@@ -13,6 +13,7 @@ __attribute__((noinline)) void gemm_f32_3x64__avx512(std::int64_t m, std::int64_
 
 void overlay(KernelTable& t) {
   fill<simd::Avx512, 3, 4, gemm_f32_3x64__avx512>(t);
+  fill_weights<simd::Avx512, 6, 2>(t.weights);
   t.gemm_name = "gemm_f32_3x64__avx512";
 }
 }  // namespace

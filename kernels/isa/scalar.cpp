@@ -12,6 +12,7 @@ __attribute__((noinline)) void gemm_f32_2x8__scalar(std::int64_t m, std::int64_t
 
 void overlay(KernelTable& t) {
   fill<simd::Scalar, 2, 2, gemm_f32_2x8__scalar>(t);
+  fill_weights<simd::Scalar, 2, 2>(t.weights);
   t.gemm_name = "gemm_f32_2x8__scalar";
 }
 }  // namespace

@@ -1,74 +1,173 @@
 // Linear layers over packed weights (kernels/kernels.h). Layer: kernels/matmul.
-// y = x W': the same gemm as Q K' with a weight in place of the keys. The outputs are cut into groups of panels and the rows
-// into blocks; each pair is a task. Bound of one row (decoding): one read of W; of many rows: the FMAs.
+// The rows are cut into blocks and the outputs of every layer of the call into groups of panels; each pair is a task, which
+// multiplies (block_product.h) and applies the epilogue while the block is in the cache.
+// Bound of one row (decoding): one read of the weights; of many rows: the multiply-adds.
 #include <algorithm>
 
 #include "kernels/kernels.h"
+#include "kernels/matmul/block_product.h"
 #include "kernels/runtime/context.h"
 #include "kernels/runtime/parallel.h"
 
 namespace rapt {
 namespace {
 
-constexpr std::int64_t kRowBlock = 96;     // rows a task: with in_features = 768 x stays in L2
-constexpr std::int64_t kDepthBlock = 512;  // k a pass: a panel of 64 x 512 floats is 128 KiB
+constexpr std::int64_t kBlockBytes = 256 * 1024;  // of x in a task: half of a small L2
+constexpr std::int64_t kMinRows = 48, kMaxRows = 192;
+constexpr double kAloneBelow = 250e3;  // multiply-adds that one thread does sooner than it wakes another
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
 
-// c[m, n] = activation(c + bias) * multiply, then y = c or y += c. first_row, first_column: where the block lies in y.
-void apply(const KernelTable& kernels, const Epilogue& e, std::int64_t m, std::int64_t n, std::int64_t first_row,
-           std::int64_t first_column, float* c, std::int64_t ldc, float* y, std::int64_t ldy) {
-  if (e.bias) kernels.add_rows(m, n, e.bias + first_column, 0, c, ldc);
-  for (std::int64_t r = 0; r < m; ++r) {
-    float* const row = c + r * ldc;
-    if (e.activation == Activation::kGeluErf) kernels.gelu_erf(n, row);
-    if (e.activation == Activation::kGeluTanh) kernels.gelu_tanh(n, row);
-    if (e.activation == Activation::kSilu) kernels.silu(n, row);
-    if (e.multiply) kernels.mul_row(n, e.multiply + (first_row + r) * e.ld_multiply + first_column, row);
+// How a call is cut. The cuts do not change a bit: every element is computed by itself.
+struct Cut {
+  std::int64_t rows, in, block_rows, row_blocks;
+  bool quantize = false;
+  std::size_t scratch_bytes = 0;   // of one thread: panels and a block computed aside
+  std::int64_t block_columns = 0;  // most columns of a task
+
+  Cut(std::int64_t num_rows, std::int64_t in_features, bool any_int8) : rows(num_rows), in(in_features), quantize(any_int8) {
+    const std::int64_t row_bytes = any_int8 ? in / 32 * std::int64_t{sizeof(QuantizedBlock)} : in * 4;
+    block_rows = std::clamp(kBlockBytes / std::max<std::int64_t>(row_bytes, 1), kMinRows, kMaxRows) / 12 * 12;
+    row_blocks = ceil_div(rows, block_rows);
+    block_rows = std::min(block_rows, std::max<std::int64_t>(rows, 1));
   }
-  if (e.accumulate) return kernels.add_rows(m, n, c, ldc, y, ldy);
-  for (std::int64_t r = 0; r < m && c != y; ++r) std::copy_n(c + r * ldc, n, y + r * ldy);
+};
+
+// Columns of a task: whole panels, and several tasks for every thread.
+std::int64_t task_columns(const rapt_context& context, const Cut& cut, std::int64_t out) {
+  const std::int64_t panels = ceil_div(out, context.kernels->nr);
+  const std::int64_t parts =
+      std::max<std::int64_t>(1, ceil_div(4 * context.num_threads, std::max<std::int64_t>(cut.row_blocks, 1)));
+  return std::max<std::int64_t>(1, ceil_div(panels, parts)) * context.kernels->nr;
+}
+
+// What a task writes: rows and columns of an output.
+struct Block {
+  std::int64_t first_row, m, first_column, n;
+};
+
+// c = activation(c + bias) * multiply in place, c: the block of x W'.
+void apply(const KernelTable& kernels, const Epilogue& e, const Block& at, float* c, std::int64_t ldc) {
+  if (e.bias) kernels.add_rows(at.m, at.n, e.bias + at.first_column, 0, c, ldc);
+  for (std::int64_t r = 0; r < at.m; ++r) {
+    float* const row = c + r * ldc;
+    if (e.activation == Activation::kGeluErf) kernels.gelu_erf(at.n, row);
+    if (e.activation == Activation::kGeluTanh) kernels.gelu_tanh(at.n, row);
+    if (e.activation == Activation::kSilu) kernels.silu(at.n, row);
+    if (e.multiply) kernels.mul_row(at.n, e.multiply + (at.first_row + r) * e.ld_multiply + at.first_column, row);
+  }
+}
+
+// y = c, or y += c for a residual.
+void store(const KernelTable& kernels, bool accumulate, const Block& at, const float* c, std::int64_t ldc, float* y,
+           std::int64_t ldy) {
+  if (accumulate) return kernels.add_rows(at.m, at.n, c, ldc, y, ldy);
+  for (std::int64_t r = 0; r < at.m; ++r) std::copy_n(c + r * ldc, at.n, y + r * ldy);
+}
+
+// Runs f(task's rows, f32 and quantised; scratch of the thread) for the tasks of a call.
+template <class F>
+void run_tasks(rapt_context* context, const Cut& cut, const float* x, std::int64_t ldx, std::int64_t num_tasks,
+               double multiply_adds, F f) {
+  const KernelTable& kernels = *context->kernels;
+  const int threads = multiply_adds < kAloneBelow ? 1 : context->num_threads;
+  const std::int64_t blocks = cut.quantize ? cut.in / 32 : 0;
+  const std::size_t quantized_bytes =
+      static_cast<std::size_t>(round_up(cut.rows * blocks * std::int64_t{sizeof(QuantizedBlock)}, 64));
+  const std::size_t per_thread = static_cast<std::size_t>(round_up(static_cast<std::int64_t>(cut.scratch_bytes), 4096));
+  char* const memory = static_cast<char*>(
+      context->workspace.reserve(static_cast<std::size_t>(context->num_threads) * per_thread + quantized_bytes));
+  QuantizedBlock* const quantized =
+      reinterpret_cast<QuantizedBlock*>(memory + static_cast<std::size_t>(context->num_threads) * per_thread);
+  if (cut.quantize) {
+    constexpr std::int64_t kRowsPerTask = 16;
+    auto quantize = [&](std::int64_t task, int) {
+      const std::int64_t first = task * kRowsPerTask;
+      kernels.weights.quantize_rows(std::min(kRowsPerTask, cut.rows - first), cut.in, x + first * ldx, ldx,
+                                    quantized + first * blocks);
+    };
+    parallel_for(threads, ceil_div(cut.rows, kRowsPerTask), quantize);
+  }
+  const Rows rows = {x, ldx, quantized};
+  auto task = [&](std::int64_t index, int thread) { f(index, rows, memory + static_cast<std::size_t>(thread) * per_thread); };
+  parallel_for(threads, num_tasks, task);
 }
 
 }  // namespace
 
-void linear(rapt_context* context, std::int64_t rows, const float* x, std::int64_t ldx, const PackedWeight& weight,
-            const Epilogue& epilogue, float* y, std::int64_t ldy) {
+void linear(rapt_context* context, std::int64_t rows, const float* x, std::int64_t ldx, std::span<const LinearOutput> outputs) {
   const KernelTable& kernels = *context->kernels;
-  const std::int64_t in = weight.in_features(), out = weight.out_features(), nr = kernels.nr;
-  // Enough column groups that every thread gets several; whole panels each.
-  const std::int64_t columns = std::max<std::int64_t>(1, ceil_div(ceil_div(out, nr), 4 * context->num_threads)) * nr;
-  const std::int64_t groups = ceil_div(out, columns), blocks = ceil_div(rows, kRowBlock);
-  // A block that is added to y, or whose factor is y itself, is computed aside.
-  const bool aside = epilogue.accumulate || epilogue.multiply;
-  const std::int64_t block_floats = aside ? std::min(rows, kRowBlock) * columns : 0;
-  float* const memory = static_cast<float*>(
-      context->workspace.reserve(static_cast<std::size_t>(context->num_threads * block_floats) * sizeof(float)));
-  const float* const panels_of_weight = reinterpret_cast<const float*>(weight.panels());
-  auto multiply = [&](std::int64_t task, int thread) {
-    const std::int64_t first_row = task / groups * kRowBlock, first_column = task % groups * columns;
-    const std::int64_t m = std::min(kRowBlock, rows - first_row), n = std::min(columns, out - first_column);
-    float* const to = y + first_row * ldy + first_column;
-    float* const c = aside ? memory + thread * block_floats : to;
-    const std::int64_t ldc = aside ? columns : ldy;
-    for (std::int64_t k = 0; k < in; k += kDepthBlock) {
-      const PanelView panels = {panels_of_weight + first_column * in + k * nr, nr, in * nr};
-      kernels.gemm(m, n, std::min(kDepthBlock, in - k), x + first_row * ldx + k, ldx, panels, c, ldc, k > 0);
-    }
-    apply(kernels, epilogue, m, n, first_row, first_column, c, ldc, to, ldy);
-  };
-  const double flops = 2.0 * static_cast<double>(rows * in) * static_cast<double>(out);
-  parallel_for(flops < 500e3 ? 1 : context->num_threads, groups * blocks, multiply);
+  if (outputs.empty() || rows == 0) return;
+  bool any_int8 = false;
+  for (const LinearOutput& o : outputs) any_int8 = any_int8 || o.weight->arithmetic() == Arithmetic::kInt8;
+  Cut cut(rows, outputs[0].weight->in_features(), any_int8);
+  std::int64_t groups = 0;
+  double multiply_adds = 0;
+  std::size_t product = 0;
+  for (const LinearOutput& o : outputs) {
+    const std::int64_t out = o.weight->out_features(), columns = task_columns(*context, cut, out);
+    groups += ceil_div(out, columns);
+    cut.block_columns = std::max(cut.block_columns, columns);
+    product = std::max(product, product_scratch_bytes(kernels, *o.weight, cut.block_rows));
+    multiply_adds += static_cast<double>(rows * cut.in) * static_cast<double>(out);
+  }
+  product = static_cast<std::size_t>(round_up(static_cast<std::int64_t>(product), 64));
+  cut.scratch_bytes = product + static_cast<std::size_t>(cut.block_rows * cut.block_columns) * sizeof(float);
+  run_tasks(context, cut, x, ldx, groups * cut.row_blocks, multiply_adds,
+            [&](std::int64_t task, const Rows& all, char* scratch) {
+              std::int64_t group = task % groups, columns = 0;
+              const LinearOutput* o = outputs.data();
+              for (;; ++o) {
+                columns = task_columns(*context, cut, o->weight->out_features());
+                const std::int64_t count = ceil_div(o->weight->out_features(), columns);
+                if (group < count) break;
+                group -= count;
+              }
+              const Epilogue& e = o->epilogue;
+              const std::int64_t first_row = task / groups * cut.block_rows, first_column = group * columns;
+              const Block at = {first_row, std::min(cut.block_rows, rows - first_row), first_column,
+                                std::min(columns, o->weight->out_features() - first_column)};
+              float* const to = o->y + at.first_row * o->ldy + at.first_column;
+              // A block that is added to y, or whose factor may be y itself, is computed aside.
+              const bool aside = e.accumulate || e.multiply;
+              float* const c = aside ? reinterpret_cast<float*>(scratch + product) : to;
+              const std::int64_t ldc = aside ? cut.block_columns : o->ldy;
+              block_product(kernels, *o->weight, all, at.first_row, at.m, at.first_column, at.n, c, ldc, scratch);
+              apply(kernels, e, at, c, ldc);
+              if (aside) store(kernels, e.accumulate, at, c, ldc, to, o->ldy);
+            });
 }
 
-void linear(rapt_context* context, std::int64_t rows, const float* x, std::int64_t ldx, std::span<const LinearOutput> outputs) {
-  for (const LinearOutput& o : outputs) linear(context, rows, x, ldx, *o.weight, o.epilogue, o.y, o.ldy);
+void linear(rapt_context* context, std::int64_t rows, const float* x, std::int64_t ldx, const PackedWeight& weight,
+            const Epilogue& epilogue, float* y, std::int64_t ldy) {
+  const LinearOutput one = {&weight, epilogue, y, ldy};
+  linear(context, rows, x, ldx, {&one, 1});
 }
 
 void linear_gated(rapt_context* context, std::int64_t rows, const float* x, std::int64_t ldx, const PackedWeight& gate,
                   const PackedWeight& up, Activation activation, float* y, std::int64_t ldy) {
-  linear(context, rows, x, ldx, up, {}, y, ldy);
-  linear(context, rows, x, ldx, gate, {.activation = activation, .multiply = y, .ld_multiply = ldy}, y, ldy);
+  const KernelTable& kernels = *context->kernels;
+  if (rows == 0) return;
+  Cut cut(rows, gate.in_features(), gate.arithmetic() == Arithmetic::kInt8);
+  const std::int64_t out = gate.out_features(), columns = task_columns(*context, cut, out), groups = ceil_div(out, columns);
+  const std::size_t product =
+      static_cast<std::size_t>(round_up(static_cast<std::int64_t>(product_scratch_bytes(kernels, gate, cut.block_rows)), 64));
+  cut.scratch_bytes = product + static_cast<std::size_t>(cut.block_rows * columns) * sizeof(float);
+  const double multiply_adds = 2.0 * static_cast<double>(rows * cut.in) * static_cast<double>(out);
+  run_tasks(context, cut, x, ldx, groups * cut.row_blocks, multiply_adds,
+            [&](std::int64_t task, const Rows& all, char* scratch) {
+              const std::int64_t first_row = task / groups * cut.block_rows, first_column = task % groups * columns;
+              const Block at = {first_row, std::min(cut.block_rows, rows - first_row), first_column,
+                                std::min(columns, out - first_column)};
+              float* const to = y + at.first_row * ldy + at.first_column;
+              float* const c = reinterpret_cast<float*>(scratch + product);
+              block_product(kernels, up, all, at.first_row, at.m, at.first_column, at.n, to, ldy, scratch);
+              block_product(kernels, gate, all, at.first_row, at.m, at.first_column, at.n, c, columns, scratch);
+              const Epilogue e = {.activation = activation, .multiply = y, .ld_multiply = ldy};
+              apply(kernels, e, at, c, columns);
+              store(kernels, false, at, c, columns, to, ldy);
+            });
 }
 
 }  // namespace rapt

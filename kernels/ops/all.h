@@ -2,8 +2,10 @@
 #pragma once
 #include "kernels/ops/activation.h"
 #include "kernels/ops/gemm.h"
+#include "kernels/ops/int8_gemm.h"
 #include "kernels/ops/norm.h"
 #include "kernels/ops/pack.h"
+#include "kernels/ops/quantize.h"
 #include "kernels/ops/rotary.h"
 #include "kernels/ops/score.h"
 #include "kernels/ops/softmax.h"
@@ -23,6 +25,32 @@ void fill_type(KernelTable& t, DType type) {
   fill_input_type<I, NV, T>(t, type);
   t.add_bias[(int)type] = add_bias<I, T>;
   t.divide_rows[(int)type] = divide_rows<I, T>;
+}
+
+// MR x NV: the tile of int8_gemm in rows and vectors.
+template <simd::Isa I, int MR, int NV, template <simd::Isa, int> class Format>
+void fill_format(WeightKernels& t, WeightType type) {
+  using Bytes = UnpackedOf<Format<I, NV>>;
+  t.dequantize_panel[(int)type] = dequantize_panel<I, NV, Format>;
+  t.unpack_panel[(int)type] = unpack_panel<I, NV, Format>;
+  t.unpacked_bytes[(int)type] = Bytes::kBytes;
+  t.int8_gemm[(int)type] = int8_gemm<I, Format<I, NV>, MR, NV>;
+  t.int8_gemm_unpacked[(int)type] = int8_gemm<I, Bytes, MR, NV>;
+}
+
+template <simd::Isa I, int MR, int NV>
+void fill_weights(WeightKernels& t) {
+  t.nq = NV * I::kLanes;
+  t.quantize_rows = quantize_rows<I>;
+  t.dequantize_panel[(int)WeightType::kBf16] = convert_panel<I, NV, Bf16>;
+  t.dequantize_panel[(int)WeightType::kF16] = convert_panel<I, NV, F16>;
+  fill_format<I, MR, NV, Q8_0>(t, WeightType::kQ8_0);
+  fill_format<I, MR, NV, Q4_0>(t, WeightType::kQ4_0);
+  fill_format<I, MR, NV, Q4_1>(t, WeightType::kQ4_1);
+  fill_format<I, MR, NV, Q5_0>(t, WeightType::kQ5_0);
+  fill_format<I, MR, NV, Q5_1>(t, WeightType::kQ5_1);
+  fill_format<I, MR, NV, Q4_K>(t, WeightType::kQ4_K);
+  fill_format<I, MR, NV, Q6_K>(t, WeightType::kQ6_K);
 }
 
 // MR x NV: gemm's register tile, in rows and vectors. kFullTiles: gemm_full_tiles of these under the name to see in profiles.

@@ -12,6 +12,7 @@ enum CpuFeature : std::uint32_t {
   kCpuAvx512Dq = 1u << 4,
   kCpuAvx512Vl = 1u << 5,
   kCpuF16c = 1u << 6,
+  kCpuAvx512Vnni = 1u << 7,
 };
 
 std::uint32_t cpu_features();

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "kernels/runtime/dtype.h"
+#include "kernels/runtime/weight_type.h"
 
 namespace rapt {
 
@@ -16,16 +17,49 @@ struct PanelView {
   std::int64_t panel_stride;
 };
 
+// 32 activations as scale * q, |q| <= 127 (ops/quantize.h).
+struct QuantizedBlock {
+  float scale, scaled_sum;  // scaled_sum: scale * sum of q, what a weight's offset is multiplied with
+  std::int32_t offset[2];   // -128 * sum of q[0 .. 15], and of the rest: for dot products with w + 128
+  std::int8_t q[32];
+};
+
+// Linear layers over weights that are not f32.
+struct WeightKernels {
+  // Panels have nq columns (ops/weight_blocks.h); nr is a multiple of it. Arrays are indexed by WeightType;
+  // kF32 has none. first, count: which blocks of 32 inputs of the panel; for kBf16 and kF16, which inputs.
+  int nq;
+  // out[inputs][ldo] = the panel's exact f32 values: what gemm reads, at ldo = nr.
+  void (*dequantize_panel[kNumWeightTypes])(const void* panel, std::int64_t first, std::int64_t count, float* out,
+                                            std::int64_t ldo);
+  // The next are for quantised types, and null for the others.
+  // The same as bytes with f32 scales, unpacked_bytes a block: what int8_gemm_unpacked reads.
+  void (*unpack_panel[kNumWeightTypes])(const void* panel, std::int64_t first, std::int64_t count, void* out);
+  std::int64_t unpacked_bytes[kNumWeightTypes];
+  // c[m, n] = x W', or += with accumulate, for one panel, of which n <= nq columns exist: exact integer dot products of blocks,
+  // scales added block by block (ops/int8_gemm.h). x: [m, stride]; its first block belongs to the panel's block `first`.
+  // From a panel as it is, or from what unpack_panel wrote (with first = 0): the same bits, whatever m.
+  void (*int8_gemm[kNumWeightTypes])(std::int64_t m, int n, std::int64_t count, const QuantizedBlock* x, std::int64_t stride,
+                                     const void* panel, std::int64_t first, float* c, std::int64_t ldc, bool accumulate);
+  void (*int8_gemm_unpacked[kNumWeightTypes])(std::int64_t m, int n, std::int64_t count, const QuantizedBlock* x,
+                                              std::int64_t stride, const void* panel, std::int64_t first, float* c,
+                                              std::int64_t ldc, bool accumulate);
+  // x: [rows, in], in a multiple of 32, as blocks: out [rows, in / 32].
+  void (*quantize_rows)(std::int64_t rows, std::int64_t in, const float* x, std::int64_t ldx, QuantizedBlock* out);
+};
+
 // Steps of k that gemm sums at a time: a piece of panel stays in L1 (64 columns: 32 KiB), and roundings grow with a sum's length.
 inline constexpr std::int64_t kGemmDepth = 128;
 
 struct KernelTable {
-  const char* isa;         // level of the highest overlay, "avx2"
-  const char* gemm_name;   // the micro-kernel as `perf report` shows it, "gemm_f32_3x16__avx2"
-  int mr, nr;              // register tile of gemm in rows and columns; nr is also the width of a panel
+  const char* isa;        // level of the highest overlay, "avx2"
+  const char* gemm_name;  // the micro-kernel as `perf report` shows it, "gemm_f32_3x16__avx2"
+  int mr, nr;             // register tile of gemm in rows and columns; nr is also the width of a panel
+  WeightKernels weights;
 
-  // c[m, n] = a[m, k] * b[k, n], or += with accumulate. Every kGemmDepth steps of k an element gets the
-  // sum of two running sums, of the even and of the odd steps, a fused multiply-add a step: the bits do not depend on m, n or on where the element lies. Reads and writes nothing outside.
+  // c[m, n] = a[m, k] * b[k, n], or += with accumulate. Every kGemmDepth steps of k an element gets the sum
+  // of two running sums, of the even and of the odd steps, a fused multiply-add a step: the bits do not depend on m, n or on where
+  // the element lies. Reads and writes nothing outside.
   void (*gemm)(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda, PanelView b, float* c,
                std::int64_t ldc, bool accumulate);
 
@@ -93,8 +127,8 @@ struct KernelTable {
   void (*silu)(std::int64_t n, float* x);
   void (*silu_mul)(std::int64_t n, const float* gate, const float* up, float* y);
   // y = x / sqrt(mean of x^2 + eps) * weight over each row's dim values. y may be x.
-  void (*rms_norm)(std::int64_t rows, std::int64_t dim, const float* x, std::int64_t ldx, const float* weight, float eps, float* y,
-                   std::int64_t ldy);
+  void (*rms_norm)(std::int64_t rows, std::int64_t dim, const float* x, std::int64_t ldx, const float* weight, float eps,
+                   float* y, std::int64_t ldy);
   // One row of heads, in place: pairs (a, b) of each head's first rotary_dim values become (a cos - b sin, a sin + b cos);
   // cosines, sines: [rotary_dim / 2]. Pairs (j, j + rotary_dim / 2), or (2 j, 2 j + 1).
   void (*rotary_halves)(std::int64_t heads, std::int64_t head_dim, std::int64_t rotary_dim, const float* cosines,
@@ -109,8 +143,8 @@ struct KernelTable {
 
 // What an ISA object exports: one constant.
 struct IsaDescriptor {
-  const char* name;             // "avx2"
-  std::uint32_t cpu_features;   // CpuFeature bits it needs (runtime/machine.h)
+  const char* name;            // "avx2"
+  std::uint32_t cpu_features;  // CpuFeature bits it needs (runtime/machine.h)
   void (*overlay)(KernelTable& table);
 };
 

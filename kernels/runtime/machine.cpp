@@ -38,8 +38,8 @@ std::uint32_t read_features() {
   if (!has_xgetbv) return 0;
   const std::uint64_t saved = saved_state();
   const bool saves_ymm = (saved & 0x06) == 0x06, saves_zmm = (saved & 0xe6) == 0xe6;
-  unsigned b7 = 0;
-  if (!__get_cpuid_count(7, 0, &a, &b7, &c, &d)) return 0;
+  unsigned b7 = 0, c7 = 0;
+  if (!__get_cpuid_count(7, 0, &a, &b7, &c7, &d)) return 0;
   std::uint32_t features = 0;
   if (saves_ymm && has_fma) features |= kCpuFma;
   if (saves_ymm && has_f16c) features |= kCpuF16c;
@@ -48,6 +48,7 @@ std::uint32_t read_features() {
   if (saves_zmm && (b7 & bit_AVX512BW)) features |= kCpuAvx512Bw;
   if (saves_zmm && (b7 & bit_AVX512DQ)) features |= kCpuAvx512Dq;
   if (saves_zmm && (b7 & bit_AVX512VL)) features |= kCpuAvx512Vl;
+  if (saves_zmm && (c7 & bit_AVX512VNNI)) features |= kCpuAvx512Vnni;
   return features;
 }
 

@@ -9,6 +9,7 @@ namespace {
 
 struct Avx2 {
   using V = __m256;
+  using B = __m256i;
   static constexpr int kLanes = 8;
   static constexpr int kRegisters = 16;
   static constexpr const char* kName = "avx2";
@@ -98,6 +99,36 @@ struct Avx2 {
       r[i + 4] = _mm256_permute2f128_ps(u[i], u[i + 4], 0x31);
     }
   }
+
+  static void store_rounded(std::int8_t* p, V v) {
+    const __m256i lanes = _mm256_cvtps_epi32(v);
+    const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(lanes), _mm256_extracti128_si256(lanes, 1));
+    _mm_storel_epi64((__m128i*)p, _mm_packs_epi16(words, words));
+  }
+  static B load_bytes(const std::uint8_t* p) { return _mm256_loadu_si256((const __m256i*)p); }
+  static void store_bytes(std::uint8_t* p, B b) { _mm256_storeu_si256((__m256i*)p, b); }
+  static B broadcast_lane(const std::int8_t* p) {
+    int lane;
+    __builtin_memcpy(&lane, p, sizeof lane);
+    return _mm256_set1_epi32(lane);
+  }
+  static B splat_byte(int n) { return _mm256_set1_epi8((char)n); }
+  static B bit_and(B a, B b) { return _mm256_and_si256(a, b); }
+  static B bit_or(B a, B b) { return _mm256_or_si256(a, b); }
+  static B shift_right(B b, int n) { return (B)((__v8su)b >> (unsigned)n); }
+  static B shift_right_signed(B b, int n) { return (B)((__v8si)b >> n); }
+  static B shift_left(B b, int n) { return (B)((__v8su)b << (unsigned)n); }
+  static B sub_bytes(B a, B b) { return _mm256_sub_epi8(a, b); }
+  static B add_lanes(B a, B b) { return _mm256_add_epi32(a, b); }
+  static V to_float(B b) { return _mm256_cvtepi32_ps(b); }
+  // Pairs of products as 16-bit sums, which must not pass 32767: u * 127 * 2 a term.
+  static B dot(B u, B s) { return _mm256_maddubs_epi16(u, s); }
+  static B dot(B sum, B u, B s) { return _mm256_add_epi16(sum, dot(u, s)); }
+  static B dot_sum(B sum) { return _mm256_madd_epi16(sum, _mm256_set1_epi16(1)); }
+  static constexpr int dot_terms(int most) { return 32767 / (2 * 127 * most); }
+  static B magnitude(B w) { return _mm256_abs_epi8(w); }  // 128 for -128
+  static B with_sign(B s, B w) { return _mm256_sign_epi8(s, w); }
+  static constexpr bool kSignedOffset = false;
 
  private:
   // All bits set in lanes 0 .. n-1.

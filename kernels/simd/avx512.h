@@ -1,4 +1,4 @@
-// ISA level "avx512": AVX-512 F, BW, DQ and VL, sixteen floats a vector. Layer: simd. Include only from kernels/isa/avx512.cpp.
+// ISA level "avx512": AVX-512 F, BW, DQ and VL, sixteen floats a vector. Layer: simd. Include only from kernels/isa/avx512*.cpp.
 #pragma once
 #include <immintrin.h>
 
@@ -9,6 +9,7 @@ namespace {
 
 struct Avx512 {
   using V = __m512;
+  using B = __m512i;
   static constexpr int kLanes = 16;
   static constexpr int kRegisters = 32;
   static constexpr const char* kName = "avx512";
@@ -75,6 +76,32 @@ struct Avx512 {
       r[b + 12] = _mm512_shuffle_f32x4(low_odd, high_odd, 0xdd);
     }
   }
+
+  static void store_rounded(std::int8_t* p, V v) { _mm_storeu_si128((__m128i*)p, _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(v))); }
+  static B load_bytes(const std::uint8_t* p) { return _mm512_loadu_si512(p); }
+  static void store_bytes(std::uint8_t* p, B b) { _mm512_storeu_si512(p, b); }
+  static B broadcast_lane(const std::int8_t* p) {
+    int lane;
+    __builtin_memcpy(&lane, p, sizeof lane);
+    return _mm512_set1_epi32(lane);
+  }
+  static B splat_byte(int n) { return _mm512_set1_epi8((char)n); }
+  static B bit_and(B a, B b) { return _mm512_and_si512(a, b); }
+  static B bit_or(B a, B b) { return _mm512_or_si512(a, b); }
+  static B shift_right(B b, int n) { return (B)((__v16su)b >> (unsigned)n); }
+  static B shift_right_signed(B b, int n) { return (B)((__v16si)b >> n); }
+  static B shift_left(B b, int n) { return (B)((__v16su)b << (unsigned)n); }
+  static B sub_bytes(B a, B b) { return _mm512_sub_epi8(a, b); }
+  static B add_lanes(B a, B b) { return _mm512_add_epi32(a, b); }
+  static V to_float(B b) { return _mm512_cvtepi32_ps(b); }
+  // As in avx2.h, without its sign instruction.
+  static B dot(B u, B s) { return _mm512_maddubs_epi16(u, s); }
+  static B dot(B sum, B u, B s) { return _mm512_add_epi16(sum, dot(u, s)); }
+  static B dot_sum(B sum) { return _mm512_madd_epi16(sum, _mm512_set1_epi16(1)); }
+  static constexpr int dot_terms(int most) { return 32767 / (2 * 127 * most); }
+  static B magnitude(B w) { return _mm512_abs_epi8(w); }
+  static B with_sign(B s, B w) { return _mm512_mask_sub_epi8(s, _mm512_movepi8_mask(w), _mm512_setzero_si512(), s); }
+  static constexpr bool kSignedOffset = false;
 
  private:
   static V from_bf16(__m256i bits) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16)); }

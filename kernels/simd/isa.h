@@ -1,7 +1,7 @@
 // The vector operations an ISA level provides, as a concept. Layer: simd (knows no matrix).
 // scalar.h, avx2.h and avx512.h implement it; the templates of kernels/ops are written against it.
 //
-// V is a vector of kLanes floats. "First n" operations touch the memory of lanes 0 .. n-1 only, 0 <= n <= kLanes:
+// V is a vector of kLanes floats, B one of as many bytes: kLanes groups of four, little-endian 32-bit lanes. "First n" operations touch the memory of lanes 0 .. n-1 only, 0 <= n <= kLanes:
 // the other lanes are neither read (they come as 0) nor written, whatever lies behind them.
 #pragma once
 #include <concepts>
@@ -13,7 +13,7 @@ namespace rapt::simd {
 
 template <class I>
 concept Isa = requires(const float* in, float* out, const Bf16* bf16, const F16* f16, const std::int8_t* i8, Bf16* to_bf16, F16* to_f16,
-                       typename I::V v, typename I::V* rows, float f, int n) {
+                       std::uint8_t* u8, std::int8_t* to_i8, typename I::V v, typename I::V* rows, typename I::B b, float f, int n) {
   { I::kLanes } -> std::convertible_to<int>;
   { I::kRegisters } -> std::convertible_to<int>;  // architectural vector registers
   { I::kName } -> std::convertible_to<const char*>;
@@ -51,6 +51,30 @@ concept Isa = requires(const float* in, float* out, const Bf16* bf16, const F16*
   { I::reduce_max(v) } -> std::same_as<float>;
   { I::all_finite(v) } -> std::same_as<bool>;
   { I::transpose(rows) };  // rows[kLanes]: a square of floats, in place
+
+  { I::store_rounded(to_i8, v) };  // kLanes integers, nearest to v (ties to even); |v| <= 127
+  { I::load_bytes(u8) } -> std::same_as<typename I::B>;
+  { I::store_bytes(u8, b) };
+  { I::broadcast_lane(i8) } -> std::same_as<typename I::B>;  // four bytes into every lane
+  { I::splat_byte(n) } -> std::same_as<typename I::B>;
+  { I::bit_and(b, b) } -> std::same_as<typename I::B>;
+  { I::bit_or(b, b) } -> std::same_as<typename I::B>;
+  { I::shift_right(b, n) } -> std::same_as<typename I::B>;  // lanes, zeros come in; 0 <= n < 32
+  { I::shift_right_signed(b, n) } -> std::same_as<typename I::B>;
+  { I::shift_left(b, n) } -> std::same_as<typename I::B>;
+  { I::sub_bytes(b, b) } -> std::same_as<typename I::B>;
+  { I::add_lanes(b, b) } -> std::same_as<typename I::B>;
+  { I::to_float(b) } -> std::same_as<typename I::V>;  // signed lanes
+  // Integer dot products of four unsigned with four signed bytes, lane by lane, summed: dot(u, s), then dot(sum, u, s) for up to
+  // dot_terms(most u) - 1 further terms (sums are 16-bit on some levels; |s| <= 127), then dot_sum gives the lanes as 32 bits.
+  { I::dot(b, b) } -> std::same_as<typename I::B>;
+  { I::dot(b, b, b) } -> std::same_as<typename I::B>;
+  { I::dot_sum(b) } -> std::same_as<typename I::B>;
+  { I::dot_terms(n) } -> std::convertible_to<int>;
+  // Signed w with signed s: dot(magnitude(w), with_sign(s, w)), to which -128 times the sum of s belongs where kSignedOffset.
+  { I::magnitude(b) } -> std::same_as<typename I::B>;
+  { I::with_sign(b, b) } -> std::same_as<typename I::B>;
+  { I::kSignedOffset } -> std::convertible_to<bool>;
 };
 
 }  // namespace rapt::simd

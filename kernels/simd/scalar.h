@@ -10,6 +10,7 @@ namespace {
 struct Scalar {
   typedef float V __attribute__((vector_size(16)));
   typedef std::int32_t I __attribute__((vector_size(16)));
+  typedef std::int8_t B __attribute__((vector_size(16)));
   static constexpr int kLanes = 4;
   static constexpr int kRegisters = 16;
   static constexpr const char* kName = "scalar";
@@ -95,7 +96,48 @@ struct Scalar {
       }
   }
 
+  static void store_rounded(std::int8_t* p, V v) {
+    const V magic = broadcast(12582912.0f);  // 1.5 * 2^23: no bits for a fraction
+    const V rounded = (v + magic) - magic;
+    for (int i = 0; i < kLanes; ++i) p[i] = (std::int8_t)rounded[i];
+  }
+  static B load_bytes(const std::uint8_t* p) {
+    B b;
+    __builtin_memcpy(&b, p, sizeof b);
+    return b;
+  }
+  static void store_bytes(std::uint8_t* p, B b) { __builtin_memcpy(p, &b, sizeof b); }
+  static B broadcast_lane(const std::int8_t* p) {
+    std::int32_t lane;
+    __builtin_memcpy(&lane, p, sizeof lane);
+    return (B)(I{} + lane);
+  }
+  static B splat_byte(int n) { return B{} + (std::int8_t)n; }
+  static B bit_and(B a, B b) { return a & b; }
+  static B bit_or(B a, B b) { return a | b; }
+  static B shift_right(B b, int n) { return (B)((U)b >> (std::uint32_t)n); }
+  static B shift_right_signed(B b, int n) { return (B)((I)b >> n); }
+  static B shift_left(B b, int n) { return (B)((U)b << (std::uint32_t)n); }
+  static B sub_bytes(B a, B b) { return a - b; }
+  static B add_lanes(B a, B b) { return (B)((I)a + (I)b); }
+  static V to_float(B b) { return __builtin_convertvector((I)b, V); }
+  static B dot(B u, B s) {
+    I sum = {};
+    for (int i = 0; i < 4; ++i) {
+      for (int j = 4 * i; j < 4 * i + 4; ++j) sum[i] += (std::uint8_t)u[j] * s[j];
+    }
+    return (B)sum;
+  }
+  static B dot(B sum, B u, B s) { return add_lanes(sum, dot(u, s)); }
+  static B dot_sum(B sum) { return sum; }
+  static constexpr int dot_terms(int) { return 1 << 16; }
+  static B magnitude(B w) { return w ^ splat_byte(-128); }  // w + 128, unsigned
+  static B with_sign(B s, B) { return s; }
+  static constexpr bool kSignedOffset = true;
+
  private:
+  typedef std::uint32_t U __attribute__((vector_size(16)));
+
   static I to_bits(V v) {
     I i;
     __builtin_memcpy(&i, &v, sizeof i);

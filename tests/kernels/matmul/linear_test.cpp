@@ -76,15 +76,6 @@ TEST_P(Linear, SameBitsForAnyRowsAndThreads) {
   }
 }
 
-TEST_P(Linear, PackedWeightKnowsItsSizes) {
-  const Context context(runner());
-  const Layer layer(context, 7, 5);
-  EXPECT_EQ(layer.packed.in_features(), 7);
-  EXPECT_EQ(layer.packed.out_features(), 5);
-  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(layer.packed.panels()) % 64, 0u);
-  EXPECT_EQ(PackedWeight().panels(), nullptr);
-}
-
 TEST_P(Linear, ElementwiseIsTheKernelForAnyThreads) {
   const KernelTable& kernels = *kernel_table(GetParam().c_str());
   const std::int64_t rows = 77, dim = 700;  // several tasks of 16 Ki elements
@@ -105,6 +96,43 @@ TEST_P(Linear, ElementwiseIsTheKernelForAnyThreads) {
     EXPECT_EQ(count_different_bits(b.tensor, erf.tensor), 0);
     EXPECT_EQ(count_different_bits(c.tensor, tanh.tensor), 0);
     EXPECT_EQ(count_different_bits(d.tensor, sum.tensor), 0);
+  }
+}
+
+TEST_P(Linear, RowOperationsAreTheKernelsForAnyThreads) {
+  const KernelTable& kernels = *kernel_table(GetParam().c_str());
+  const std::int64_t rows = 77, heads = 9, head_dim = 64, dim = heads * head_dim, half = 16;
+  const Matrix weight(1, dim, 0, Place::kHeap, 5), cosines(200, half, 0, Place::kHeap, 6), sines(200, half, 0, Place::kHeap, 7);
+  const Matrix up(rows, dim, 3, Place::kHeap, 8);
+  std::vector<std::int32_t> positions(rows);
+  for (std::size_t r = 0; r < positions.size(); ++r) positions[r] = static_cast<std::int32_t>((r * 37 + 5) % 200);
+  const Matrix normal(rows, dim, 5), activated(rows, dim), product(rows, dim, 5);
+  Matrix rotated[4] = {Matrix(rows, dim, 5), Matrix(rows, dim, 5), Matrix(rows, dim, 5), Matrix(rows, dim, 5)};
+  kernels.rms_norm(rows, dim, normal.data(), normal.stride(), weight.data(), 1e-5f, normal.data(), normal.stride());
+  kernels.silu(rows * dim, activated.data());
+  for (std::int64_t r = 0; r < rows; ++r) {
+    kernels.silu_mul(dim, product.row(r), up.row(r), product.row(r));
+    for (int i = 0; i < 4; ++i) {
+      const std::int64_t at = i % 2 ? positions[static_cast<std::size_t>(r)] : r;
+      (i < 2 ? kernels.rotary_halves : kernels.rotary_interleaved)(heads, head_dim, 2 * half, cosines.row(at), sines.row(at),
+                                                                   rotated[i].row(r));
+    }
+  }
+  for (const int threads : {1, 2, 3}) {
+    const Context context(runner(), threads);
+    const Matrix a(rows, dim, 5), b(rows, dim), c(rows, dim, 5);
+    rms_norm(context.get(), rows, dim, a.data(), a.stride(), weight.data(), 1e-5f, a.data(), a.stride());
+    silu(context.get(), rows * dim, b.data());
+    silu_mul(context.get(), rows, dim, c.data(), c.stride(), up.data(), up.stride(), c.data(), c.stride());
+    EXPECT_EQ(count_different_bits(a.tensor, normal.tensor), 0);
+    EXPECT_EQ(count_different_bits(b.tensor, activated.tensor), 0);
+    EXPECT_EQ(count_different_bits(c.tensor, product.tensor), 0);
+    for (int i = 0; i < 4; ++i) {
+      const Matrix x(rows, dim, 5);
+      rotary(context.get(), i < 2 ? RotaryPairing::kHalves : RotaryPairing::kInterleaved, rows, heads, head_dim, 2 * half,
+             cosines.data(), sines.data(), i % 2 ? positions.data() : nullptr, x.data(), x.stride());
+      EXPECT_EQ(count_different_bits(x.tensor, rotated[i].tensor), 0) << i;
+    }
   }
 }
 

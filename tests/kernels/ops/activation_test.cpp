@@ -1,4 +1,4 @@
-// GELU in both forms against double.
+// GELU in both forms and SiLU against double.
 #include "tests/kernels/ops/level_test.h"
 
 #include <algorithm>
@@ -21,6 +21,7 @@ class Activation : public LevelTest {
     const double u = std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x);
     return x / (1 + std::exp(-2 * u));
   }
+  static double silu(double x) { return x / (1 + std::exp(-x)); }
 
   // The error in units of 2^-24 |x|, over [-12, 12] and some powers of two far from 0.
   static double worst_error(Kernel kernel, Formula formula) {
@@ -52,14 +53,17 @@ class Activation : public LevelTest {
 
 TEST_P(Activation, GeluErfAccuracy) { EXPECT_LE(worst_error(kernels().gelu_erf, gelu_erf), 4); }
 TEST_P(Activation, GeluTanhAccuracy) { EXPECT_LE(worst_error(kernels().gelu_tanh, gelu_tanh), 3); }
+TEST_P(Activation, SiluAccuracy) { EXPECT_LE(worst_error(kernels().silu, silu), 3); }
 
 TEST_P(Activation, SmokeTails) {
+  expect_right_tails(kernels().silu, silu, "silu " + GetParam(), Place::kHeap);
   expect_right_tails(kernels().gelu_erf, gelu_erf, "gelu_erf " + GetParam(), Place::kHeap);
   expect_right_tails(kernels().gelu_tanh, gelu_tanh, "gelu_tanh " + GetParam(), Place::kHeap);
 }
 
 TEST_P(Activation, TailsAtGuardPages) {
   for (const Place place : kGuarded) {
+    expect_right_tails(kernels().silu, silu, "silu " + GetParam(), place);
     expect_right_tails(kernels().gelu_erf, gelu_erf, "gelu_erf " + GetParam(), place);
     expect_right_tails(kernels().gelu_tanh, gelu_tanh, "gelu_tanh " + GetParam(), place);
   }
@@ -67,7 +71,7 @@ TEST_P(Activation, TailsAtGuardPages) {
 
 // To the right the identity, to the left 0, however far.
 TEST_P(Activation, FarFromZero) {
-  for (const Kernel kernel : {kernels().gelu_erf, kernels().gelu_tanh})
+  for (const Kernel kernel : {kernels().gelu_erf, kernels().gelu_tanh, kernels().silu})
     for (const float size : {20.0f, 1e3f, 1e10f, 1e20f, 1e37f, 3e38f}) {
       float x[] = {size, -size};
       kernel(2, x);
@@ -77,7 +81,7 @@ TEST_P(Activation, FarFromZero) {
 }
 
 TEST_P(Activation, NotANumberStaysNaN) {
-  for (const Kernel kernel : {kernels().gelu_erf, kernels().gelu_tanh})
+  for (const Kernel kernel : {kernels().gelu_erf, kernels().gelu_tanh, kernels().silu})
     for (std::size_t n = 1; n <= 40; ++n)
       for (std::size_t at = 0; at < n; ++at) {
         std::vector<float> x(n, 0.5f);
@@ -85,6 +89,20 @@ TEST_P(Activation, NotANumberStaysNaN) {
         kernel(static_cast<std::int64_t>(n), x.data());
         for (std::size_t j = 0; j < n; ++j) ASSERT_EQ(std::isnan(x[j]), j == at) << j << " of " << n;
       }
+}
+
+TEST_P(Activation, SiluMulIsSiluTimesUp) {
+  for (const Place place : kPlaces)
+    for (std::int64_t n = 1; n <= 40; ++n) {
+      name_case_for_faults("silu_mul " + GetParam() + " of " + std::to_string(n));
+      const Matrix gate(1, n, 0, place), up(1, n, 0, place, 2), y(1, n, 0, place, 3), right(1, n);
+      kernels().silu(n, right.data());
+      kernels().silu_mul(n, gate.data(), up.data(), y.data());
+      EXPECT_TRUE(y.tensor.surroundings_intact());
+      for (std::int64_t j = 0; j < n; ++j) ASSERT_EQ(y.at(0, j), right.at(0, j) * up.at(0, j));
+      kernels().silu_mul(n, gate.data(), up.data(), up.data());
+      EXPECT_EQ(count_different_bits(up.tensor, y.tensor), 0) << "in place";
+    }
 }
 
 RAPT_INSTANTIATE_FOR_LEVELS(Activation);

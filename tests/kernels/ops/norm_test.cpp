@@ -1,4 +1,4 @@
-// Layer normalisation and addition of rows, for the engine, against double.
+// Layer and RMS normalisation, addition and products of rows, for the engine, against double.
 #include "tests/kernels/ops/level_test.h"
 
 #include <vector>
@@ -89,6 +89,55 @@ TEST_P(Norm, NotANumberStaysInItsRow) {
     for (std::int64_t r = 0; r < 3; ++r)
       for (std::int64_t d = 0; d < dim; ++d) EXPECT_EQ(std::isnan(y.at(r, d)), r == 1);
   }
+}
+
+void expect_rms_norm(const KernelTable& kernels, std::int64_t rows, std::int64_t dim, std::int64_t gap, Place place) {
+  name_case_for_faults("rms_norm " + std::string(kernels.isa) + " of " + std::to_string(dim));
+  const Matrix x(rows, dim, gap, place, 1), weight(1, dim, 0, place, 2), y(rows, dim, 2 * gap, place, 4);
+  const float eps = 1e-3f;
+  kernels.rms_norm(rows, dim, x.data(), x.stride(), weight.data(), eps, y.data(), y.stride());
+  EXPECT_TRUE(y.tensor.surroundings_intact());
+  for (std::int64_t r = 0; r < rows; ++r) {
+    double squares = 0;
+    for (std::int64_t d = 0; d < dim; ++d) squares += std::pow(static_cast<double>(x.at(r, d)), 2);
+    const double scale = 1 / std::sqrt(squares / static_cast<double>(dim) + static_cast<double>(eps));
+    for (std::int64_t d = 0; d < dim; ++d) {
+      const double right = static_cast<double>(x.at(r, d)) * scale * static_cast<double>(weight.at(0, d));
+      ASSERT_NEAR(y.at(r, d), right, 6 * 0x1p-24 * std::abs(right)) << "column " << d << " of " << dim;
+    }
+  }
+}
+
+TEST_P(Norm, SmokeRmsNorm) {
+  for (std::int64_t dim = 1; dim <= 70; ++dim) expect_rms_norm(kernels(), 3, dim, 3, Place::kHeap);
+  for (const std::int64_t dim : {576, 1000, 2048, 4097}) expect_rms_norm(kernels(), 2, dim, 0, Place::kHeap);
+}
+TEST_P(Norm, RmsNormAtGuardPages) {
+  for (const Place place : kGuarded)
+    for (std::int64_t dim = 1; dim <= 70; ++dim) expect_rms_norm(kernels(), 2, dim, 0, place);
+}
+
+TEST_P(Norm, RmsNormInPlaceAndNotANumber) {
+  for (const std::int64_t dim : {1, 5, 16, 33, 768}) {
+    const Matrix x(3, dim), weight(1, dim, 0, Place::kHeap, 2), y(3, dim);
+    x.at(1, dim - 1) = NAN;
+    kernels().rms_norm(3, dim, x.data(), dim, weight.data(), 1e-5f, y.data(), dim);
+    kernels().rms_norm(3, dim, x.data(), dim, weight.data(), 1e-5f, x.data(), dim);
+    EXPECT_EQ(count_different_bits(x.tensor, y.tensor), 0);
+    for (std::int64_t r = 0; r < 3; ++r)
+      for (std::int64_t d = 0; d < dim; ++d) EXPECT_EQ(std::isnan(y.at(r, d)), r == 1);
+  }
+}
+
+TEST_P(Norm, MulRow) {
+  for (const Place place : kPlaces)
+    for (std::int64_t dim = 1; dim <= 70; ++dim) {
+      name_case_for_faults("mul_row " + GetParam() + " of " + std::to_string(dim));
+      const Matrix x(1, dim, 0, place, 1), y(1, dim, 0, place, 2), before(1, dim, 0, Place::kHeap, 2);
+      kernels().mul_row(dim, x.data(), y.data());
+      EXPECT_TRUE(y.tensor.surroundings_intact());
+      for (std::int64_t d = 0; d < dim; ++d) ASSERT_EQ(y.at(0, d), before.at(0, d) * x.at(0, d));
+    }
 }
 
 TEST_P(Norm, AddRows) {

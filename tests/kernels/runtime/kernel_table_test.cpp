@@ -6,6 +6,7 @@
 #include <cstring>
 #include <string>
 
+#include "kernels/kernels.h"
 #include "kernels/runtime/machine.h"
 #include "tests/support/runner.h"
 
@@ -38,7 +39,9 @@ TEST(KernelTableTest, SmokeTablesAreComplete) {
     EXPECT_EQ(table, kernel_table(isa_at(i)->name)) << "built again";
     if (!table) continue;
     EXPECT_STREQ(table->isa, isa_at(i)->name);
-    EXPECT_NE(std::string(table->gemm_name).find("__" + std::string(table->isa)), std::string::npos) << table->gemm_name;
+    // The level's own, or that of the level below which it extends: "avx512_vnni" has gemm of "avx512".
+    const std::string gemm_name = table->gemm_name, gemm_isa = gemm_name.substr(gemm_name.rfind("__") + 2);
+    EXPECT_EQ(std::string(table->isa).substr(0, gemm_isa.size()), gemm_isa) << gemm_name;
     EXPECT_NE(std::string(table->gemm_name).find(std::to_string(table->mr) + "x" + std::to_string(table->nr)),
               std::string::npos)
         << table->gemm_name;
@@ -52,6 +55,25 @@ TEST(KernelTableTest, SmokeTablesAreComplete) {
       void* pointer;
       std::memcpy(&pointer, entry, sizeof pointer);
       EXPECT_NE(pointer, nullptr) << table->isa << ", entry " << (entry - first) / static_cast<std::ptrdiff_t>(sizeof(void*));
+    }
+  }
+}
+
+TEST(KernelTableTest, SmokeWeightKernelsAreComplete) {
+  for (const std::string& level : all_levels()) {
+    const KernelTable* table = kernel_table(level.c_str());
+    if (!table) continue;
+    const WeightKernels& weights = table->weights;
+    EXPECT_EQ(table->nr % weights.nq, 0);
+    EXPECT_NE(weights.quantize_rows, nullptr);
+    for (int type = 0; type < kNumWeightTypes; ++type) {
+      const bool is_quantized = supports(static_cast<WeightType>(type), Arithmetic::kInt8);
+      EXPECT_EQ(weights.dequantize_panel[type] != nullptr, static_cast<WeightType>(type) != WeightType::kF32)
+          << level << " " << type;
+      EXPECT_EQ(weights.unpack_panel[type] != nullptr, is_quantized) << level << " " << type;
+      EXPECT_EQ(weights.int8_gemm[type] != nullptr, is_quantized) << level << " " << type;
+      EXPECT_EQ(weights.int8_gemm_unpacked[type] != nullptr, is_quantized) << level << " " << type;
+      EXPECT_EQ(weights.unpacked_bytes[type] > 0, is_quantized) << level << " " << type;
     }
   }
 }

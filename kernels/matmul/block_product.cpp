@@ -1,0 +1,76 @@
+#include "kernels/matmul/block_product.h"
+
+#include <algorithm>
+
+#include "kernels/matmul/weight_panels.h"
+
+namespace rapt {
+namespace {
+
+// Inputs a pass. A panel's piece of 16 x 768 unpacked bytes with its scales is 15 KiB and stays in L1 beside the rows.
+constexpr std::int64_t kInt8Depth = 768;
+constexpr std::int64_t kF32Depth = 512;
+// From how many rows on unpacking a panel first is faster than unpacking it in registers for every tile.
+constexpr std::int64_t kUnpackFrom = 8;
+
+void int8_product(const KernelTable& kernels, const PackedWeight& weight, const Rows& rows, std::int64_t first_row,
+                  std::int64_t m, std::int64_t first_column, std::int64_t n, float* c, std::int64_t ldc, void* scratch) {
+  const WeightKernels& k = kernels.weights;
+  const int type = static_cast<int>(weight.type());
+  const std::int64_t blocks = weight.in_features() / 32, column_bytes = panel_column_bytes(weight.type(), weight.in_features());
+  for (std::int64_t j = 0; j < n; j += k.nq) {
+    const std::byte* const panel = weight.panels() + (first_column + j) * column_bytes;
+    const int columns = static_cast<int>(std::min<std::int64_t>(k.nq, n - j));
+    for (std::int64_t first = 0; first < blocks; first += kInt8Depth / 32) {
+      const std::int64_t count = std::min(kInt8Depth / 32, blocks - first);
+      const QuantizedBlock* const x = rows.blocks + first_row * blocks + first;
+      if (m < kUnpackFrom) {
+        k.int8_gemm[type](m, columns, count, x, blocks, panel, first, c + j, ldc, first > 0);
+      } else {
+        k.unpack_panel[type](panel, first, count, scratch);
+        k.int8_gemm_unpacked[type](m, columns, count, x, blocks, scratch, 0, c + j, ldc, first > 0);
+      }
+    }
+  }
+}
+
+// Panels of nr columns of f32, as they are or from panels of nq columns.
+void f32_product(const KernelTable& kernels, const PackedWeight& weight, const Rows& rows, std::int64_t first_row,
+                 std::int64_t m, std::int64_t first_column, std::int64_t n, float* c, std::int64_t ldc, float* scratch) {
+  const std::int64_t nr = kernels.nr, nq = kernels.weights.nq, in = weight.in_features();
+  const std::int64_t column_bytes = panel_column_bytes(weight.type(), in);
+  const auto dequantize = kernels.weights.dequantize_panel[static_cast<int>(weight.type())];
+  const std::int64_t inputs_per_block = weight.type() >= WeightType::kQ8_0 ? 32 : 1;
+  const float* const x = rows.x + first_row * rows.ldx;
+  for (std::int64_t j = 0; j < n; j += nr)
+    for (std::int64_t first = 0; first < in; first += kF32Depth) {
+      const std::int64_t depth = std::min(kF32Depth, in - first), columns = std::min(nr, n - j);
+      const float* panel = scratch;
+      if (dequantize)
+        for (std::int64_t at = 0; at < columns; at += nq)
+          dequantize(weight.panels() + (first_column + j + at) * column_bytes, first / inputs_per_block,
+                     depth / inputs_per_block, scratch + at, nr);
+      else
+        panel = reinterpret_cast<const float*>(weight.panels()) + (first_column + j) * in + first * nr;
+      kernels.gemm(m, columns, depth, x + first, rows.ldx, {panel, nr, 0}, c + j, ldc, first > 0);
+    }
+}
+
+}  // namespace
+
+std::size_t product_scratch_bytes(const KernelTable& kernels, const PackedWeight& weight, std::int64_t m) {
+  if (weight.arithmetic() == Arithmetic::kF32)
+    return weight.type() == WeightType::kF32 ? 0 : static_cast<std::size_t>(kF32Depth * kernels.nr) * sizeof(float);
+  const std::int64_t block = kernels.weights.unpacked_bytes[static_cast<int>(weight.type())];
+  return m < kUnpackFrom ? 0 : static_cast<std::size_t>(kInt8Depth / 32 * block);
+}
+
+void block_product(const KernelTable& kernels, const PackedWeight& weight, const Rows& rows, std::int64_t first_row,
+                   std::int64_t m, std::int64_t first_column, std::int64_t n, float* c, std::int64_t ldc, void* scratch) {
+  if (weight.arithmetic() == Arithmetic::kInt8)
+    int8_product(kernels, weight, rows, first_row, m, first_column, n, c, ldc, scratch);
+  else
+    f32_product(kernels, weight, rows, first_row, m, first_column, n, c, ldc, static_cast<float*>(scratch));
+}
+
+}  // namespace rapt

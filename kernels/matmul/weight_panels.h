@@ -1,0 +1,17 @@
+// The panels in which weights that are not f32 are kept: a file's blocks, reordered without loss. Layer: kernels/matmul.
+// Who calls: packed_weight.cpp. ops/weight_blocks.h reads the panels.
+#pragma once
+#include <cstdint>
+
+#include "kernels/kernels.h"
+
+namespace rapt {
+
+// Bytes of `in` inputs of one column.
+std::int64_t panel_column_bytes(WeightType type, std::int64_t in);
+
+// A row of a file's weight to column `column` of a panel of `columns`, and back.
+void pack_column(WeightType type, const void* row, std::int64_t in, std::int64_t column, std::int64_t columns, void* panel);
+void unpack_column(WeightType type, const void* panel, std::int64_t in, std::int64_t column, std::int64_t columns, void* row);
+
+}  // namespace rapt

@@ -1,0 +1,169 @@
+// Quantised weights in panels: how to read 32 elements of NR columns, for each format. Layer: ops. For int8_gemm.h and dequant.h.
+//
+// A panel holds NR = NV * kLanes columns (outputs), block after block of each format's elements (inputs). A block is the file's
+// blocks of the columns word by word: word w of all columns lies together, [words][NR][4 bytes], so that a vector has four
+// elements of each of its columns; 16-bit scales are [NR] f16. Nothing is added or lost (Q4_K: scales of 6 bits take 8).
+// kernels/matmul/weight_panels.cpp packs, and describes the same layouts as lists.
+//
+// A value is scale * q + offset; q: bytes, four of one column in a lane, elements 4 t .. 4 t + 3 of the 32 in quad t.
+#pragma once
+#include "kernels/simd/isa.h"
+
+namespace rapt {
+namespace {
+
+// What the formats share. p: the block; columns of vector v begin at byte v * 4 * kLanes of a word.
+template <simd::Isa I, int NV>
+struct WeightBlock {
+  using Isa = I;
+  using V = typename I::V;
+  using B = typename I::B;
+  static constexpr int kVectors = NV;
+  static constexpr int kColumns = NV * I::kLanes;
+  static constexpr int kWord = 4 * kColumns;  // bytes of one word of all columns
+  static constexpr int kScales = 1;           // scales of the 32 elements: 1, or 2 for 16 each
+  static constexpr bool kSigned = false;      // q is signed, and there is no offset
+
+  static V half(const std::uint8_t* p, int v) { return I::load((const F16*)p + v * I::kLanes); }
+  static B word(const std::uint8_t* p, int w, int v) { return I::load_bytes(p + w * kWord + v * 4 * I::kLanes); }
+  static B low_nibbles(B b) { return I::bit_and(b, I::splat_byte(15)); }
+  // Quad t of 32 nibbles in four words: the low nibbles are elements 0 .. 15.
+  static B nibble_quad(const std::uint8_t* p, int t, int v) {
+    return low_nibbles(t < 4 ? word(p, t, v) : I::shift_right(word(p, t - 4, v), 4));
+  }
+  // Bit t of each byte of a word, as 16 or 0.
+  static B fifth_bits(B word, int t) {
+    return I::bit_and(t < 4 ? I::shift_left(word, 4 - t) : I::shift_right(word, t - 4), I::splat_byte(16));
+  }
+};
+
+// {f16 d; 32 nibbles}: d * (q - 8)
+template <simd::Isa I, int NV>
+struct Q4_0 : WeightBlock<I, NV> {
+  using Base = WeightBlock<I, NV>;
+  static constexpr int kMost = 15, kBlock = 32, kBytes = 18 * Base::kColumns;
+  const std::uint8_t* p;
+  explicit Q4_0(const std::uint8_t* block, int) : p(block) {}
+  auto scale(int v, int = 0) const { return Base::half(p, v); }
+  auto offset(int v) const { return I::mul(scale(v), I::broadcast(-8.0f)); }
+  auto quad(int t, int v) const { return Base::nibble_quad(p + 2 * Base::kColumns, t, v); }
+};
+
+// {f16 d, m; 32 nibbles}: d * q + m
+template <simd::Isa I, int NV>
+struct Q4_1 : WeightBlock<I, NV> {
+  using Base = WeightBlock<I, NV>;
+  static constexpr int kMost = 15, kBlock = 32, kBytes = 20 * Base::kColumns;
+  const std::uint8_t* p;
+  explicit Q4_1(const std::uint8_t* block, int) : p(block) {}
+  auto scale(int v, int = 0) const { return Base::half(p, v); }
+  auto offset(int v) const { return Base::half(p + 2 * Base::kColumns, v); }
+  auto quad(int t, int v) const { return Base::nibble_quad(p + 4 * Base::kColumns, t, v); }
+};
+
+// {f16 d; a word of fifth bits: bit t of byte i is element 4 t + i's; 32 nibbles}: d * (q - 16)
+template <simd::Isa I, int NV>
+struct Q5_0 : WeightBlock<I, NV> {
+  using Base = WeightBlock<I, NV>;
+  static constexpr int kMost = 31, kBlock = 32, kBytes = 22 * Base::kColumns;
+  const std::uint8_t* p;
+  explicit Q5_0(const std::uint8_t* block, int) : p(block) {}
+  auto scale(int v, int = 0) const { return Base::half(p, v); }
+  auto offset(int v) const { return I::mul(scale(v), I::broadcast(-16.0f)); }
+  auto quad(int t, int v) const {
+    const std::uint8_t* const words = p + 2 * Base::kColumns;
+    return I::bit_or(Base::fifth_bits(Base::word(words, 0, v), t), Base::nibble_quad(words + Base::kWord, t, v));
+  }
+};
+
+// {f16 d, m; a word of fifth bits; 32 nibbles}: d * q + m
+template <simd::Isa I, int NV>
+struct Q5_1 : WeightBlock<I, NV> {
+  using Base = WeightBlock<I, NV>;
+  static constexpr int kMost = 31, kBlock = 32, kBytes = 24 * Base::kColumns;
+  const std::uint8_t* p;
+  explicit Q5_1(const std::uint8_t* block, int) : p(block) {}
+  auto scale(int v, int = 0) const { return Base::half(p, v); }
+  auto offset(int v) const { return Base::half(p + 2 * Base::kColumns, v); }
+  auto quad(int t, int v) const {
+    const std::uint8_t* const words = p + 4 * Base::kColumns;
+    return I::bit_or(Base::fifth_bits(Base::word(words, 0, v), t), Base::nibble_quad(words + Base::kWord, t, v));
+  }
+};
+
+// {f16 d; 32 signed bytes}: d * q
+template <simd::Isa I, int NV>
+struct Q8_0 : WeightBlock<I, NV> {
+  using Base = WeightBlock<I, NV>;
+  static constexpr int kMost = 128, kBlock = 32, kBytes = 34 * Base::kColumns;
+  static constexpr bool kSigned = true;
+  const std::uint8_t* p;
+  explicit Q8_0(const std::uint8_t* block, int) : p(block) {}
+  auto scale(int v, int = 0) const { return Base::half(p, v); }
+  auto quad(int t, int v) const { return Base::word(p + 2 * Base::kColumns, t, v); }
+};
+
+// {f16 d, m; bytes s[8], t[8]; 32 words of nibbles}: d s q - m t. Part j, of 32 elements, is in words 8 (j / 2) .. + 7: the low
+// nibbles of even parts, the high ones of odd parts.
+template <simd::Isa I, int NV>
+struct Q4_K : WeightBlock<I, NV> {
+  using Base = WeightBlock<I, NV>;
+  static constexpr int kMost = 15, kBlock = 256, kBytes = 148 * Base::kColumns;
+  const std::uint8_t *p, *words;
+  int part;
+  explicit Q4_K(const std::uint8_t* block, int j)
+      : p(block), words(block + 20 * Base::kColumns + j / 2 * 8 * Base::kWord), part(j) {}
+  auto scale(int v, int = 0) const { return I::mul(Base::half(p, v), six_bits(part, v)); }
+  auto offset(int v) const { return I::sub(I::zero(), I::mul(Base::half(p + 2 * Base::kColumns, v), six_bits(8 + part, v))); }
+  auto quad(int t, int v) const { return Base::low_nibbles(I::shift_right(Base::word(words, t, v), part % 2 * 4)); }
+
+ private:
+  auto six_bits(int at, int v) const { return I::load((const std::int8_t*)p + (4 + at) * Base::kColumns + v * I::kLanes); }
+};
+
+// {f16 d; signed bytes s[16]; 32 words of low nibbles; 16 words of upper two bits}: d s (q - 32), s for 16 elements.
+// Part j, of 32 elements: half h = j / 4, run r = j % 4. Nibbles: words 16 h + 8 (r % 2) .. + 7, the low ones of runs 0 and 1, the
+// high ones of 2 and 3. Upper bits: bits 2 r and 2 r + 1 of words 8 h .. + 7.
+template <simd::Isa I, int NV>
+struct Q6_K : WeightBlock<I, NV> {
+  using Base = WeightBlock<I, NV>;
+  static constexpr int kMost = 32, kBlock = 256, kBytes = 210 * Base::kColumns, kScales = 2;
+  static constexpr bool kSigned = true;
+  const std::uint8_t *p, *low, *high;
+  int part, run;
+  explicit Q6_K(const std::uint8_t* block, int j)
+      : p(block),
+        low(block + 18 * Base::kColumns + (j / 4 * 16 + j % 2 * 8) * Base::kWord),
+        high(block + 18 * Base::kColumns + (32 + j / 4 * 8) * Base::kWord),
+        part(j),
+        run(j % 4) {}
+  auto scale(int v, int half = 0) const {
+    const auto s = I::load((const std::int8_t*)p + (2 + 2 * part + half) * Base::kColumns + v * I::kLanes);
+    return I::mul(Base::half(p, v), s);
+  }
+  auto quad(int t, int v) const {
+    const auto nibbles = Base::low_nibbles(I::shift_right(Base::word(low, t, v), run / 2 * 4));
+    const auto upper = I::bit_and(I::shift_right(Base::word(high, t, v), 2 * run), I::splat_byte(3));
+    return I::sub_bytes(I::bit_or(nibbles, I::shift_left(upper, 4)), I::splat_byte(32));
+  }
+};
+
+// A block of 32 that unpack_panel (dequant.h) has made of any of them: f32 scales and offsets, q as bytes.
+template <simd::Isa I, int NV, int kMostQ, int kNumScales, bool kIsSigned>
+struct Unpacked : WeightBlock<I, NV> {
+  using Base = WeightBlock<I, NV>;
+  static constexpr int kMost = kMostQ, kBlock = 32, kScales = kNumScales;
+  static constexpr bool kSigned = kIsSigned;
+  static constexpr int kFloats = kScales + !kSigned;  // of a column
+  static constexpr int kBytes = (4 * kFloats + 32) * Base::kColumns;
+  const std::uint8_t* p;
+  explicit Unpacked(const std::uint8_t* block, int) : p(block) {}
+  auto scale(int v, int half = 0) const { return I::load((const float*)p + half * Base::kColumns + v * I::kLanes); }
+  auto offset(int v) const { return I::load((const float*)p + Base::kColumns + v * I::kLanes); }
+  auto quad(int t, int v) const { return Base::word(p + 4 * kFloats * Base::kColumns, t, v); }
+};
+template <class W>
+using UnpackedOf = Unpacked<typename W::Isa, W::kVectors, W::kMost, W::kScales, W::kSigned>;
+
+}  // namespace
+}  // namespace rapt

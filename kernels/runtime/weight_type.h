@@ -1,0 +1,11 @@
+// Element types of weights, as safetensors and GGUF store them. Layer: runtime. Plain types: the ISA objects include this.
+#pragma once
+
+namespace rapt {
+
+// The quantised ones are GGUF's blocks, byte for byte: a row of `in` values is in / block_elements blocks of block_bytes
+// (weight_format), rows follow each other without a gap.
+enum class WeightType : int { kF32, kBf16, kF16, kQ8_0, kQ4_0, kQ4_1, kQ5_0, kQ5_1, kQ4_K, kQ6_K };
+inline constexpr int kNumWeightTypes = 10;
+
+}  // namespace rapt

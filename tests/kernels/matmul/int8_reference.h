@@ -1,0 +1,112 @@
+// y = x W' in int8 arithmetic, one element at a time in plain C++, as kernels/ops/int8_gemm.h and quantize.h define it: what the
+// kernels must give to the bit.
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "tests/kernels/matmul/stored_weight.h"
+
+namespace rapt::test {
+
+// 32 elements of a weight: scale * q + offset; two scales where the format has one for each 16.
+struct Part {
+  int q[32];
+  float scale[2], offset;
+  bool halves;
+};
+
+inline Part weight_part(const StoredWeight& w, std::int64_t o, std::int64_t k) {
+  const WeightFormat& format = weight_format(w.type);
+  const std::uint8_t* const p = w.row(o) + k / format.block_elements * format.block_bytes;
+  const auto half = [&](int at) {
+    F16 value;
+    std::memcpy(&value, p + at, sizeof value);
+    return to_float(value);
+  };
+  const auto nibble = [&](int at, int i) { return i < 16 ? p[at + i] & 15 : p[at + i - 16] >> 4; };
+  const auto bit = [&](int at, int i) { return p[at + i / 8] >> i % 8 & 1; };
+  Part part = {};
+  for (int i = 0; i < 32; ++i) {
+    switch (w.type) {
+      case WeightType::kQ8_0: part.q[i] = static_cast<std::int8_t>(p[2 + i]); break;
+      case WeightType::kQ4_0: part.q[i] = nibble(2, i); break;
+      case WeightType::kQ4_1: part.q[i] = nibble(4, i); break;
+      case WeightType::kQ5_0: part.q[i] = nibble(6, i) + 16 * bit(2, i); break;
+      case WeightType::kQ5_1: part.q[i] = nibble(8, i) + 16 * bit(4, i); break;
+      case WeightType::kQ4_K: {
+        const int j = static_cast<int>(k % 256 / 32), byte = p[16 + j / 2 * 32 + i];
+        part.q[i] = j % 2 ? byte >> 4 : byte & 15;
+        break;
+      }
+      case WeightType::kQ6_K: {
+        const int at = static_cast<int>(k % 256) + i, run = at % 128 / 32, low = p[at / 128 * 64 + run % 2 * 32 + i];
+        part.q[i] = (run < 2 ? low & 15 : low >> 4) + 16 * (p[128 + at / 128 * 32 + i] >> 2 * run & 3) - 32;
+        break;
+      }
+      default: break;
+    }
+  }
+  part.scale[0] = part.scale[1] = w.type == WeightType::kQ6_K ? half(208) : half(0);
+  switch (w.type) {
+    case WeightType::kQ4_0: part.offset = -8 * part.scale[0]; break;
+    case WeightType::kQ5_0: part.offset = -16 * part.scale[0]; break;
+    case WeightType::kQ4_1:
+    case WeightType::kQ5_1: part.offset = half(2); break;
+    case WeightType::kQ4_K: {
+      const std::int64_t j = k % 256 / 32;
+      const std::uint8_t* const s = p + 4;
+      const int scale = j < 4 ? s[j] & 63 : (s[j + 4] & 15) | s[j - 4] >> 6 << 4;
+      const int offset = j < 4 ? s[j + 4] & 63 : s[j + 4] >> 4 | s[j] >> 6 << 4;
+      part.offset = -(half(2) * static_cast<float>(offset));
+      part.scale[0] *= static_cast<float>(scale);
+      break;
+    }
+    case WeightType::kQ6_K:
+      part.halves = true;
+      for (int h = 0; h < 2; ++h) part.scale[h] *= static_cast<float>(static_cast<std::int8_t>(p[192 + k % 256 / 16 + h]));
+      break;
+    default: break;
+  }
+  return part;
+}
+
+// 32 activations: scale * q.
+struct QuantizedPart {
+  int q[32];
+  float scale;
+};
+
+inline QuantizedPart quantize(const float* x) {
+  QuantizedPart part = {};
+  float size = 0;
+  for (int i = 0; i < 32; ++i) {
+    if (!std::isfinite(x[i])) return {{}, NAN};
+    size = std::max(size, std::abs(x[i]));
+  }
+  part.scale = size / 127.0f;
+  const float factor = size > 1e-36f ? 127.0f / size : 0;
+  for (int i = 0; i < 32; ++i) part.q[i] = static_cast<int>(std::nearbyint(x[i] * factor));
+  return part;
+}
+
+// start + element o of W x; multiply_add(a, b, c) rounds as the level does.
+template <class MultiplyAdd>
+float int8_element(const StoredWeight& w, std::int64_t o, const float* x, float start, MultiplyAdd multiply_add) {
+  float sum = start;
+  for (std::int64_t k = 0; k < w.in; k += 32) {
+    const Part part = weight_part(w, o, k);
+    const QuantizedPart right = quantize(x + k);
+    int dots[2] = {}, total = 0;
+    for (int i = 0; i < 32; ++i) {
+      dots[part.halves ? i / 16 : 0] += part.q[i] * right.q[i];
+      total += right.q[i];
+    }
+    for (int h = 0; h <= part.halves; ++h) sum = multiply_add(static_cast<float>(dots[h]) * part.scale[h], right.scale, sum);
+    const bool has_offset = w.type != WeightType::kQ8_0 && w.type != WeightType::kQ6_K;
+    if (has_offset) sum = multiply_add(part.offset, right.scale * static_cast<float>(total), sum);
+  }
+  return sum;
+}
+
+}  // namespace rapt::test

@@ -1,0 +1,256 @@
+// Linear layers over weights of every stored type, in f32 and in int8 arithmetic: values against double and against plain loops,
+// the same bits however a call is cut, epilogues, groups of layers, and what PackedWeight refuses.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/kernels/matmul/int8_reference.h"
+#include "tests/kernels/ops/level_test.h"
+
+namespace rapt::test {
+namespace {
+
+// A type of weight with an arithmetic that it supports.
+struct Kind {
+  WeightType type;
+  Arithmetic arithmetic;
+
+  std::string name() const {
+    return std::string(weight_format(type).name) + (arithmetic == Arithmetic::kInt8 ? " int8" : " f32");
+  }
+  std::int64_t block() const { return weight_format(type).block_elements; }
+  PackedWeight pack(const Context& context, const StoredWeight& w) const {
+    return PackedWeight(context.get(), type, w.data(), w.out, w.in, arithmetic);
+  }
+};
+
+std::vector<Kind> all_kinds() {
+  std::vector<Kind> kinds;
+  for (const WeightType type : all_types())
+    for (const Arithmetic arithmetic : {Arithmetic::kF32, Arithmetic::kInt8})
+      if (supports(type, arithmetic)) kinds.push_back({type, arithmetic});
+  return kinds;
+}
+
+class QuantizedLinear : public testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override { RAPT_SKIP_IF_UNAVAILABLE(GetParam()); }
+  Runner runner() const { return {"rapt", GetParam()}; }
+  float multiply_add(float a, float b, float c) const { return GetParam() == "scalar" ? a * b + c : std::fma(a, b, c); }
+
+  // Element (r, o) as the arithmetic defines it: to the bit for int8, within a few roundings for f32. row: the weight's row o.
+  void expect_element(const Kind& kind, const StoredWeight& w, const std::vector<float>& row, std::int64_t o, const float* x,
+                      float y) const {
+    if (kind.arithmetic == Arithmetic::kInt8) {
+      const float right = int8_element(w, o, x, 0, [this](float a, float b, float s) { return multiply_add(a, b, s); });
+      ASSERT_TRUE(same_bits(y, right)) << kind.name() << ": " << y << ", not " << right << ", column " << o << " of " << w.out;
+      return;
+    }
+    double sum = 0, size = 0;
+    for (std::size_t k = 0; k < row.size(); ++k) {
+      const double term = static_cast<double>(row[k]) * static_cast<double>(x[k]);
+      sum += term;
+      size += std::abs(term);
+    }
+    ASSERT_NEAR(y, sum, 5 * 0x1p-24 * size) << kind.name() << ", column " << o << " of " << w.out << ", in " << w.in;
+  }
+};
+RAPT_INSTANTIATE_FOR_LEVELS(QuantizedLinear);
+
+TEST_P(QuantizedLinear, SmokeIsXTimesW) {
+  const Context context(runner(), 2);
+  for (const Kind& kind : all_kinds())
+    for (const std::int64_t blocks : {1, 3})
+      for (const std::int64_t out : {1, 17, 70})
+        for (const std::int64_t rows : {0, 1, 5, 13}) {
+          const std::int64_t in = blocks * kind.block() + (kind.block() == 1 ? 40 : 0);
+          const StoredWeight weight(kind.type, out, in, 3, 1);
+          const PackedWeight packed = kind.pack(context, weight);
+          const Matrix x(rows, in, 3), y(rows, out, 5, Place::kHeap, 4);
+          linear(context.get(), rows, x.data(), x.stride(), packed, {}, y.data(), y.stride());
+          EXPECT_TRUE(y.tensor.surroundings_intact());
+          for (std::int64_t o = 0; o < out; ++o) {
+            const std::vector<float> row = weight.values(o);
+            for (std::int64_t r = 0; r < rows; ++r) expect_element(kind, weight, row, o, x.row(r), y.at(r, o));
+          }
+        }
+}
+
+// Deep enough that the inputs are taken in several passes, and rows enough for several blocks.
+TEST_P(QuantizedLinear, SameBitsForAnyRowsAndThreads) {
+  const std::int64_t in = 1024, out = 40, rows = 200;
+  const Context one(runner(), 1), two(runner(), 2), five(runner(), 5);
+  for (const Kind& kind : all_kinds()) {
+    const StoredWeight weight(kind.type, out, in);
+    const PackedWeight packed = kind.pack(one, weight);
+    const Matrix x(rows, in), expected(rows, out);
+    linear(one.get(), rows, x.data(), in, packed, {}, expected.data(), out);
+    for (const std::int64_t r : {std::int64_t{0}, rows - 1})
+      for (std::int64_t o = 0; o < out; o += 13) expect_element(kind, weight, weight.values(o), o, x.row(r), expected.at(r, o));
+    for (const auto& [context, chunk] :
+         {std::pair<const Context*, std::int64_t>{&one, 7}, {&two, 200}, {&two, 1}, {&five, 8}, {&five, 100}}) {
+      const Matrix y(rows, out, 0, Place::kHeap, 9);
+      for (std::int64_t first = 0; first < rows; first += chunk)
+        linear(context->get(), std::min(chunk, rows - first), x.row(first), in, packed, {}, y.row(first), out);
+      ASSERT_EQ(count_different_bits(expected.tensor, y.tensor), 0) << kind.name() << ", chunks of " << chunk;
+    }
+  }
+}
+
+TEST_P(QuantizedLinear, AtGuardPages) {
+  const Context context(runner());
+  for (const Kind& kind : all_kinds())
+    for (const Place place : kGuarded)
+      for (const std::int64_t rows : {1, 3, 9}) {
+        name_case_for_faults("linear " + kind.name() + " " + GetParam() + " of " + std::to_string(rows));
+        const std::int64_t in = kind.block() + (kind.block() == 1 ? 44 : 0), out = 21;
+        const StoredWeight weight(kind.type, out, in);
+        const PackedWeight packed = kind.pack(context, weight);
+        const Matrix x(rows, in, 0, place), y(rows, out, 0, place);
+        linear(context.get(), rows, x.data(), in, packed, {}, y.data(), out);
+        EXPECT_TRUE(y.tensor.surroundings_intact());
+      }
+}
+
+TEST_P(QuantizedLinear, EpilogueIsTheOperationsOneByOne) {
+  const std::int64_t in = 256, out = 83, rows = 11;
+  const Context context(runner(), 2);
+  const Kind kind = {WeightType::kQ4_1, Arithmetic::kInt8};
+  const StoredWeight weight(kind.type, out, in);
+  const PackedWeight packed = kind.pack(context, weight);
+  const Matrix x(rows, in), bias(1, out), factor(rows, out, 2, Place::kHeap, 6), start(rows, out, 0, Place::kHeap, 7);
+  const Matrix plain(rows, out);
+  linear(context.get(), rows, x.data(), in, packed, {}, plain.data(), out);
+  const KernelTable& kernels = *kernel_table(GetParam().c_str());
+  for (const Activation activation : {Activation::kNone, Activation::kGeluErf, Activation::kGeluTanh, Activation::kSilu})
+    for (const bool with_bias : {false, true})
+      for (const int multiply : {0, 1, 2})  // nothing, a tensor, y itself
+        for (const bool accumulate : {false, true}) {
+          const Matrix right(rows, out, 0, Place::kHeap, 8), y(rows, out, 3, Place::kHeap, 9);
+          y.tensor.set_values(start.tensor.values());
+          right.tensor.set_values(plain.tensor.values());
+          for (std::int64_t r = 0; r < rows; ++r) {
+            float* const row = right.row(r);
+            if (with_bias) kernels.add_rows(1, out, bias.data(), 0, row, 0);
+            if (activation == Activation::kGeluErf) kernels.gelu_erf(out, row);
+            if (activation == Activation::kGeluTanh) kernels.gelu_tanh(out, row);
+            if (activation == Activation::kSilu) kernels.silu(out, row);
+            for (std::int64_t o = 0; o < out; ++o) {
+              if (multiply) row[o] *= multiply == 1 ? factor.at(r, o) : start.at(r, o);
+              if (accumulate) row[o] = start.at(r, o) + row[o];
+            }
+          }
+          const Epilogue epilogue = {.bias = with_bias ? bias.data() : nullptr,
+                                     .activation = activation,
+                                     .multiply = multiply == 0   ? nullptr
+                                                 : multiply == 1 ? factor.data()
+                                                                 : y.data(),
+                                     .ld_multiply = multiply == 1 ? factor.stride() : y.stride(),
+                                     .accumulate = accumulate};
+          linear(context.get(), rows, x.data(), in, packed, epilogue, y.data(), y.stride());
+          EXPECT_TRUE(y.tensor.surroundings_intact());
+          ASSERT_EQ(count_different_bits(right.tensor, y.tensor), 0)
+              << static_cast<int>(activation) << with_bias << multiply << accumulate;
+        }
+}
+
+TEST_P(QuantizedLinear, GroupsAndGatesAreTheSameLayersOneByOne) {
+  const std::int64_t in = 512, rows = 60;
+  for (const Kind kind : {Kind{WeightType::kQ4_1, Arithmetic::kInt8},
+                          {WeightType::kQ8_0, Arithmetic::kF32},
+                          {WeightType::kF16, Arithmetic::kF32}}) {
+    const StoredWeight first(kind.type, 100, in, 1), second(kind.type, 37, in, 2), third(kind.type, 100, in, 3);
+    const StoredWeight floats(WeightType::kF32, 20, in, 4);
+    for (const int threads : {1, 3}) {
+      const Context context(runner(), threads);
+      const PackedWeight a = kind.pack(context, first), b = kind.pack(context, second), c = kind.pack(context, third);
+      const PackedWeight f32(context.get(), WeightType::kF32, floats.data(), floats.out, in);
+      for (const std::int64_t m : {std::int64_t{1}, rows}) {
+        const Matrix x(m, in), bias(1, 37), alone(m, 257), together(m, 257);
+        const auto outputs = [&](const Matrix& y) {
+          return std::vector<LinearOutput>{{&a, {}, y.data(), 257},
+                                           {&b, {.bias = bias.data(), .accumulate = true}, y.data() + 100, 257},
+                                           {&c, {.activation = Activation::kSilu}, y.data() + 137, 257},
+                                           {&f32, {}, y.data() + 237, 257}};
+        };
+        for (const LinearOutput& o : outputs(alone)) linear(context.get(), m, x.data(), in, *o.weight, o.epilogue, o.y, o.ldy);
+        linear(context.get(), m, x.data(), in, outputs(together));
+        EXPECT_EQ(count_different_bits(alone.tensor, together.tensor), 0) << kind.name() << ", " << m;
+
+        const Matrix gated(m, 100, 4, Place::kHeap, 5), up(m, 100);
+        linear(context.get(), m, x.data(), in, c, {}, up.data(), 100);
+        const Epilogue gate = {.activation = Activation::kSilu, .multiply = up.data(), .ld_multiply = 100};
+        linear(context.get(), m, x.data(), in, a, gate, up.data(), 100);
+        linear_gated(context.get(), m, x.data(), in, a, c, Activation::kSilu, gated.data(), gated.stride());
+        EXPECT_TRUE(gated.tensor.surroundings_intact());
+        EXPECT_EQ(count_different_bits(up.tensor, gated.tensor), 0) << kind.name() << ", " << m;
+      }
+    }
+  }
+}
+
+TEST_P(QuantizedLinear, PackedWeightKeepsValuesInTheBytesOfTheFile) {
+  const Context context(runner(), 2);
+  const std::int64_t out = 192, in = 768;
+  for (const Kind& kind : all_kinds()) {
+    const StoredWeight weight(kind.type, out, in, 5, 3);
+    const PackedWeight packed = kind.pack(context, weight);
+    EXPECT_EQ(packed.in_features(), in);
+    EXPECT_EQ(packed.out_features(), out);
+    EXPECT_EQ(packed.type(), kind.type);
+    EXPECT_EQ(packed.arithmetic(), kind.arithmetic);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(packed.panels()) % 64, 0u);
+    EXPECT_LE(static_cast<double>(packed.bytes()), 1.03 * static_cast<double>(out * weight.row_bytes)) << kind.name();
+    const std::vector<std::int32_t> ids = {0, 191, 16, 7, 7};
+    std::vector<float> rows(ids.size() * static_cast<std::size_t>(in));
+    packed_rows(context.get(), packed, ids.data(), static_cast<std::int64_t>(ids.size()), rows.data());
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      const std::vector<float> values = weight.values(ids[i]);
+      EXPECT_TRUE(std::equal(values.begin(), values.end(), rows.begin() + static_cast<std::ptrdiff_t>(i) * in))
+          << kind.name() << ids[i];
+    }
+  }
+}
+
+TEST_P(QuantizedLinear, NotANumberStaysInItsRow) {
+  const Context context(runner());
+  const std::int64_t in = 512, out = 40, rows = 10;
+  for (const Kind& kind : all_kinds()) {
+    const StoredWeight weight(kind.type, out, in);
+    const PackedWeight packed = kind.pack(context, weight);
+    for (const float bad : {NAN, INFINITY}) {
+      const Matrix x(rows, in), y(rows, out);
+      x.at(4, 300) = bad;
+      linear(context.get(), rows, x.data(), in, packed, {}, y.data(), out);
+      for (std::int64_t r = 0; r < rows; ++r)
+        for (std::int64_t o = 0; o < out; ++o)
+          EXPECT_EQ(std::isfinite(y.at(r, o)), r != 4) << kind.name() << ": " << r << ", " << o;
+    }
+  }
+}
+
+TEST(PackedWeightTest, RefusesWhatDoesNotFit) {
+  const Context context(Runner{"rapt", ""});
+  const std::vector<std::uint8_t> bytes(4096);
+  const auto message = [&](WeightType type, std::int64_t in, Arithmetic arithmetic) -> std::string {
+    try {
+      PackedWeight(context.get(), type, bytes.data(), 1, in, arithmetic);
+      return "accepted";
+    } catch (const std::invalid_argument& e) {
+      return e.what();
+    }
+  };
+  EXPECT_EQ(message(WeightType::kQ4_1, 100, Arithmetic::kInt8), "in_features is 100, but Q4_1 keeps rows in blocks of 32");
+  EXPECT_EQ(message(WeightType::kQ6_K, 576, Arithmetic::kF32), "in_features is 576, but Q6_K keeps rows in blocks of 256");
+  EXPECT_EQ(message(WeightType::kBf16, 64, Arithmetic::kInt8),
+            "arithmetic is int8, but the weight is BF16; int8 is for quantised weights");
+  EXPECT_EQ(PackedWeight().panels(), nullptr);
+}
+
+}  // namespace
+}  // namespace rapt::test

@@ -1,0 +1,215 @@
+// Kernels over panels of quantised weights: to f32 and to bytes, activations to 8 bits, and products in int8 arithmetic, bit for
+// bit against plain loops (tests/kernels/matmul/int8_reference.h).
+#include "tests/kernels/ops/level_test.h"
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "kernels/matmul/weight_panels.h"
+#include "tests/kernels/matmul/int8_reference.h"
+
+namespace rapt::test {
+namespace {
+
+// Bytes in guarded memory or on the heap.
+struct Bytes {
+  Bytes(std::int64_t size, Place place) : memory(std::make_shared<Memory>((size + 3) / 4, place)) {}
+  void* data() const { return memory->data(); }
+  std::shared_ptr<Memory> memory;
+};
+
+// The first `out` columns of a panel; the others are zero.
+Bytes pack(const StoredWeight& weight, std::int64_t columns, Place place) {
+  const std::int64_t size = panel_column_bytes(weight.type, weight.in) * columns;
+  Bytes panel(size, place);
+  std::memset(panel.data(), 0, static_cast<std::size_t>(size));
+  for (std::int64_t c = 0; c < weight.out; ++c) pack_column(weight.type, weight.row(c), weight.in, c, columns, panel.data());
+  return panel;
+}
+
+class WeightKernelsTest : public LevelTest {
+ protected:
+  const WeightKernels& weights() const { return kernels().weights; }
+
+  std::int64_t unpacked_bytes(WeightType type, std::int64_t count) const {
+    return weights().unpacked_bytes[static_cast<int>(type)] * count;
+  }
+
+  // One product of m rows and n columns, from the panel and from unpacked bytes, in two depths where there are enough blocks;
+  // returns how many elements have wrong bits.
+  std::int64_t count_wrong(WeightType type, std::int64_t m, std::int64_t n, std::int64_t in, bool accumulate,
+                           Place place) const {
+    const int t = static_cast<int>(type);
+    name_case_for_faults(std::string("int8_gemm ") + weight_format(type).name + " " + GetParam() + " m " + std::to_string(m) +
+                         ", n " + std::to_string(n) + ", in " + std::to_string(in));
+    const StoredWeight weight(type, n, in, static_cast<std::uint64_t>(m * n));
+    const Bytes panel = pack(weight, weights().nq, place);
+    const std::int64_t blocks = in / 32, gap = place == Place::kHeap ? 3 : 0;
+    const Matrix x(m, in, gap, place, 2), before(m, n, 0, Place::kHeap, 5);
+    const Bytes quantized(m * blocks * static_cast<std::int64_t>(sizeof(QuantizedBlock)), place);
+    auto* const q = static_cast<QuantizedBlock*>(quantized.data());
+    weights().quantize_rows(m, in, x.data(), x.stride(), q);
+    std::int64_t wrong = 0;
+    for (const bool unpacked : {false, true}) {
+      const Matrix c(m, n, gap, place, 5);
+      for (std::int64_t first = 0, count; first < blocks; first += count) {
+        count = first == 0 ? (blocks + 1) / 2 : blocks - first;
+        const bool add = accumulate || first > 0;
+        if (unpacked) {
+          const Bytes bytes(unpacked_bytes(type, count), place);
+          weights().unpack_panel[t](panel.data(), first, count, bytes.data());
+          weights().int8_gemm_unpacked[t](m, static_cast<int>(n), count, q + first, blocks, bytes.data(), 0, c.data(),
+                                          c.stride(), add);
+        } else {
+          weights().int8_gemm[t](m, static_cast<int>(n), count, q + first, blocks, panel.data(), first, c.data(), c.stride(),
+                                 add);
+        }
+      }
+      wrong += !c.tensor.surroundings_intact();
+      for (std::int64_t r = 0; r < m; ++r)
+        for (std::int64_t o = 0; o < n; ++o) {
+          const float start = accumulate ? before.at(r, o) : 0;
+          const float right =
+              int8_element(weight, o, x.row(r), start, [this](float a, float b, float s) { return multiply_add(a, b, s); });
+          wrong += !same_bits(c.at(r, o), right);
+        }
+    }
+    return wrong;
+  }
+};
+
+TEST_P(WeightKernelsTest, SmokeInt8GemmAllTails) {
+  for (const WeightType type : quantized_types())
+    for (std::int64_t m = 1; m <= 8; ++m)
+      for (std::int64_t n = 1; n <= weights().nq; n += n < 9 || n > weights().nq - 3 ? 1 : 3)
+        ASSERT_EQ(count_wrong(type, m, n, weight_format(type).block_elements, (m + n) % 2, Place::kHeap), 0)
+            << weight_format(type).name << ", " << m << " x " << n;
+}
+
+TEST_P(WeightKernelsTest, Int8GemmDepths) {
+  for (const WeightType type : quantized_types())
+    for (const std::int64_t blocks : {2, 3, 5, 24})
+      for (const std::int64_t m : {1, 3, 7})
+        ASSERT_EQ(count_wrong(type, m, weights().nq - 1, blocks * weight_format(type).block_elements, m == 3, Place::kHeap), 0)
+            << weight_format(type).name << ", " << m << " rows, " << blocks << " blocks";
+}
+
+TEST_P(WeightKernelsTest, Int8GemmAtGuardPages) {
+  for (const Place place : kGuarded)
+    for (const WeightType type : quantized_types())
+      for (const std::int64_t m : {1, 2, 3, 5, 6})
+        for (const std::int64_t n : {1, weights().nq / 2, weights().nq / 2 + 1, weights().nq})
+          ASSERT_EQ(count_wrong(type, m, n, 2 * weight_format(type).block_elements, m % 2, place), 0)
+              << weight_format(type).name << ", " << m << " x " << n;
+}
+
+// The largest sums that the 16-bit steps of a level must hold: every product as large as it can be.
+TEST_P(WeightKernelsTest, SmokeInt8GemmExtremes) {
+  for (const WeightType type : quantized_types())
+    for (const int fill : {0x00, 0xff, 0x80, 0x7f, 0x0f, 0xf0}) {
+      const std::int64_t in = weight_format(type).block_elements, n = weights().nq;
+      StoredWeight weight(type, n, in);
+      const StoredWeight scales = weight;
+      std::fill(weight.bytes.begin(), weight.bytes.end(), static_cast<std::uint8_t>(fill));
+      for (std::int64_t o = 0; o < n; ++o)  // f16 scales of 1 where the format has them
+        for (const int at : {0, 2, 208}) {
+          const bool is_scale = type == WeightType::kQ6_K ? at == 208
+                                : at == 2 ? type == WeightType::kQ4_1 || type == WeightType::kQ5_1 || type == WeightType::kQ4_K
+                                          : at == 0;
+          if (is_scale) std::memcpy(weight.bytes.data() + o * weight.row_bytes + at, "\x00\x3c", 2);
+        }
+      const Bytes panel = pack(weight, n, Place::kHeap);
+      for (const float x : {1.0f, -1.0f}) {
+        const std::vector<float> row(static_cast<std::size_t>(in), x);
+        std::vector<QuantizedBlock> q(static_cast<std::size_t>(in / 32));
+        weights().quantize_rows(1, in, row.data(), in, q.data());
+        std::vector<float> y(static_cast<std::size_t>(n));
+        weights().int8_gemm[static_cast<int>(type)](1, static_cast<int>(n), in / 32, q.data(), in / 32, panel.data(), 0,
+                                                    y.data(), n, false);
+        const float right =
+            int8_element(weight, 0, row.data(), 0, [this](float a, float b, float s) { return multiply_add(a, b, s); });
+        for (const float value : y)
+          ASSERT_TRUE(same_bits(value, right))
+              << weight_format(type).name << " of " << fill << ": " << value << ", not " << right;
+      }
+    }
+}
+
+TEST_P(WeightKernelsTest, SmokeDequantizePanelIsExact) {
+  const std::int64_t nq = weights().nq;
+  for (const WeightType type : all_types()) {
+    const auto dequantize = weights().dequantize_panel[static_cast<int>(type)];
+    ASSERT_EQ(dequantize == nullptr, type == WeightType::kF32);
+    if (!dequantize) continue;
+    for (const Place place : {Place::kHeap, Place::kBeforeGuard}) {
+      const std::int64_t elements = weight_format(type).block_elements, per_count = elements > 1 ? 32 : 1;
+      const std::int64_t in = elements > 1 ? 2 * elements : 37;
+      const StoredWeight weight(type, nq, in);
+      const Bytes panel = pack(weight, nq, place);
+      for (const std::int64_t first : {std::int64_t{0}, in / per_count / 2}) {
+        const std::int64_t count = in / per_count - first, ldo = place == Place::kHeap ? 2 * nq : nq;
+        const Memory out(count * per_count * ldo, place);
+        dequantize(panel.data(), first, count, out.data(), ldo);
+        for (std::int64_t c = 0; c < nq; ++c) {
+          const std::vector<float> values = weight.values(c);
+          for (std::int64_t k = 0; k < count * per_count; ++k)
+            ASSERT_EQ(out.data()[k * ldo + c], values[static_cast<std::size_t>(first * per_count + k)])
+                << weight_format(type).name << ", input " << k << ", column " << c;
+        }
+      }
+    }
+  }
+}
+
+class QuantizeTest : public LevelTest {};
+
+TEST_P(QuantizeTest, SmokeBlocksAreRoundedToNearest) {
+  Rng rng(7);
+  for (const Place place : {Place::kHeap, Place::kBeforeGuard, Place::kAfterGuard}) {
+    const std::int64_t rows = 5, in = 96;
+    const Matrix x(rows, in, place == Place::kHeap ? 5 : 0, place, 3);
+    x.at(0, 3) = 1e20f;  // the rest of its block becomes 0
+    for (int i = 0; i < 32; ++i) x.at(1, i) = 0;
+    for (int i = 0; i < 32; ++i) x.at(2, i) = 1e-38f;                        // 127 / 1e-38 is infinite
+    for (int i = 0; i < 32; ++i) x.at(3, i) = static_cast<float>(i) + 0.5f;  // with 127: halves, to even
+    x.at(3, 31) = 127;
+    const Bytes blocks(rows * in / 32 * static_cast<std::int64_t>(sizeof(QuantizedBlock)), place);
+    const auto* const q = static_cast<const QuantizedBlock*>(blocks.data());
+    kernels().weights.quantize_rows(rows, in, x.data(), x.stride(), static_cast<QuantizedBlock*>(blocks.data()));
+    for (std::int64_t r = 0; r < rows; ++r)
+      for (std::int64_t b = 0; b < in / 32; ++b) {
+        const QuantizedPart right = quantize(x.row(r) + 32 * b);
+        const QuantizedBlock& block = q[r * in / 32 + b];
+        int sums[2] = {};
+        for (int i = 0; i < 32; ++i) {
+          ASSERT_EQ(block.q[i], right.q[i]) << "row " << r << ", block " << b << ", " << x.at(r, 32 * b + i);
+          sums[i / 16] += right.q[i];
+        }
+        EXPECT_TRUE(same_bits(block.scale, right.scale));
+        EXPECT_TRUE(same_bits(block.scaled_sum, right.scale * static_cast<float>(sums[0] + sums[1])));
+        EXPECT_EQ(block.offset[0], -128 * sums[0]);
+        EXPECT_EQ(block.offset[1], -128 * sums[1]);
+      }
+  }
+}
+
+TEST_P(QuantizeTest, NotFiniteReachesItsRow) {
+  for (const float bad : {NAN, INFINITY, -INFINITY})
+    for (int at = 0; at < 64; ++at) {
+      const Matrix x(1, 64);
+      x.at(0, at) = bad;
+      QuantizedBlock q[2];
+      kernels().weights.quantize_rows(1, 64, x.data(), 64, q);
+      for (int b = 0; b < 2; ++b) {
+        EXPECT_EQ(std::isnan(q[b].scale), b == at / 32) << at;
+        EXPECT_EQ(std::isnan(q[b].scaled_sum), b == at / 32) << at;
+      }
+    }
+}
+
+RAPT_INSTANTIATE_FOR_LEVELS(WeightKernelsTest);
+RAPT_INSTANTIATE_FOR_LEVELS(QuantizeTest);
+
+}  // namespace
+}  // namespace rapt::test
