@@ -56,14 +56,11 @@ class PackedWeight {
   const std::byte* panels() const { return panels_.get(); }
 
  private:
-  struct Free {
-    void operator()(std::byte* p) const;
-  };
   std::int64_t in_ = 0, out_ = 0;
   WeightType type_ = WeightType::kF32;
   Arithmetic arithmetic_ = Arithmetic::kF32;
   std::size_t bytes_ = 0;
-  std::unique_ptr<std::byte[], Free> panels_;
+  std::shared_ptr<std::byte> panels_;  // never written after packing: copies share it
 };
 
 // out[n, in] = rows `ids` of a packed weight as exact f32: a token embedding that shares its weight with the head.

@@ -1,8 +1,6 @@
 // Packs weights into panels, and reads rows back. Layer: kernels/matmul.
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
-#include <new>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -12,6 +10,7 @@
 #include "kernels/matmul/weight_panels.h"
 #include "kernels/runtime/context.h"
 #include "kernels/runtime/parallel.h"
+#include "kernels/runtime/weight_memory.h"
 
 namespace rapt {
 namespace {
@@ -39,8 +38,6 @@ void pack_panel(const KernelTable& kernels, WeightType type, const std::byte* ro
 
 }  // namespace
 
-void PackedWeight::Free::operator()(std::byte* p) const { std::free(p); }
-
 PackedWeight::PackedWeight(rapt_context* context, WeightType type, const void* rows, std::int64_t out_features,
                            std::int64_t in_features, Arithmetic arithmetic)
     : in_(in_features), out_(out_features), type_(type), arithmetic_(arithmetic) {
@@ -51,8 +48,7 @@ PackedWeight::PackedWeight(rapt_context* context, WeightType type, const void* r
   const std::int64_t row_bytes = weight_row_bytes(type, in_features), width = panel_width(kernels, type);
   const std::int64_t panels = (out_features + width - 1) / width, panel_bytes = panel_column_bytes(type, in_features) * width;
   bytes_ = static_cast<std::size_t>((panels * panel_bytes + 63) / 64 * 64);
-  panels_.reset(static_cast<std::byte*>(std::aligned_alloc(64, bytes_)));
-  if (!panels_) throw std::bad_alloc();
+  panels_ = allocate_weight(bytes_);
   std::vector<float> aligned(type == WeightType::kF32 ? static_cast<std::size_t>(context->num_threads * width * in_features)
                                                       : 0);
   auto pack = [&](std::int64_t panel, int thread) {

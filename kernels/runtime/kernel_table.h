@@ -20,7 +20,7 @@ struct PanelView {
 // 32 activations as scale * q, |q| <= 127 (ops/quantize.h).
 struct QuantizedBlock {
   float scale, scaled_sum;  // scaled_sum: scale * sum of q, what a weight's offset is multiplied with
-  std::int32_t offset[2];   // -128 * sum of q[0 .. 15], and of the rest: for dot products with w + 128
+  std::int32_t offset[2];  // -128 * sum of q[0 .. 15], and of the rest: only for levels that multiply signed weights as w + 128
   std::int8_t q[32];
 };
 

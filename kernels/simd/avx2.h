@@ -100,10 +100,12 @@ struct Avx2 {
     }
   }
 
-  static void store_rounded(std::int8_t* p, V v) {
-    const __m256i lanes = _mm256_cvtps_epi32(v);
-    const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(lanes), _mm256_extracti128_si256(lanes, 1));
-    _mm_storel_epi64((__m128i*)p, _mm_packs_epi16(words, words));
+  static V max_bits(V a, V b) { return _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b))); }
+  static B to_int(V v) { return _mm256_cvtps_epi32(v); }
+  static void store_narrow(std::int8_t* p, const B* lanes) {
+    const __m256i words = _mm256_packs_epi16(_mm256_packs_epi32(lanes[0], lanes[1]), _mm256_packs_epi32(lanes[2], lanes[3]));
+    // Packing works in 128-bit halves: groups of four bytes come as 0 2 4 6 1 3 5 7.
+    _mm256_storeu_si256((__m256i*)p, _mm256_permutevar8x32_epi32(words, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)));
   }
   static B load_bytes(const std::uint8_t* p) { return _mm256_loadu_si256((const __m256i*)p); }
   static void store_bytes(std::uint8_t* p, B b) { _mm256_storeu_si256((__m256i*)p, b); }
@@ -123,7 +125,12 @@ struct Avx2 {
   static V to_float(B b) { return _mm256_cvtepi32_ps(b); }
   // Pairs of products as 16-bit sums, which must not pass 32767: u * 127 * 2 a term.
   static B dot(B u, B s) { return _mm256_maddubs_epi16(u, s); }
-  static B dot(B sum, B u, B s) { return _mm256_add_epi16(sum, dot(u, s)); }
+  static B dot(B sum, B u, B s) {
+    sum = _mm256_add_epi16(sum, dot(u, s));
+    // Compilers turn a chain of integer additions into a tree, whose leaves do not fit into the registers: a third slower.
+    asm("" : "+x"(sum));
+    return sum;
+  }
   static B dot_sum(B sum) { return _mm256_madd_epi16(sum, _mm256_set1_epi16(1)); }
   static constexpr int dot_terms(int most) { return 32767 / (2 * 127 * most); }
   static B magnitude(B w) { return _mm256_abs_epi8(w); }  // 128 for -128

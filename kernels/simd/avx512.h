@@ -77,7 +77,12 @@ struct Avx512 {
     }
   }
 
-  static void store_rounded(std::int8_t* p, V v) { _mm_storeu_si128((__m128i*)p, _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(v))); }
+  static V max_bits(V a, V b) { return _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b))); }
+  static B to_int(V v) { return _mm512_cvtps_epi32(v); }
+  static void store_narrow(std::int8_t* p, const B* lanes) {
+    _mm_storeu_si128((__m128i*)p, _mm512_cvtsepi32_epi8(lanes[0]));
+    _mm_storeu_si128((__m128i*)(p + 16), _mm512_cvtsepi32_epi8(lanes[1]));
+  }
   static B load_bytes(const std::uint8_t* p) { return _mm512_loadu_si512(p); }
   static void store_bytes(std::uint8_t* p, B b) { _mm512_storeu_si512(p, b); }
   static B broadcast_lane(const std::int8_t* p) {
@@ -96,7 +101,11 @@ struct Avx512 {
   static V to_float(B b) { return _mm512_cvtepi32_ps(b); }
   // As in avx2.h, without its sign instruction.
   static B dot(B u, B s) { return _mm512_maddubs_epi16(u, s); }
-  static B dot(B sum, B u, B s) { return _mm512_add_epi16(sum, dot(u, s)); }
+  static B dot(B sum, B u, B s) {
+    sum = _mm512_add_epi16(sum, dot(u, s));
+    asm("" : "+v"(sum));
+    return sum;
+  }
   static B dot_sum(B sum) { return _mm512_madd_epi16(sum, _mm512_set1_epi16(1)); }
   static constexpr int dot_terms(int most) { return 32767 / (2 * 127 * most); }
   static B magnitude(B w) { return _mm512_abs_epi8(w); }

@@ -13,7 +13,8 @@ namespace rapt::simd {
 
 template <class I>
 concept Isa = requires(const float* in, float* out, const Bf16* bf16, const F16* f16, const std::int8_t* i8, Bf16* to_bf16, F16* to_f16,
-                       std::uint8_t* u8, std::int8_t* to_i8, typename I::V v, typename I::V* rows, typename I::B b, float f, int n) {
+                       std::uint8_t* u8, std::int8_t* to_i8, typename I::V v, typename I::V* rows, typename I::B b,
+                       const typename I::B* in_lanes, float f, int n) {
   { I::kLanes } -> std::convertible_to<int>;
   { I::kRegisters } -> std::convertible_to<int>;  // architectural vector registers
   { I::kName } -> std::convertible_to<const char*>;
@@ -52,7 +53,9 @@ concept Isa = requires(const float* in, float* out, const Bf16* bf16, const F16*
   { I::all_finite(v) } -> std::same_as<bool>;
   { I::transpose(rows) };  // rows[kLanes]: a square of floats, in place
 
-  { I::store_rounded(to_i8, v) };  // kLanes integers, nearest to v (ties to even); |v| <= 127
+  { I::max_bits(v, v) } -> std::same_as<typename I::V>;  // the larger as integers: of magnitudes, the larger, NaN above all
+  { I::to_int(v) } -> std::same_as<typename I::B>;  // nearest integers, ties to even; anything for what is not finite
+  { I::store_narrow(to_i8, in_lanes) };              // 32 bytes from the lanes of 32 / kLanes vectors; |lane| <= 127
   { I::load_bytes(u8) } -> std::same_as<typename I::B>;
   { I::store_bytes(u8, b) };
   { I::broadcast_lane(i8) } -> std::same_as<typename I::B>;  // four bytes into every lane

@@ -96,10 +96,16 @@ struct Scalar {
       }
   }
 
-  static void store_rounded(std::int8_t* p, V v) {
-    const V magic = broadcast(12582912.0f);  // 1.5 * 2^23: no bits for a fraction
-    const V rounded = (v + magic) - magic;
-    for (int i = 0; i < kLanes; ++i) p[i] = (std::int8_t)rounded[i];
+  static V max_bits(V a, V b) { return to_bits(a) > to_bits(b) ? a : b; }
+  static B to_int(V v) {
+    I lanes = {};  // what is not finite comes as 0
+    const V magic = broadcast(12582912.0f), rounded = (v + magic) - magic;  // 1.5 * 2^23: no bits for a fraction
+    for (int i = 0; i < kLanes; ++i)
+      if (rounded[i] - rounded[i] == 0.0f) lanes[i] = (std::int32_t)rounded[i];
+    return (B)lanes;
+  }
+  static void store_narrow(std::int8_t* p, const B* lanes) {
+    for (int i = 0; i < 32; ++i) p[i] = (std::int8_t)((I)lanes[i / kLanes])[i % kLanes];
   }
   static B load_bytes(const std::uint8_t* p) {
     B b;
