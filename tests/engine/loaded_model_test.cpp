@@ -69,7 +69,7 @@ TEST_F(LoadedModelTest, HuggingFaceFolderHasNoTokenizerUnlessItsFilesAreThere) {
   folder_.write("vocab.json", read_file(kData + "/bpe/vocab.json"));
   folder_.write("merges.txt", read_file(kData + "/bpe/merges.txt"));
   rapt_model* model = nullptr;
-  EXPECT_TRUE(failed_with(RAPT_INVALID_FILE, rapt_model_load(folder_.path().c_str(), nullptr, &model), {"1000 tokens", "100"}));
+  EXPECT_TRUE(failed_with(RAPT_INVALID_FILE, rapt_model_load(folder_.path().c_str(), nullptr, &model), {"50256", "vocabulary of 1000"}));
 }
 
 struct Progress {

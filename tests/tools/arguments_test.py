@@ -8,9 +8,9 @@ COMMANDS = ["info", "generate", "eval", "compare"]
 
 # Wrong arguments, and a part of the line that must answer them.
 WRONG = [
-    ([], "which command? info, generate, eval or compare"),
+    ([], "which command? info, generate, eval, compare, tokenize or fetch"),
     (["genrate"], "there is no command genrate; did you mean generate?"),
-    (["frobnicate"], "the commands are info, generate, eval and compare"),
+    (["frobnicate"], "the commands are info, generate, eval, compare, tokenize and fetch"),
     (["--jsn"], "there is no option --jsn"),
     (["info", "--josn"], "there is no option --josn; did you mean --json?"),
     (["info", "more"], 'the argument "more" is one too many'),
