@@ -133,7 +133,7 @@ class StepReader {
 
   void byte_level(const Json& step) {
     steps_->byte_level = true;
-    if (json_bool(step, "add_prefix_space", true, place_)) parts_->word_prefix = " ";
+    if (json_bool(step, "add_prefix_space", true, place_)) parts_->word_prefix = std::string(1, ' ');  // = " " sets off -Wrestrict (GCC bug 105651)
     if (json_bool(step, "use_regex", true, place_)) {
       parts_->pre_tokenizer.add_pattern(kGpt2Pattern, Matches::kIsolated, false, place_);
     }

@@ -33,7 +33,9 @@ WordPiece::WordPiece(std::vector<std::string> tokens, WordPieceRules rules, cons
     const std::string_view token = tokens_[id];
     const bool rest = !rules_.prefix.empty() && token.substr(0, rules_.prefix.size()) == rules_.prefix;
     const std::string_view text = rest ? token.substr(rules_.prefix.size()) : token;
-    pieces_.push_back((rest || token.empty() ? "" : " ") + std::string(text));
+    std::string piece(rest || token.empty() ? 0 : 1, ' ');
+    piece.append(text);
+    pieces_.push_back(std::move(piece));
     // A word may begin with the letters of the prefix too: then the token stands for itself.
     if (!token.empty() && !beginnings_.emplace(token, static_cast<std::int32_t>(id)).second) {
       throw_error(RAPT_INVALID_FILE, "%s: the token %s comes twice", where.c_str(), printable(token).c_str());
