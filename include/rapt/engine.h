@@ -148,8 +148,9 @@ typedef struct rapt_generate_params {
                                 (Keskar et al. 2019, CTRL) */
   uint64_t seed;             /* the same seed, the same text, on every machine's same ISA level */
   size_t prompt_chunk;       /* tokens a forward pass of the prompt; 0: all at once */
-  /* Called for every token written, and for every piece of text: whole UTF-8 characters. A return other than 0 stops, which
-   * is no error. Both may be NULL. */
+  /* Called for every token written, and for every piece of text: whole UTF-8 characters; bytes of the vocabulary that make none
+   * come as they are. A return other than 0 stops, which is no error; a token that on_token refuses is not passed to on_text.
+   * Both may be NULL. */
   int (*on_token)(int32_t id, void* user);
   int (*on_text)(const char* text, size_t size, void* user);
   void* user;
@@ -180,7 +181,7 @@ RAPT_API rapt_status rapt_generate(rapt_model* model, const rapt_generate_params
 
 /* Mean negative log-likelihood (natural log) of a text, in windows of context_length + 1 tokens that share one token, as
  * nanoGPT's train.py estimates it but over the whole text; the rest shorter than a window is left out, unless there is no whole window.
- * perplexity = exp(loss). on_progress as in rapt_model_params, may be NULL. */
+ * perplexity = exp(loss). on_progress as in rapt_model_params; it and num_tokens (predicted, for the mean) may be NULL. */
 RAPT_API rapt_status rapt_eval(rapt_model* model, const char* text, size_t size, int (*on_progress)(double done, void* user),
                                void* user, double* loss, int64_t* num_tokens);
 
