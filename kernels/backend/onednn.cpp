@@ -76,7 +76,7 @@ void check_within(const AttentionProblem& p) {
 
 std::int64_t queries_per_task(const AttentionProblem& p) { return std::clamp<std::int64_t>(p.max_q_len, 1, kQueriesPerTask); }
 
-// Floats of one thread: Q, S and O of the task's rows, K and V copies for strides oneDNN does not take, m, l and the factor.
+// Floats of one thread: Q, S and O of the task's rows, K and V copies where rows lie apart, m, l and the factor.
 struct Buffers {
   std::int64_t rows, q, s, o, k, v, state, total;
   explicit Buffers(const AttentionProblem& p) {
@@ -93,10 +93,11 @@ struct Buffers {
     total = state + 3 * rows;
     total = (total + 15) / 16 * 16;
   }
-  static bool copies(const TensorView& t) { return t.stride_length < t.dim; }
+  // oneDNN takes no rows that overlap or run backwards, and with AVX-512 the order of its sums depends on how far rows are apart.
+  static bool copies(const TensorView& t) { return t.stride_length != t.dim; }
 };
 
-// Rows of a head as oneDNN takes them: in place, or copied where rows overlap or run backwards.
+// Rows of a head, one right after the other: in place or copied.
 struct Rows {
   const float* data;
   std::int64_t stride;
