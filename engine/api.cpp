@@ -1,14 +1,15 @@
-// The C ABI of include/rapt/engine.h for models, text and generation: checks arguments, converts errors, calls on.
+// The C ABI of include/rapt/engine.h for models and their tokens: checks arguments, converts errors, calls on.
 #include "engine/api.h"
 
 #include <algorithm>
 #include <string>
 
-#include "engine/generate.h"
+#include "engine/tokenizers/chat.h"
 
 using rapt::engine::check_struct_size;
 using rapt::engine::guarded;
 using rapt::engine::need;
+using rapt::engine::throw_error;
 
 rapt_status rapt_model_load(const char* path, const rapt_model_params* params, rapt_model** model) {
   return guarded("rapt_model_load", [&] {
@@ -32,6 +33,8 @@ rapt_status rapt_model_get_info(const rapt_model* model, rapt_model_info* info) 
     const rapt::engine::ModelShape& shape = model->shape();
     info->family = shape.family;
     info->tokenizer = model->tokenizer() != nullptr ? model->tokenizer()->kind() : "none";
+    const rapt::engine::ChatFormat* const chat = model->tokenizer() != nullptr ? model->tokenizer()->roles().chat : nullptr;
+    info->chat = chat != nullptr ? chat->name : "none";
     info->num_layers = shape.num_layers;
     info->num_heads = shape.num_heads;
     info->num_kv_heads = shape.num_kv_heads;
@@ -72,29 +75,26 @@ rapt_status rapt_detokenize(const rapt_model* model, const int32_t* ids, size_t 
   });
 }
 
-rapt_status rapt_generate(rapt_model* model, const rapt_generate_params* params, rapt_generate_stats* stats) {
-  return guarded("rapt_generate", [&] {
+rapt_status rapt_chat_ids(const rapt_model* model, const rapt_chat_message* messages, size_t num_messages, int32_t* ids,
+                          size_t capacity, size_t* count) {
+  return guarded("rapt_chat_ids", [&] {
     need(model, "model");
-    need(params, "params");
-    check_struct_size(params->struct_size, sizeof *params, "params");
-    if (stats != nullptr) check_struct_size(stats->struct_size, sizeof *stats, "stats");
-    rapt_generate_stats counted;
-    rapt_generate_stats_init(&counted);
-    rapt::engine::generate(*model, *params, &counted);
-    if (stats == nullptr) return;
-    counted.struct_size = stats->struct_size;
-    *stats = counted;
-  });
-}
-
-rapt_status rapt_eval(rapt_model* model, const char* text, size_t size, int (*on_progress)(double done, void* user), void* user,
-                      double* loss, int64_t* num_tokens) {
-  return guarded("rapt_eval", [&] {
-    need(model, "model");
-    need(loss, "loss");
-    if (size > 0) need(text, "text");
-    const rapt::engine::Evaluation result = rapt::engine::evaluate(*model, {text, size}, on_progress, user);
-    *loss = result.loss;
-    if (num_tokens != nullptr) *num_tokens = result.num_tokens;
+    need(count, "count");
+    if (num_messages > 0) need(messages, "messages");
+    if (capacity > 0) need(ids, "ids");
+    const rapt::engine::Tokenizer& tokenizer = model->need_tokenizer();
+    if (tokenizer.roles().chat == nullptr) {
+      throw_error(RAPT_UNSUPPORTED, "the model's files name no chat format that rapt knows; it goes on from texts alone");
+    }
+    std::vector<rapt::engine::ChatMessage> conversation;
+    for (size_t n = 0; n < num_messages; ++n) {
+      if (messages[n].role == nullptr || messages[n].content == nullptr) {
+        throw_error(RAPT_INVALID_ARGUMENT, "messages[%zu].%s is NULL", n, messages[n].role == nullptr ? "role" : "content");
+      }
+      conversation.push_back({messages[n].role, messages[n].content});
+    }
+    const std::vector<std::int32_t> all = encode_chat(tokenizer, *tokenizer.roles().chat, conversation, /*answer=*/true);
+    std::copy_n(all.begin(), std::min(capacity, all.size()), ids);
+    *count = all.size();
   });
 }

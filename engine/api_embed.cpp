@@ -1,4 +1,5 @@
 // The C ABI of include/rapt/engine.h for vectors of texts.
+#include <string_view>
 #include <vector>
 
 #include "engine/api.h"
@@ -7,6 +8,22 @@
 using rapt::engine::guarded;
 using rapt::engine::need;
 using rapt::engine::throw_error;
+
+rapt_status rapt_embed(rapt_model* model, const char* const* texts, const size_t* sizes, size_t num_texts, float* vectors) {
+  return guarded("rapt_embed", [&] {
+    need(model, "model");
+    if (num_texts == 0) return;
+    need(texts, "texts");
+    need(sizes, "sizes");
+    need(vectors, "vectors");
+    std::vector<std::string_view> views(num_texts);
+    for (size_t n = 0; n < num_texts; ++n) {
+      if (sizes[n] > 0 && texts[n] == nullptr) throw_error(RAPT_INVALID_ARGUMENT, "texts[%zu] is NULL", n);
+      if (sizes[n] > 0) views[n] = {texts[n], sizes[n]};
+    }
+    rapt::engine::embed_texts(*model, views, vectors);
+  });
+}
 
 rapt_status rapt_embed_ids(rapt_model* model, const int32_t* ids, const size_t* offsets, size_t num_texts, float* vectors) {
   return guarded("rapt_embed_ids", [&] {

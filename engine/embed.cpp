@@ -30,6 +30,18 @@ void check_texts(const LoadedModel& model, const std::int32_t* ids, std::span<co
   model.check_ids("ids", ids, static_cast<std::size_t>(offsets.back()));
 }
 
+// Appends the ids of a text.
+void encode_text(const LoadedModel& model, std::string_view text, std::vector<std::int32_t>* ids) {
+  const Tokenizer& tokenizer = model.need_tokenizer();
+  const std::vector<std::int32_t>&before = tokenizer.roles().before, &after = tokenizer.roles().after;
+  std::vector<std::int32_t> found = tokenizer.encode(text);
+  const std::size_t context = static_cast<std::size_t>(model.shape().context_length), around = before.size() + after.size();
+  found.resize(std::min(found.size(), context - std::min(context, around)));
+  ids->insert(ids->end(), before.begin(), before.end());
+  ids->insert(ids->end(), found.begin(), found.end());
+  ids->insert(ids->end(), after.begin(), after.end());
+}
+
 }  // namespace
 
 void embed_ids(const LoadedModel& model, const std::int32_t* ids, std::span<const std::int64_t> offsets, float* vectors) {
@@ -46,6 +58,18 @@ void embed_ids(const LoadedModel& model, const std::int32_t* ids, std::span<cons
     model.model().encode(desk->context.get(), ids + offsets[first], batch, desk->scratch,
                          vectors + static_cast<std::int64_t>(first) * model.shape().embed_dim);
   }
+}
+
+void embed_texts(const LoadedModel& model, std::span<const std::string_view> texts, float* vectors) {
+  std::vector<std::int32_t> ids;
+  std::vector<std::int64_t> offsets = {0};
+  for (const std::string_view text : texts) {
+    encode_text(model, text, &ids);
+    offsets.push_back(static_cast<std::int64_t>(ids.size()));
+    if (offsets[offsets.size() - 2] != offsets.back()) continue;
+    throw_error(RAPT_INVALID_ARGUMENT, "texts[%zu] is empty; it must have at least one token", offsets.size() - 2);
+  }
+  embed_ids(model, ids.data(), offsets, vectors);
 }
 
 }  // namespace rapt::engine

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "engine/loaded_model.h"
 
@@ -9,5 +10,8 @@ namespace rapt::engine {
 
 // vectors: [texts, embed_dim]. Text n has the ids offsets[n] ... offsets[n + 1] - 1.
 void embed_ids(const LoadedModel& model, const std::int32_t* ids, std::span<const std::int64_t> offsets, float* vectors);
+
+// The same from texts, each between the tokens that the model wants around it, its end cut off where the context is full.
+void embed_texts(const LoadedModel& model, std::span<const std::string_view> texts, float* vectors);
 
 }  // namespace rapt::engine

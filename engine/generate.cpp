@@ -3,23 +3,28 @@
 
 #include <algorithm>
 #include <chrono>
-#include <vector>
 
 #include "engine/error.h"
-#include "engine/sampler.h"
-#include "engine/session.h"
 
 namespace rapt::engine {
 namespace {
 
 double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
+std::vector<std::int32_t> encode_prompt(const LoadedModel& model, const char* prompt) {
+  const Tokenizer& tokenizer = model.need_tokenizer();
+  std::vector<std::int32_t> ids = tokenizer.roles().before;
+  const std::vector<std::int32_t> found = tokenizer.encode(prompt);
+  ids.insert(ids.end(), found.begin(), found.end());
+  return ids;
+}
+
 std::vector<std::int32_t> prompt_ids(const LoadedModel& model, const rapt_generate_params& params) {
   const bool has_text = params.prompt != nullptr, has_ids = params.prompt_ids != nullptr;
   if (has_text == has_ids) throw_error(RAPT_INVALID_ARGUMENT, "give either params->prompt or params->prompt_ids");
   std::vector<std::int32_t> ids;
   if (has_text) {
-    ids = model.need_tokenizer().encode(params.prompt);
+    ids = encode_prompt(model, params.prompt);
   } else {
     model.check_ids("params->prompt_ids", params.prompt_ids, params.num_prompt_ids);
     ids.assign(params.prompt_ids, params.prompt_ids + params.num_prompt_ids);
@@ -32,87 +37,116 @@ std::vector<std::int32_t> prompt_ids(const LoadedModel& model, const rapt_genera
   return ids;
 }
 
-class Generation {
- public:
-  Generation(const LoadedModel& model, const rapt_generate_params& params)
-      : params_(params),
-        sampler_({params.temperature, params.top_k, params.top_p, params.repetition_penalty, params.seed}),
-        tokenizer_(params.on_text != nullptr ? &model.need_tokenizer() : nullptr),
-        ids_(prompt_ids(model, params)),
-        session_(model),
-        logits_(static_cast<std::size_t>(model.shape().vocab_size)) {
-    if (params.num_tokens < 0) {
-      throw_error(RAPT_INVALID_ARGUMENT, "params->num_tokens is %lld; it must be 0 or greater",
-                  static_cast<long long>(params.num_tokens));
-    }
-    for (const std::int32_t id : ids_) sampler_.note(id);
-  }
-
-  void run(rapt_generate_stats* stats) {
-    const double start = seconds();
-    double first = start;
-    stats->prompt_tokens = static_cast<std::int64_t>(ids_.size());
-    read_last(ids_.size());
-    while (stats->generated_tokens < params_.num_tokens) {
-      const std::int32_t id = sampler_.sample(logits_.data(), static_cast<std::int64_t>(logits_.size()));
-      sampler_.note(id);
-      ids_.push_back(id);
-      if (++stats->generated_tokens == 1) first = seconds();
-      stats->stopped = show(id) ? 1 : 0;
-      if (stats->stopped != 0 || stats->generated_tokens == params_.num_tokens) break;
-      go_on();
-    }
-    if (stats->stopped == 0 && tokenizer_ != nullptr) stats->stopped = show_text(decoder_.finish()) ? 1 : 0;
-    const double end = seconds();
-    if (stats->generated_tokens == 0) first = end;
-    stats->prompt_seconds = first - start;
-    stats->generate_seconds = end - first;
-  }
-
- private:
-  // Computes the newest token; where the context is full, reads the last context_length tokens again from position 0, as
-  // nanoGPT's generate crops its input.
-  void go_on() {
-    if (session_.room() > 0) return read_last(1);
-    const std::size_t context = static_cast<std::size_t>(session_.length());
-    session_.roll_back(0);
-    read_last(context);
-  }
-
-  // Appends the last `count` tokens in chunks; leaves the logits of the last one.
-  void read_last(std::size_t count) {
-    const std::size_t chunk = params_.prompt_chunk == 0 ? count : params_.prompt_chunk;
-    while (count > 0) {
-      const std::size_t step = std::min(chunk, count);
-      session_.append(ids_.data() + ids_.size() - count, step, nullptr, step == count ? logits_.data() : nullptr);
-      count -= step;
-    }
-  }
-
-  // True if a callback asks to stop. A token refused by on_token is not shown as text.
-  bool show(std::int32_t id) {
-    if (params_.on_token != nullptr && params_.on_token(id, params_.user) != 0) return true;
-    if (tokenizer_ == nullptr || id >= tokenizer_->vocab_size()) return false;  // a padded vocabulary spells nothing
-    return show_text(decoder_.push(tokenizer_->piece(id)));
-  }
-
-  bool show_text(const std::string& text) {
-    return !text.empty() && params_.on_text(text.data(), text.size(), params_.user) != 0;
-  }
-
-  const rapt_generate_params& params_;
-  Sampler sampler_;
-  const Tokenizer* tokenizer_;  // null: no text is asked for
-  std::vector<std::int32_t> ids_;
-  Session session_;
-  std::vector<float> logits_;
-  StreamDecoder decoder_;
-};
+Session& checked(Session* session, const LoadedModel& model, std::optional<Session>* own) {
+  if (session == nullptr) return own->emplace(model);
+  if (&session->loaded() != &model) throw_error(RAPT_INVALID_ARGUMENT, "params->session is of another model");
+  return *session;
+}
 
 }  // namespace
 
-void generate(const LoadedModel& model, const rapt_generate_params& params, rapt_generate_stats* stats) {
-  Generation(model, params).run(stats);
+Generation::Generation(const LoadedModel& model, Session* session, const rapt_generate_params& params)
+    : model_(model),
+      sampler_({params.temperature, params.top_k, params.top_p, params.repetition_penalty, params.seed}),
+      num_tokens_(params.num_tokens),
+      chunk_(params.prompt_chunk),
+      ignore_ends_(params.ignore_ends != 0),
+      ids_(prompt_ids(model, params)),
+      session_(checked(session, model, &own_)),
+      logits_(static_cast<std::size_t>(model.shape().vocab_size)) {
+  if (num_tokens_ < 0) {
+    throw_error(RAPT_INVALID_ARGUMENT, "params->num_tokens is %lld; it must be 0 or greater", static_cast<long long>(num_tokens_));
+  }
+  rapt_generate_stats_init(&stats_);
+  stats_.prompt_tokens = static_cast<std::int64_t>(ids_.size());
+  for (const std::int32_t id : ids_) sampler_.note(id);
+}
+
+bool Generation::next() {
+  if (stats_.ended != 0) return end();
+  const double start = seconds();
+  const bool first = first_ == 0;
+  if (first) {
+    read_prompt();
+    first_ = seconds();
+    stats_.prompt_seconds = first_ - start;
+  }
+  if (stats_.generated_tokens == num_tokens_) return end();
+  if (!first) go_on();
+  const std::int32_t id = sampler_.sample(logits_.data(), static_cast<std::int64_t>(logits_.size()));
+  if (!ignore_ends_ && ends(id)) {
+    stats_.ended = 1;
+    return end();
+  }
+  sampler_.note(id);
+  ids_.push_back(id);
+  ++stats_.generated_tokens;
+  const Tokenizer* const tokenizer = model_.tokenizer();
+  const bool spells = tokenizer != nullptr && id < tokenizer->vocab_size();  // a padded vocabulary spells nothing
+  text_ = spells ? decoder_.push(tokenizer->piece(id)) : "";
+  stats_.generate_seconds = seconds() - first_;
+  return true;
+}
+
+bool Generation::end() {
+  text_ = decoder_.finish();
+  return false;
+}
+
+bool Generation::ends(std::int32_t id) const {
+  if (model_.tokenizer() == nullptr) return false;
+  const std::vector<std::int32_t>& ends = model_.tokenizer()->roles().ends;
+  return std::find(ends.begin(), ends.end(), id) != ends.end();
+}
+
+// All but what the session has already; the last token in any case, for its logits.
+void Generation::read_prompt() {
+  const std::vector<std::int32_t>& held = session_.ids();
+  const std::size_t most = std::min(held.size(), ids_.size() - 1);
+  std::size_t shared = 0;
+  while (shared < most && held[shared] == ids_[shared]) ++shared;
+  session_.roll_back(static_cast<std::int64_t>(shared));
+  stats_.reused_tokens = static_cast<std::int64_t>(shared);
+  read_last(ids_.size() - shared);
+}
+
+// Computes the newest token; where the context is full, reads the last context_length tokens again from position 0, as
+// nanoGPT's generate crops its input.
+void Generation::go_on() {
+  if (session_.room() > 0) return read_last(1);
+  const std::size_t context = static_cast<std::size_t>(session_.length());
+  session_.roll_back(0);
+  read_last(context);
+}
+
+// Appends the last `count` tokens in chunks; leaves the logits of the last one.
+void Generation::read_last(std::size_t count) {
+  const std::size_t chunk = chunk_ == 0 ? count : chunk_;
+  while (count > 0) {
+    const std::size_t step = std::min(chunk, count);
+    session_.append(ids_.data() + ids_.size() - count, step, nullptr, step == count ? logits_.data() : nullptr);
+    count -= step;
+  }
+}
+
+void generate(const LoadedModel& model, Session* session, const rapt_generate_params& params, rapt_generate_stats* stats) {
+  if (params.on_text != nullptr) model.need_tokenizer();
+  Generation generation(model, session, params);
+  // True if a callback asks to stop. A token refused by on_token is not shown as text.
+  const auto show = [&](bool has_token) {
+    if (has_token && params.on_token != nullptr && params.on_token(generation.id(), params.user) != 0) return true;
+    const std::string& text = generation.text();
+    return params.on_text != nullptr && !text.empty() && params.on_text(text.data(), text.size(), params.user) != 0;
+  };
+  bool more = true, stopped = false;
+  while (more && !stopped) {
+    more = generation.next();
+    stopped = show(more);
+  }
+  const std::size_t struct_size = stats->struct_size;
+  *stats = generation.stats();
+  stats->struct_size = struct_size;
+  stats->stopped = stopped ? 1 : 0;
 }
 
 }  // namespace rapt::engine

@@ -1,14 +1,54 @@
-// Writing text and measuring it. Who calls: api.cpp.
+// Writing text and measuring it. Who calls: api_generate.cpp.
 #pragma once
+#include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
-#include "engine/loaded_model.h"
+#include "engine/sampler.h"
+#include "engine/session.h"
 #include "rapt/engine.h"
 
 namespace rapt::engine {
 
-// rapt_generate; params are complete, stats are filled as far as it came.
-void generate(const LoadedModel& model, const rapt_generate_params& params, rapt_generate_stats* stats);
+// A prompt and the text after it, token by token, in a session of its own or in one that goes on afterwards.
+class Generation {
+ public:
+  // Copies what it needs of params; callbacks are the caller's business. session: null, or of this model.
+  Generation(const LoadedModel& model, Session* session, const rapt_generate_params& params);
+  Generation(const Generation&) = delete;
+  Generation& operator=(const Generation&) = delete;
+
+  // Writes one token; false: there was none to write, because num_tokens are there or the model ended the text.
+  bool next();
+  std::int32_t id() const { return ids_.back(); }
+  const std::string& text() const { return text_; }  // that became whole with the token; after the end: the rest
+  const rapt_generate_stats& stats() const { return stats_; }
+
+ private:
+  bool end();
+  bool ends(std::int32_t id) const;
+  void read_prompt();
+  void go_on();
+  void read_last(std::size_t count);
+
+  const LoadedModel& model_;
+  Sampler sampler_;
+  const std::int64_t num_tokens_;
+  const std::size_t chunk_;
+  const bool ignore_ends_;
+  std::vector<std::int32_t> ids_;
+  std::optional<Session> own_;
+  Session& session_;
+  std::vector<float> logits_;
+  StreamDecoder decoder_;
+  std::string text_;
+  double first_ = 0;  // when the first token was there
+  rapt_generate_stats stats_;
+};
+
+// rapt_generate: with the callbacks of params.
+void generate(const LoadedModel& model, Session* session, const rapt_generate_params& params, rapt_generate_stats* stats);
 
 // rapt_eval: the mean loss, and over how many tokens.
 struct Evaluation {

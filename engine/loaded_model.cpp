@@ -20,9 +20,8 @@ bool is_directory(const std::string& path) {
   return stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-// What a safetensors file holds: from its metadata, or from Hugging Face's config.json beside it. tokenizer: as load_tokenizer
-// takes it.
-ModelFiles describe(const SafeTensors& file, const std::string& folder, std::string* tokenizer) {
+// What a safetensors file holds: from its metadata, or from Hugging Face's config.json beside it.
+ModelFiles describe(const SafeTensors& file, const std::string& folder) {
   const auto text = [&](const char* key) {
     const auto it = file.metadata().find(key);
     return it == file.metadata().end() ? std::string() : it->second;
@@ -33,7 +32,6 @@ ModelFiles describe(const SafeTensors& file, const std::string& folder, std::str
     files.family = text("rapt.family");
     files.config = text("rapt.config");
     files.config_name = printable(file.path()) + ": rapt.config";
-    *tokenizer = text("rapt.tokenizer");
     return files;
   }
   const std::string config_path = folder + "config.json";
@@ -47,7 +45,6 @@ ModelFiles describe(const SafeTensors& file, const std::string& folder, std::str
   files.config = std::string(config_file.bytes());
   files.config_name = printable(config_path);
   files.family = json_string(parse_json_object(files.config, files.config_name, 4), "model_type", "", files.config_name);
-  *tokenizer = exists(folder + "vocab.json") ? R"({"type": "bpe"})" : "";
   return files;
 }
 
@@ -61,6 +58,16 @@ void check_kv_dtype(rapt_dtype dtype) {
   }
   throw_error(RAPT_INVALID_ARGUMENT, "params->kv_dtype is %d; it must be RAPT_F32, RAPT_BF16, RAPT_F16 or RAPT_I8",
               static_cast<int>(dtype));
+}
+
+Arithmetic arithmetic_of(rapt_arithmetic arithmetic) {
+  switch (static_cast<int>(arithmetic)) {
+    case RAPT_ARITHMETIC_I8: return Arithmetic::kInt8;
+    case RAPT_ARITHMETIC_F32: return Arithmetic::kF32;
+    default:
+      throw_error(RAPT_INVALID_ARGUMENT, "params->arithmetic is %d; it must be RAPT_ARITHMETIC_I8 or RAPT_ARITHMETIC_F32",
+                  static_cast<int>(arithmetic));
+  }
 }
 
 }  // namespace
@@ -105,9 +112,8 @@ void LoadedModel::load_safetensors(rapt_context* context, const std::string& pat
   const std::size_t slash = path.rfind('/');
   const std::string folder = slash == std::string::npos ? "" : path.substr(0, slash + 1);
   const SafeTensors file(path);
-  std::string tokenizer;
-  const ModelFiles files = describe(file, folder, &tokenizer);
-  tokenizer_ = load_tokenizer(tokenizer, folder, printable(path));
+  const ModelFiles files = describe(file, folder);
+  tokenizer_ = tokenizer_of_safetensors(file, folder);
   load_weights(context, SafeTensorsSource(file), files, params);
 }
 
@@ -118,6 +124,7 @@ void LoadedModel::load_gguf(rapt_context* context, const std::string& path, cons
                          .config_name = printable(path),
                          .folder = "",
                          .gguf = &file};
+  tokenizer_ = file.has("tokenizer.ggml.model") ? tokenizer_from_gguf(file) : nullptr;
   load_weights(context, GgufSource(file), files, params);
 }
 
@@ -126,7 +133,7 @@ void LoadedModel::load_weights(rapt_context* context, const WeightSource& source
   const auto progress = [&params](double done) {
     return params.on_progress != nullptr && params.on_progress(done, params.user) != 0;
   };
-  WeightReader reader(context, source, "", progress);
+  WeightReader reader(context, source, "", progress, arithmetic_of(params.arithmetic));
   model_ = load_model(files, reader);
   fingerprint_ = reader.fingerprint();
 }

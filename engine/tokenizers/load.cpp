@@ -5,7 +5,6 @@
 
 #include "engine/error.h"
 #include "engine/formats/json.h"
-#include "engine/formats/safetensors.h"
 #include "engine/tokenizers/kinds.h"
 
 namespace rapt::engine {
@@ -21,19 +20,12 @@ bool is_directory(const std::string& path) {
   return stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-std::unique_ptr<Tokenizer> from_safetensors(const std::string& path, const std::string& folder) {
-  const SafeTensors file(path);
-  const auto it = file.metadata().find("rapt.tokenizer");
-  if (it != file.metadata().end()) return load_tokenizer(it->second, folder, printable(path));
-  return tokenizer_from_folder(folder);
-}
-
 // The kind of a file is told by its first bytes and its name.
 std::unique_ptr<Tokenizer> from_file(const std::string& path) {
   const std::size_t slash = path.rfind('/');
   const std::string folder = slash == std::string::npos ? "" : path.substr(0, slash + 1);
   const std::string_view name = std::string_view(path).substr(folder.size());
-  if (name.ends_with(".safetensors")) return from_safetensors(path, folder);
+  if (name.ends_with(".safetensors")) return tokenizer_of_safetensors(SafeTensors(path), folder);
   if (name.ends_with(".txt")) return make_wordpiece(path, folder);
   if (name.ends_with(".json")) return make_from_json(path, folder);
   if (MappedFile(path).bytes().substr(0, 4) == "GGUF") return tokenizer_from_gguf(Gguf(path));
@@ -62,12 +54,18 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::string& json, const std::st
               printable(type).c_str());
 }
 
+std::unique_ptr<Tokenizer> tokenizer_of_safetensors(const SafeTensors& file, const std::string& folder) {
+  const auto it = file.metadata().find("rapt.tokenizer");
+  if (it != file.metadata().end()) return load_tokenizer(it->second, folder, printable(file.path()));
+  return file.metadata().contains("rapt.family") ? nullptr : tokenizer_from_folder(folder);
+}
+
 std::unique_ptr<Tokenizer> open_tokenizer(const std::string& path) {
   std::unique_ptr<Tokenizer> tokenizer;
   if (!is_directory(path)) {
     tokenizer = from_file(path);
   } else if (const std::string model = path + "/model.safetensors"; exists(model)) {
-    tokenizer = from_safetensors(model, path + "/");
+    tokenizer = tokenizer_of_safetensors(SafeTensors(model), path + "/");
   } else {
     tokenizer = tokenizer_from_folder(path + "/");
   }

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "engine/formats/gguf.h"
+#include "engine/formats/safetensors.h"
 #include "engine/tokenizers/tokenizer.h"
 
 namespace rapt::engine {
@@ -20,6 +21,9 @@ std::unique_ptr<Tokenizer> tokenizer_from_folder(const std::string& folder);
 // The tokenizer that the metadata value `json` ("rapt.tokenizer"; empty: none said) asks for; null for {"type": "none"}.
 // Files are looked for in `folder`. what: the model file, for errors.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& json, const std::string& folder, const std::string& what);
+
+// The tokenizer of a safetensors file: as its metadata say, or the folder's where they name no family either. null: none.
+std::unique_ptr<Tokenizer> tokenizer_of_safetensors(const SafeTensors& file, const std::string& folder);
 
 // From any path that a person may name: a GGUF or safetensors file, a folder, a tokenizer.json or a vocab.txt.
 // RAPT_INVALID_FILE where there is no tokenizer.

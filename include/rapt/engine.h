@@ -28,12 +28,19 @@ extern "C" {
 
 typedef struct rapt_model rapt_model;
 
+/* How a layer multiplies with quantised weights (Q4_0, Q8_0, Q6_K ...). Others are multiplied in f32. */
+typedef enum rapt_arithmetic {
+  RAPT_ARITHMETIC_I8 = 0, /* the default: inputs are rounded to 8 bits in blocks of 32, as llama.cpp does; several times faster */
+  RAPT_ARITHMETIC_F32 = 1 /* the weights' exact values, inputs as they are */
+} rapt_arithmetic;
+
 typedef struct rapt_model_params {
   size_t struct_size;
   int num_threads;     /* as in rapt_context_params */
   const char* backend; /* of the attention inside: NULL = "rapt" */
   const char* isa;     /* NULL: the best, or RAPT_ISA */
   rapt_dtype kv_dtype; /* how keys and values are kept: RAPT_F32 (the default), RAPT_BF16, RAPT_F16 or RAPT_I8 */
+  rapt_arithmetic arithmetic; /* of layers with quantised weights */
   /* Called while loading with 0 <= done <= 1; a return other than 0 cancels (RAPT_CANCELLED). May be NULL. */
   int (*on_progress)(double done, void* user);
   void* user;
@@ -44,20 +51,21 @@ static inline void rapt_model_params_init(rapt_model_params* params) {
   params->struct_size = sizeof *params;
 }
 
-/* Loads a model file, or a directory that holds model.safetensors (and, for byte-level BPE, vocab.json and merges.txt).
- * Family, configuration and a character vocabulary stand in the file's metadata (tools/convert_nanogpt.py writes them).
- * The file is treated as hostile: RAPT_INVALID_FILE with what is wrong with it. params may be NULL. */
+/* Loads a GGUF file, a safetensors file, or a directory that holds model.safetensors. A GGUF file says everything about itself.
+ * Beside a safetensors file stand config.json and the tokenizer's files, as Hugging Face has them, unless its metadata say family,
+ * configuration and tokenizer (tools/convert_nanogpt.py writes them). The file is treated as hostile: RAPT_INVALID_FILE with what is wrong with it. params may be NULL. */
 RAPT_API rapt_status rapt_model_load(const char* path, const rapt_model_params* params, rapt_model** model);
 RAPT_API void rapt_model_free(rapt_model* model); /* NULL is fine; free its sessions first */
 
 typedef struct rapt_model_info {
   size_t struct_size;
   const char* family;    /* "gpt2", "llama", "mistral", "qwen2", "qwen3", "bert" */
-  const char* tokenizer; /* "characters", "bpe", or "none" */
+  const char* tokenizer; /* "characters", "bpe", "wordpiece", or "none" */
+  const char* chat;      /* the format of its conversations: "chatml", "llama3", or "none" that rapt knows */
   int64_t num_layers, num_heads, num_kv_heads, embed_dim, vocab_size, context_length;
   int64_t num_parameters; /* tied weights once */
   int writes_text;        /* 1: sessions and generation */
-  int makes_vectors;      /* 1: rapt_embed */
+  int makes_vectors;      /* 1: rapt_embed, rapt_embed_ids */
 } rapt_model_info;
 
 static inline void rapt_model_info_init(rapt_model_info* info) {
@@ -96,6 +104,17 @@ RAPT_API rapt_status rapt_tokenizer_encode(const rapt_tokenizer* tokenizer, cons
                                            int32_t* ids, size_t capacity, size_t* count);
 RAPT_API rapt_status rapt_tokenizer_decode(const rapt_tokenizer* tokenizer, const int32_t* ids, size_t count, char* text,
                                            size_t capacity, size_t* size);
+
+/* A conversation as the model's family writes it down, up to where the model's answer begins. The markers become special tokens;
+ * what was said never does, whatever it looks like. A conversation without a system message gets the family's own, where it has one.
+ * ids, capacity and count as in rapt_tokenize. RAPT_UNSUPPORTED: the model has no chat format that rapt knows. */
+typedef struct rapt_chat_message {
+  const char* role;    /* "system" (only the first), "user" or "assistant" */
+  const char* content; /* UTF-8, NUL-terminated, as role */
+} rapt_chat_message;
+
+RAPT_API rapt_status rapt_chat_ids(const rapt_model* model, const rapt_chat_message* messages, size_t num_messages, int32_t* ids,
+                                   size_t capacity, size_t* count);
 
 /* 4. Sessions: one sequence and its KV cache -------------------------------------------------------------------------- */
 
@@ -137,7 +156,8 @@ RAPT_API rapt_status rapt_session_load(rapt_model* model, const char* path, rapt
 
 typedef struct rapt_generate_params {
   size_t struct_size;
-  const char* prompt; /* UTF-8, NUL-terminated; or, for a model without tokenizer, prompt_ids; one of the two, not empty */
+  const char* prompt; /* UTF-8, NUL-terminated, behind the token with which the model's texts begin, if it wants one; or prompt_ids
+                         as they are; one of the two, not empty */
   const int32_t* prompt_ids;
   size_t num_prompt_ids;
   int64_t num_tokens;        /* to write, at most */
@@ -148,6 +168,10 @@ typedef struct rapt_generate_params {
                                 (Keskar et al. 2019, CTRL) */
   uint64_t seed;             /* the same seed, the same text, on every machine's same ISA level */
   size_t prompt_chunk;       /* tokens a forward pass of the prompt; 0: all at once */
+  int ignore_ends;           /* other than 0: a token with which the model ends a text is shown, and the text goes on */
+  /* NULL, or a session of the model: tokens that it has and that the prompt begins with are not computed again, others are
+   * forgotten; afterwards it holds the prompt and what was written. A conversation costs what is new in it. */
+  rapt_session* session;
   /* Called for every token written, and for every piece of text: whole UTF-8 characters; bytes of the vocabulary that make none
    * come as they are. A return other than 0 stops, which is no error; a token that on_token refuses is not passed to on_text.
    * Both may be NULL. */
@@ -166,8 +190,10 @@ static inline void rapt_generate_params_init(rapt_generate_params* params) {
 typedef struct rapt_generate_stats {
   size_t struct_size;
   int64_t prompt_tokens, generated_tokens;
+  int64_t reused_tokens; /* of the prompt: the session had them */
   double prompt_seconds, generate_seconds; /* generate: after the first token */
   int stopped;                             /* 1: a callback asked for it */
+  int ended;                               /* 1: the model ended its text; the token that says so is not counted */
 } rapt_generate_stats;
 
 static inline void rapt_generate_stats_init(rapt_generate_stats* stats) {
@@ -179,6 +205,16 @@ static inline void rapt_generate_stats_init(rapt_generate_stats* stats) {
  * for every token. A prompt longer than the context is RAPT_INVALID_ARGUMENT. stats may be NULL. */
 RAPT_API rapt_status rapt_generate(rapt_model* model, const rapt_generate_params* params, rapt_generate_stats* stats);
 
+/* The same for callers that ask for each token: params as above, without the callbacks. What they point to is copied; the model and the
+ * session must outlive the generation, and nobody else may use the session meanwhile. */
+typedef struct rapt_generation rapt_generation;
+
+RAPT_API rapt_status rapt_generation_start(rapt_model* model, const rapt_generate_params* params, rapt_generation** generation);
+/* Writes one token: *id, and the text that is whole with it: *size bytes at *text, perhaps none, valid until the next call. At the
+ * end *id is -1, and the text is the rest: bytes that never became a character. text and size may be NULL. */
+RAPT_API rapt_status rapt_generation_next(rapt_generation* generation, int32_t* id, const char** text, size_t* size);
+RAPT_API void rapt_generation_free(rapt_generation* generation); /* NULL is fine */
+
 /* Mean negative log-likelihood (natural log) of a text, in windows of context_length + 1 tokens that share one token, as
  * nanoGPT's train.py estimates it but over the whole text; the rest shorter than a window is left out, unless there is no whole window.
  * perplexity = exp(loss). on_progress as in rapt_model_params; it and num_tokens (predicted, for the mean) may be NULL. */
@@ -188,8 +224,12 @@ RAPT_API rapt_status rapt_eval(rapt_model* model, const char* text, size_t size,
 /* 6. Vectors of texts --------------------------------------------------------------------------------------------------- */
 
 /* For models whose info says makes_vectors: vectors[num_texts, embed_dim], each of length 1, so that the dot product of two is
- * their cosine. Text n has the ids offsets[n] .. offsets[n + 1] - 1, at least one and at most context_length; offsets[0] is 0. The
- * same bits for a text alone and in any company. May be called from several threads at once. */
+ * their cosine. Text n is UTF-8, texts[n], sizes[n] bytes; what goes beyond context_length tokens is cut off. The texts may be of any
+ * lengths in any order: none is padded. The same bits for a text alone and in any company. May be called from several threads at
+ * once. */
+RAPT_API rapt_status rapt_embed(rapt_model* model, const char* const* texts, const size_t* sizes, size_t num_texts, float* vectors);
+
+/* The same from ids, those that the model wants around a text (RAPT_WRAP) among them. Text n has the ids offsets[n] .. offsets[n + 1] - 1, at least one and at most context_length; offsets[0] is 0. */
 RAPT_API rapt_status rapt_embed_ids(rapt_model* model, const int32_t* ids, const size_t* offsets, size_t num_texts,
                                     float* vectors);
 

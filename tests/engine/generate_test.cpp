@@ -224,5 +224,83 @@ TEST(GenerateWithoutTokenizerTest, TakesIdsAndGivesIds) {
   EXPECT_EQ(output.ids.size(), 30u);
 }
 
+// tests/golden/make_chat_model.py: after a newline it says this.
+const std::string kChat = kData + "/chat/model.gguf", kAnswer = "Thé 漢!";
+
+TEST(GenerateEndTest, TheTokenThatEndsATextEndsIt) {
+  const ModelPtr model = load_model(kChat);
+  Output output;
+  rapt_generate_params params = params_for(&output, 14);
+  params.prompt = "say\n";
+  rapt_generate_stats stats;
+  rapt_generate_stats_init(&stats);
+  ASSERT_EQ(rapt_generate(model.get(), &params, &stats), RAPT_OK) << rapt_last_error();
+  EXPECT_EQ(output.text, kAnswer);
+  EXPECT_TRUE(stats.ended == 1 && stats.stopped == 0 && stats.generated_tokens == static_cast<std::int64_t>(kAnswer.size()));
+  output = {};
+  params.ignore_ends = 1;
+  ASSERT_EQ(rapt_generate(model.get(), &params, &stats), RAPT_OK) << rapt_last_error();
+  EXPECT_EQ(output.text, kAnswer + "<|im_end|>_+_+");
+  EXPECT_TRUE(stats.ended == 0 && stats.generated_tokens == 14);
+}
+
+// A text that ends inside a character gives its bytes at the end.
+TEST(GenerationTest, TokenByTokenIsTheSame) {
+  const ModelPtr model = load_model(kChat);
+  rapt_generate_params params;
+  rapt_generate_params_init(&params);
+  params.prompt = "say\n";
+  for (std::int64_t tokens = 0; tokens < 12; ++tokens) {
+    params.num_tokens = tokens;
+    rapt_generation* generation = nullptr;
+    ASSERT_EQ(rapt_generation_start(model.get(), &params, &generation), RAPT_OK) << rapt_last_error();
+    std::int32_t id = 0;
+    std::int64_t count = 0;
+    std::string all;
+    for (; id >= 0; count += id >= 0) {
+      const char* text = nullptr;
+      std::size_t size = 0;
+      ASSERT_EQ(rapt_generation_next(generation, &id, &text, &size), RAPT_OK) << rapt_last_error();
+      all.append(text, size);
+      const bool starts_inside = size > 0 && (static_cast<unsigned char>(text[0]) & 0xc0) == 0x80;
+      EXPECT_FALSE(id >= 0 && starts_inside);
+    }
+    EXPECT_EQ(count, std::min<std::int64_t>(tokens, static_cast<std::int64_t>(kAnswer.size())));
+    EXPECT_EQ(all, kAnswer.substr(0, static_cast<std::size_t>(tokens)));
+    ASSERT_EQ(rapt_generation_next(generation, &id, nullptr, nullptr), RAPT_OK);
+    EXPECT_EQ(id, -1);
+    rapt_generation_free(generation);
+  }
+  rapt_generation* generation = nullptr;
+  EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT, rapt_generation_start(model.get(), nullptr, &generation), {"params is NULL"}));
+}
+
+// What a session has is not computed again, and the text is the same as without it.
+TEST_F(GenerateTest, ASessionKeepsWhatAPromptShares) {
+  const SessionPtr session = create_session(model_.get());
+  rapt_generate_params params = params_for(&output_, 20);
+  const std::vector<std::int32_t> first = generate(params);
+  params.session = session.get();
+  rapt_generate_stats stats;
+  rapt_generate_stats_init(&stats);
+  EXPECT_EQ(generate(params, &stats), first);
+  EXPECT_EQ(stats.reused_tokens, 0);
+  EXPECT_EQ(rapt_session_length(session.get()), 15 + 19);  // the last token was never computed
+  EXPECT_EQ(generate(params, &stats), first);
+  EXPECT_EQ(stats.reused_tokens, 14);  // the last one again, for its logits
+  const std::string longer = kPrompt + output_.text, other = longer.substr(0, 20) + "XYZ" + longer.substr(20);
+  for (const auto& [text, reused] : {std::pair(longer, 34), std::pair(other, 20)}) {
+    params.prompt = text.c_str();
+    params.session = nullptr;
+    const std::vector<std::int32_t> expected = generate(params);
+    params.session = session.get();
+    EXPECT_EQ(generate(params, &stats), expected);
+    EXPECT_EQ(stats.reused_tokens, reused);
+  }
+  const ModelPtr another = load_model(kChat);
+  params.prompt = "a";
+  EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT, rapt_generate(another.get(), &params, nullptr), {"session is of another model"}));
+}
+
 }  // namespace
 }  // namespace rapt::engine::testing

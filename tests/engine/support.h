@@ -93,12 +93,14 @@ using ModelPtr = std::unique_ptr<rapt_model, FreeModel>;
 using SessionPtr = std::unique_ptr<rapt_session, FreeSession>;
 
 // A model, or a failed test and null.
-inline ModelPtr load_model(const std::string& path, const char* isa = nullptr, const char* backend = nullptr, int threads = 1) {
+inline ModelPtr load_model(const std::string& path, const char* isa = nullptr, const char* backend = nullptr, int threads = 1,
+                           rapt_arithmetic arithmetic = RAPT_ARITHMETIC_I8) {
   rapt_model_params params;
   rapt_model_params_init(&params);
   params.isa = isa;
   params.backend = backend;
   params.num_threads = threads;
+  params.arithmetic = arithmetic;
   rapt_model* model = nullptr;
   EXPECT_EQ(rapt_model_load(path.c_str(), &params, &model), RAPT_OK) << rapt_last_error();
   return ModelPtr(model);

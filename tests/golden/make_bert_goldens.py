@@ -3,9 +3,10 @@
 
 golden.safetensors: ids of texts of many lengths, one after the other, where each begins (offsets), and the vectors that
 sentence-transformers would make of them: the mean of the tokens' last hidden states ("mean") or that of the first token ("first"),
-divided by its length; computed in double, one text at a time.
+divided by its length; computed in double, one text at a time. vocab.txt gives its ids words, so that texts can be read.
 """
 import pathlib
+import string
 
 import torch
 from safetensors.torch import save_file
@@ -13,6 +14,8 @@ from transformers import BertConfig, BertModel
 
 DATA = pathlib.Path(__file__).resolve().parent.parent / "data" / "bert"
 LENGTHS = [3, 1, 40, 7, 2, 29, 16, 1]
+WORDS = [*"[PAD] [UNK] [CLS] [SEP] [MASK]".split(), *string.ascii_lowercase, *("##" + letter for letter in string.ascii_lowercase),
+         *"the cat sat on mat dog ran and is . , ! ? ' - 1 2 3 ##ing ##ed".split()]
 torch.manual_seed(20261126)
 
 
@@ -24,6 +27,7 @@ def main():
         for key, parameter in model.named_parameters():
             parameter.copy_(torch.randn_like(parameter) * 0.3 + (1 if "LayerNorm.weight" in key else 0))
     model.save_pretrained(DATA)
+    (DATA / "vocab.txt").write_text("\n".join(WORDS) + "\n")
     model = model.double()
     texts = [torch.randint(0, config.vocab_size, (length,)) for length in LENGTHS]
     with torch.no_grad():

@@ -99,6 +99,38 @@ TEST(BertFilesTest, ReadsWhatSentenceTransformersWrites) {
       {"text 2 40 tokens", "1 to 30"}));
 }
 
+// Texts are their ids between [CLS] and [SEP]; the context of 40 cuts the end of the longest off.
+TEST(BertTextsTest, VectorsOfTexts) {
+  rapt_tokenizer* tokenizer = nullptr;
+  ASSERT_EQ(rapt_tokenizer_load(kBert.c_str(), &tokenizer), RAPT_OK) << rapt_last_error();
+  std::string endless;
+  for (int i = 0; i < 50; ++i) endless += "cat and dog ";
+  const std::vector<std::string> texts = {"The cat sat on the mat.", "", endless, "é", "a"};
+  std::vector<const char*> starts;
+  std::vector<std::size_t> sizes, offsets = {0};
+  std::vector<std::int32_t> ids;
+  for (const std::string& text : texts) {
+    starts.push_back(text.data());
+    sizes.push_back(text.size());
+    std::vector<std::int32_t> found(200);
+    std::size_t count = 0;
+    ASSERT_EQ(rapt_tokenizer_encode(tokenizer, text.data(), text.size(), RAPT_WRAP, found.data(), found.size(), &count), RAPT_OK);
+    if (count > 40) found[39] = found[count - 1];
+    ids.insert(ids.end(), found.begin(), found.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(count, 40)));
+    offsets.push_back(ids.size());
+  }
+  ASSERT_EQ(offsets[3] - offsets[2], 40u);
+  rapt_tokenizer_free(tokenizer);
+  const ModelPtr model = load_model(kBert);
+  std::vector<float> vectors(texts.size() * kDim, NAN);
+  ASSERT_EQ(rapt_embed(model.get(), starts.data(), sizes.data(), texts.size(), vectors.data()), RAPT_OK) << rapt_last_error();
+  EXPECT_EQ(vectors, embed(model.get(), ids.data(), offsets));
+  EXPECT_EQ(rapt_embed(model.get(), nullptr, nullptr, 0, nullptr), RAPT_OK);
+  starts[3] = nullptr;
+  EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT, rapt_embed(model.get(), starts.data(), sizes.data(), texts.size(), vectors.data()),
+                          {"texts[3] is NULL"}));
+}
+
 TEST(BertErrorsTest, NameTheArgument) {
   const ModelPtr bert = load_model(kBert), writer = load_model(kModel);
   const std::int32_t ids[] = {1, 2, 90};

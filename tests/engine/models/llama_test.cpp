@@ -29,7 +29,7 @@ TEST_P(LlamaTest, LogitsAtEveryPosition) {
     const SafeTensors golden(folder + "/golden.safetensors");
     const std::vector<float> expected = read_golden(golden, "logits");
     const std::vector<std::int32_t> ids = read_ids(golden, "ids");
-    const ModelPtr model = load_model(folder + member.file, isa(), backend());
+    const ModelPtr model = load_model(folder + member.file, isa(), backend(), 1, RAPT_ARITHMETIC_F32);
     ASSERT_NE(model, nullptr);
     rapt_model_info info;
     rapt_model_info_init(&info);
@@ -42,6 +42,30 @@ TEST_P(LlamaTest, LogitsAtEveryPosition) {
     const double difference = largest_difference(logits, expected);
     EXPECT_LE(difference, member.bound) << member.folder;
   }
+}
+
+// With inputs rounded to 8 bits logits move: they must, and not by much.
+TEST(LlamaArithmeticTest, EightBitsAreTheDefaultOfQuantisedWeights) {
+  const std::string folder = kData + "/llama-gguf";
+  const SafeTensors golden(folder + "/golden.safetensors");
+  const std::vector<float> expected = read_golden(golden, "logits");
+  const std::vector<std::int32_t> ids = read_ids(golden, "ids");
+  const ModelPtr model = load_model(folder + "/model.gguf");
+  const SessionPtr session = create_session(model.get());
+  std::vector<float> logits(expected.size(), NAN);
+  ASSERT_EQ(rapt_session_append(session.get(), ids.data(), ids.size(), logits.data(), nullptr), RAPT_OK) << rapt_last_error();
+  double error = 0, size = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    error += std::pow(static_cast<double>(logits[i]) - expected[i], 2);
+    size += std::pow(static_cast<double>(expected[i]), 2);
+  }
+  EXPECT_GT(std::sqrt(error / size), 1e-4);
+  EXPECT_LT(std::sqrt(error / size), 0.1);  // measured: 0.052, of random weights; tests/models measures a real model
+  rapt_model_params params;
+  rapt_model_params_init(&params);
+  params.arithmetic = static_cast<rapt_arithmetic>(7);
+  rapt_model* none = nullptr;
+  EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT, rapt_model_load((folder + "/model.gguf").c_str(), &params, &none), {"arithmetic is 7"}));
 }
 
 TEST(LlamaBitsTest, SameInAnyChunksAndOnAnyThreads) {
