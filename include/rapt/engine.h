@@ -53,7 +53,8 @@ static inline void rapt_model_params_init(rapt_model_params* params) {
 
 /* Loads a GGUF file, a safetensors file, or a directory that holds model.safetensors. A GGUF file says everything about itself.
  * Beside a safetensors file stand config.json and the tokenizer's files, as Hugging Face has them, unless its metadata say family,
- * configuration and tokenizer (tools/convert_nanogpt.py writes them). The file is treated as hostile: RAPT_INVALID_FILE with what is wrong with it. params may be NULL. */
+ * configuration and tokenizer (tools/convert_nanogpt.py writes them). The file is treated as hostile: RAPT_INVALID_FILE with what is
+ * wrong with it. params may be NULL. */
 RAPT_API rapt_status rapt_model_load(const char* path, const rapt_model_params* params, rapt_model** model);
 RAPT_API void rapt_model_free(rapt_model* model); /* NULL is fine; free its sessions first */
 
@@ -78,7 +79,8 @@ RAPT_API rapt_status rapt_model_get_info(const rapt_model* model, rapt_model_inf
 /* 3. Text and tokens ------------------------------------------------------------------------------------------------ */
 
 /* Writes at most `capacity` ids and sets *count to how many the text has (call with capacity 0 to ask).
- * text: UTF-8, `size` bytes. Special tokens ("<|im_end|>") are recognised in it, none are added. A character outside a character vocabulary is RAPT_INVALID_ARGUMENT, naming it. */
+ * text: UTF-8, `size` bytes. Special tokens ("<|im_end|>") are recognised in it, none are added. A character outside a character
+ * vocabulary is RAPT_INVALID_ARGUMENT, naming it. */
 RAPT_API rapt_status rapt_tokenize(const rapt_model* model, const char* text, size_t size, int32_t* ids, size_t capacity,
                                    size_t* count);
 /* Writes at most `capacity` bytes, no NUL, and sets *size to how many there are. Ids outside the vocabulary are an error. */
@@ -229,7 +231,8 @@ RAPT_API rapt_status rapt_eval(rapt_model* model, const char* text, size_t size,
  * once. */
 RAPT_API rapt_status rapt_embed(rapt_model* model, const char* const* texts, const size_t* sizes, size_t num_texts, float* vectors);
 
-/* The same from ids, those that the model wants around a text (RAPT_WRAP) among them. Text n has the ids offsets[n] .. offsets[n + 1] - 1, at least one and at most context_length; offsets[0] is 0. */
+/* The same from ids, those that the model wants around a text (RAPT_WRAP) among them. Text n has the ids offsets[n] ..
+ * offsets[n + 1] - 1, at least one and at most context_length; offsets[0] is 0. */
 RAPT_API rapt_status rapt_embed_ids(rapt_model* model, const int32_t* ids, const size_t* offsets, size_t num_texts,
                                     float* vectors);
 
