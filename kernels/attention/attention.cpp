@@ -7,7 +7,7 @@
 //       for each block of keys inside the union of the rows' visible keys:
 //         K packed into panels once for all rows, or read from panel pages
 //         for each strip of rows:  S = Q K';  score operations;  mask if partly visible;  S -> P, new m and l;
-//                                  O = factor O + P V, summed from 0 over every 64 keys
+//                                  O = factor O + P V, summed from 0 over pieces of keys
 //     merge the splits in order; sinks; out = O / l; lse = m + log l
 //
 // The same bits for any cutting of the queries and any number of threads: blocks and splits start at fixed keys, gemm adds

@@ -36,14 +36,14 @@ PanelView KeyBlock::values_from(std::int64_t j) const {
 }
 
 void KeyBlock::weighted_sums(std::int64_t rows, std::int64_t n, const float* s, float* o) const {
-  for (std::int64_t j = 0; j < n; j += kKeysPerSum)
-    kernels_.gemm(rows, p_.head_dim_v, std::min(kKeysPerSum, n - j), s + j, plan_.s_stride, values_from(j), o, plan_.o_stride, j > 0);
+  for (std::int64_t j = 0; j < n; j += plan_.keys_per_sum)
+    kernels_.gemm(rows, p_.head_dim_v, std::min(plan_.keys_per_sum, n - j), s + j, plan_.s_stride, values_from(j), o, plan_.o_stride, j > 0);
 }
 
 void KeyBlock::visible_weighted_sums(std::int64_t n, const float* s, const std::uint8_t* hidden, float* o) const {
   const PanelView visible = {buffers_.visible_v, plan_.o_stride, kernels_.nr};
-  for (std::int64_t j = 0; j < n; j += kKeysPerSum) {
-    const std::int64_t count = std::min(kKeysPerSum, n - j);
+  for (std::int64_t j = 0; j < n; j += plan_.keys_per_sum) {
+    const std::int64_t count = std::min(plan_.keys_per_sum, n - j);
     const PanelView values = values_from(j);
     for (std::int64_t i = 0; i < count; ++i)
       for (std::int64_t d = 0; d < p_.head_dim_v; ++d)

@@ -10,15 +10,16 @@
 
 namespace rapt {
 
-// A pure function of problem, machine and ISA level; never of the number of threads, so that results are not either.
-// P V is summed over pieces of this many keys, each from 0: the roundings of one long sum would outgrow the rest (256 keys in one
-// sum: up to 1.3 times PyTorch's error), and a piece of values lies in one page, whose bits then do not depend on the paging.
-inline constexpr std::int64_t kKeysPerSum = 64;
+// P V is summed over pieces of at most this many keys, each from 0: the roundings of one long sum would outgrow the rest (256 keys in
+// one sum: up to 1.3 times PyTorch's error), and a piece of values lies in one page, whose bits then do not depend on the paging.
+inline constexpr std::int64_t kMaxKeysPerSum = 64;
 
-// block_kv and kv_split depend on the head sizes, the machine and the level alone: prefill and decoding cut the keys at the same places.
+// A pure function of problem, machine and ISA level; never of the number of threads, so that results are not either.
+// block_kv, kv_split and keys_per_sum depend on the head sizes, the machine and the level alone: prefill and decoding cut the keys at the same places.
 struct Plan {
   std::int64_t block_kv;          // keys a score block; blocks start at multiples of it
   std::int64_t kv_split;          // keys a split, a multiple of block_kv; every split starts from a fresh softmax state
+  std::int64_t keys_per_sum;      // keys of one sum of P V; divides kMaxKeysPerSum
   std::int64_t num_splits;        // of the longest sequence
   bool splits_are_tasks;          // decoding: a task is one split; else a task walks all its splits
   std::int64_t tokens_per_task;   // queries of one task

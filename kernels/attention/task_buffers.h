@@ -66,7 +66,7 @@ struct TaskBuffers {
   std::int64_t *begin, *end;   // [rows_per_task]: visible keys of each row
   const void** rows;           // [block_kv]: where the keys or values lie
   float* scales;               // [block_kv]: their factors, for i8
-  float* visible_v;            // [kKeysPerSum, head_dim_v], row stride plan.o_stride: one row's values, 0 where hidden
+  float* visible_v;            // [plan.keys_per_sum, head_dim_v], row stride plan.o_stride: one row's values, 0 where hidden
   std::uint8_t* hidden;        // [rows_per_strip, block_kv]: masked scores, for values that are not finite
 
   std::size_t take(Carver carver, const Plan& plan, const AttentionProblem& p, const KernelTable& kernels) {
@@ -84,7 +84,7 @@ struct TaskBuffers {
     end = carver.take<std::int64_t>(plan.rows_per_task);
     rows = carver.take<const void*>(plan.block_kv);
     scales = carver.take<float>(plan.block_kv);
-    visible_v = carver.take<float>(kKeysPerSum * plan.o_stride);
+    visible_v = carver.take<float>(plan.keys_per_sum * plan.o_stride);
     hidden = carver.take<std::uint8_t>(plan.rows_per_strip * plan.block_kv);
     return carver.used();
   }
