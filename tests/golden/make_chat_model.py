@@ -1,21 +1,21 @@
 #!/usr/bin/env python3
-"""A tiny chat model whose words are known beforehand, in GGUF: tests/data/chat/model.gguf.
+"""Tiny chat models whose words are known beforehand, in GGUF: tests/data/chat/model.gguf and endless.gguf.
 
 A token's successor is built into the weights: embeddings are one-hot, and the head has a 1 at the predecessor. After a newline, as the
-ChatML format ends its prompt, it says ANSWER and the token that ends a turn; then it would go on with AFTERWARDS, for ever. The one
-layer adds a little noise, so that logits depend on the context. No oracle is needed: the words are the construction.
+ChatML format ends its prompt, it says ANSWER and the token that ends a turn; then it would go on with AFTERWARDS, for ever. The endless
+one says ANSWER and a newline again and again. The one layer adds a little noise, so that logits depend on the context. No oracle is needed: the words are the construction.
 """
 import pathlib
 
 import gguf
 import numpy as np
 
-PATH = pathlib.Path(__file__).resolve().parent.parent / "data" / "chat" / "model.gguf"
+FOLDER = pathlib.Path(__file__).resolve().parent.parent / "data" / "chat"
 ANSWER, AFTERWARDS = "Thé 漢!", "_+"  # no byte twice
 MERGED = ["in"]  # a merge, because a BPE without one is none
 SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 TEMPLATE = "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}"
-DIM, INNER, HEADS, HEAD_DIM, CONTEXT = 288, 32, 2, 16, 160
+DIM, INNER, HEADS, HEAD_DIM = 288, 32, 2, 16
 TYPE = gguf.GGMLQuantizationType
 
 
@@ -30,9 +30,12 @@ def special(name):
     return 256 + len(MERGED) + SPECIALS.index(name)
 
 
-def chain():
+def chain(endless):
     """(token, its successor)"""
-    said = [ord("\n"), *ANSWER.encode(), special("<|im_end|>"), *AFTERWARDS.encode()]
+    said = [ord("\n"), *ANSWER.encode()]
+    if endless:
+        return [*zip(said, said[1:]), (said[-1], said[0])]
+    said += [special("<|im_end|>"), *AFTERWARDS.encode()]
     assert len(set(said)) == len(said)
     return [*zip(said, said[1:]), (said[-1], said[-len(AFTERWARDS)])]
 
@@ -51,12 +54,11 @@ def add_tokenizer(writer):
     writer.add_chat_template(TEMPLATE)
 
 
-def main():
+def write(path, context, endless):
     random = np.random.default_rng(20261128)
-    PATH.parent.mkdir(parents=True, exist_ok=True)
-    writer = gguf.GGUFWriter(PATH, "llama")
+    writer = gguf.GGUFWriter(path, "llama")
     writer.add_block_count(1)
-    writer.add_context_length(CONTEXT)
+    writer.add_context_length(context)
     writer.add_embedding_length(DIM)
     writer.add_feed_forward_length(INNER)
     writer.add_head_count(HEADS)
@@ -69,7 +71,7 @@ def main():
     add_tokenizer(writer)
     vocab = 256 + len(MERGED) + len(SPECIALS)
     head = np.zeros((vocab, DIM))
-    for token, successor in chain():
+    for token, successor in chain(endless):
         head[successor, token] = 1
     add(writer, "token_embd.weight", np.eye(vocab, DIM), TYPE.Q8_0)
     add(writer, "output.weight", head, TYPE.Q8_0)
@@ -87,4 +89,6 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    write(FOLDER / "model.gguf", 160, endless=False)
+    write(FOLDER / "endless.gguf", 1 << 18, endless=True)

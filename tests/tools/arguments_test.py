@@ -2,15 +2,15 @@
 
 import unittest
 
-from support import MODEL, rapt
+from support import BERT, CHAT_MODEL, MODEL, rapt
 
-COMMANDS = ["info", "generate", "eval", "compare"]
+COMMANDS = ["info", "chat", "generate", "embed", "eval", "compare", "tokenize", "fetch"]
 
 # Wrong arguments, and a part of the line that must answer them.
 WRONG = [
-    ([], "which command? info, generate, eval, compare, tokenize or fetch"),
+    ([], "which command? info, chat, generate, embed, eval, compare, tokenize or fetch"),
     (["genrate"], "there is no command genrate; did you mean generate?"),
-    (["frobnicate"], "the commands are info, generate, eval, compare, tokenize and fetch"),
+    (["frobnicate"], "the commands are info, chat, generate, embed, eval, compare, tokenize and fetch"),
     (["--jsn"], "there is no option --jsn"),
     (["info", "--josn"], "there is no option --josn; did you mean --json?"),
     (["info", "more"], 'the argument "more" is one too many'),
@@ -42,6 +42,11 @@ WRONG = [
     (["generate", MODEL, "--prompt", "a", "--isa", "sse2"], "must be scalar, avx2, avx512 or avx512_vnni"),
     (["generate", MODEL, "--prompt", "é"], "U+00E9"),
     (["generate", MODEL, "--prompt", "a" * 129], "129 tokens"),
+    (["generate", MODEL, "--prompt", "a", "--arithmetic", "f64"], "must be int8 or f32"),
+    (["chat", CHAT_MODEL, "--tokens", "0"], '--tokens is "0"'),
+    (["chat", CHAT_MODEL, "--system", ""], "--system is empty"),
+    (["embed", BERT, "--file", "a", "b"], "TEXT excludes --file"),
+    (["embed"], "MODEL is required"),
     (["eval", MODEL], "--text is required"),
     (["compare", "--shape", "1,2,3"], "six"),
     (["compare", "--shape", "1,8,8,16,16,0"], "from 1 to"),

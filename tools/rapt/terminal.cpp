@@ -24,10 +24,11 @@ bool stderr_can_draw() {
 
 }  // namespace
 
-void catch_interrupt() {
+void catch_interrupt(bool wakes) {
+  interrupt_seen = 0;
   struct sigaction action = {};
   action.sa_handler = on_interrupt;
-  action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
+  action.sa_flags = static_cast<int>(SA_RESETHAND) | (wakes ? 0 : SA_RESTART);
   sigaction(SIGINT, &action, nullptr);
 }
 

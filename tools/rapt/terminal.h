@@ -5,7 +5,8 @@
 namespace rapt::tool {
 
 // From here on the first Ctrl-C only sets interrupted(), so that a line can be finished; the second one ends the program.
-void catch_interrupt();
+// Called again, it forgets the first. wakes: whether the signal ends a read() that waits.
+void catch_interrupt(bool wakes = false);
 bool interrupted();
 
 // A bar on stderr while something goes on, and nothing at all when stderr is no terminal. Gone when the object is.

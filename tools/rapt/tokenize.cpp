@@ -1,8 +1,5 @@
 // `rapt tokenize`: the tokens of texts, and the texts of tokens, without loading a model's weights. Layer: tools.
-#include <cerrno>
 #include <charconv>
-#include <cstdio>
-#include <cstring>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -10,6 +7,7 @@
 #include "tools/rapt/arguments.h"
 #include "tools/rapt/command.h"
 #include "tools/rapt/failure.h"
+#include "tools/rapt/input.h"
 #include "tools/rapt/terminal.h"
 
 namespace rapt::tool {
@@ -62,14 +60,6 @@ std::string decode(const Tokenizer& tokenizer, const std::vector<std::int32_t>& 
 
 // As JSON on one line; bytes that are no character, which single tokens may be, show as U+FFFD.
 std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
-
-std::string read_stdin() {
-  std::string text;
-  char buffer[1 << 16];
-  while (const std::size_t n = std::fread(buffer, 1, sizeof buffer, stdin)) text.append(buffer, n);
-  if (std::ferror(stdin) != 0) throw Failure(std::string("cannot read the standard input: ") + std::strerror(errno));
-  return text;
-}
 
 void show_tokens(const TokenizeOptions& options, const Tokenizer& tokenizer, const std::string& text) {
   const std::vector<std::int32_t> ids = encode(tokenizer, text, options.flags());

@@ -1,0 +1,102 @@
+"""`rapt chat`: answers to lines of a pipe and of a terminal, its words, and Ctrl-C."""
+
+import os
+import pty
+import signal
+import subprocess
+import time
+import unittest
+
+from support import ANSWER, CHAT_MODEL, ENDLESS_MODEL, MODEL, rapt, start
+
+
+class Pipe(unittest.TestCase):
+    def chat(self, lines, *options, model=CHAT_MODEL):
+        return rapt("chat", model, *options, input=lines)
+
+    def test_every_line_is_answered(self):
+        done = self.chat("hello\nyou\n\nlast")  # the empty one is none, the last one has no end
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, (ANSWER + "\n") * 3, ""))
+
+    def test_exit_ends_and_clear_begins_anew(self):
+        self.assertEqual(self.chat("one\n/exit\ntwo\n").stdout, ANSWER + "\n")
+        self.assertEqual(self.tokens(self.chat("one\n/clear\none\n", "--stats"))[::2], [22, 1])  # all but the last token was there
+
+    def test_a_conversation_costs_what_is_new(self):
+        counts = self.tokens(self.chat("one\none\n", "--stats"))
+        self.assertEqual(counts, [22, 9, 24, 9])  # <|im_start|>user\none<|im_end|>\n<|im_start|>assistant\n, then <|im_end|>\n before it
+
+    def test_system_prompt_and_limits(self):
+        plain = self.tokens(self.chat("one\n", "--stats"))[0]
+        self.assertEqual(self.tokens(self.chat("one\n", "--stats", "--system", "abc"))[0], plain + len("system\nabc\n") + 2)
+        self.assertEqual(self.chat("one\n", "--tokens", 4).stdout, "Thé\n")  # the bytes T, h, and the two of é
+
+    def test_full_context_forgets_the_beginning(self):
+        done = self.chat("".join(f"{i:040}\n" for i in range(5)))  # the context holds 160 tokens
+        self.assertEqual((done.returncode, done.stdout), (0, (ANSWER + "\n") * 5))
+        self.assertIn("(the beginning of the conversation is forgotten: the context is full)\n", done.stderr)
+        done = self.chat("x" * 200 + "\nshort\n")
+        self.assertEqual((done.returncode, done.stdout), (1, ANSWER + "\n"))
+        self.assertRegex(done.stderr, r"\Arapt chat: what you said has 2\d\d tokens; of the model's context of 160 it may take 140\n\Z")
+
+    def test_a_model_without_a_chat_format_is_refused(self):
+        done = self.chat("one\n", model=MODEL)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("no chat format", done.stderr)
+
+    def tokens(self, done):
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return [int(line.split("\t")[1].removesuffix(" tokens")) for line in done.stderr.splitlines()]
+
+
+class Terminal(unittest.TestCase):
+    """A person at a terminal, whose answers go into a pipe."""
+
+    def setUp(self):
+        self.ours, theirs = pty.openpty()
+        self.process = start("chat", ENDLESS_MODEL, stdin=theirs, preexec_fn=os.setsid)
+        os.close(theirs)
+        self.said = b""
+
+    def tearDown(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        os.close(self.ours)
+        self.process.stdout.close()
+        self.process.stderr.close()
+
+    def shown(self, text):
+        """Reads stderr until it has shown the text."""
+        while text not in self.said:
+            piece = os.read(self.process.stderr.fileno(), 4096)
+            self.assertTrue(piece, self.said)
+            self.said += piece
+        self.said = self.said.split(text, 1)[1]
+
+    def test_control_c_stops_an_answer_and_not_the_program(self):
+        self.shown(b"> ")
+        for _ in range(2):
+            os.write(self.ours, b"hello\n")
+            while not self.process.stdout.read(1):
+                pass
+            self.process.send_signal(signal.SIGINT)
+            shown = b""
+            while not shown.endswith(b"\n") or self.readable():
+                shown += self.process.stdout.read(1)
+            self.shown(b"> ")
+        self.process.send_signal(signal.SIGINT)  # while it waits
+        self.shown(b"\n> ")
+        os.write(self.ours, b"\x04")  # Ctrl-D
+        self.assertEqual(self.process.wait(timeout=60), 0)
+
+    def readable(self):
+        """Whether more comes within a while."""
+        import select
+        return bool(select.select([self.process.stdout], [], [], 0.3)[0])
+
+    def test_exit_ends(self):
+        self.shown(b"/exit")
+        self.shown(b"> ")
+        os.write(self.ours, b"/exit\n")
+        self.assertEqual(self.process.wait(timeout=60), 0)

@@ -1,0 +1,28 @@
+// See input.h.
+#include "tools/rapt/input.h"
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+
+#include "tools/rapt/failure.h"
+
+namespace rapt::tool {
+
+std::string read_all(std::FILE* file, const std::string& name) {
+  std::string text;
+  char buffer[1 << 16];
+  while (const std::size_t n = std::fread(buffer, 1, sizeof buffer, file)) text.append(buffer, n);
+  if (std::ferror(file) != 0) throw Failure("cannot read " + name + ": " + std::strerror(errno));
+  return text;
+}
+
+std::string read_file(const std::string& path) {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
+  if (!file) throw Failure("cannot open " + path + ": " + std::strerror(errno));
+  return read_all(file.get(), path);
+}
+
+std::string read_stdin() { return read_all(stdin, "the standard input"); }
+
+}  // namespace rapt::tool
