@@ -48,14 +48,14 @@ Session& checked(Session* session, const LoadedModel& model, std::optional<Sessi
 Generation::Generation(const LoadedModel& model, Session* session, const rapt_generate_params& params)
     : model_(model),
       sampler_({params.temperature, params.top_k, params.top_p, params.repetition_penalty, params.seed}),
-      num_tokens_(params.num_tokens),
       chunk_(params.prompt_chunk),
       ignore_ends_(params.ignore_ends != 0),
       ids_(prompt_ids(model, params)),
+      num_tokens_(params.num_tokens == -1 ? model.shape().context_length - static_cast<std::int64_t>(ids_.size()) : params.num_tokens),
       session_(checked(session, model, &own_)),
       logits_(static_cast<std::size_t>(model.shape().vocab_size)) {
   if (num_tokens_ < 0) {
-    throw_error(RAPT_INVALID_ARGUMENT, "params->num_tokens is %lld; it must be 0 or greater", static_cast<long long>(num_tokens_));
+    throw_error(RAPT_INVALID_ARGUMENT, "params->num_tokens is %lld; it must be -1 or greater", static_cast<long long>(num_tokens_));
   }
   rapt_generate_stats_init(&stats_);
   stats_.prompt_tokens = static_cast<std::int64_t>(ids_.size());
@@ -113,6 +113,7 @@ void Generation::read_prompt() {
 // Computes the newest token; where the context is full, reads the last context_length tokens again from position 0, as
 // nanoGPT's generate crops its input.
 void Generation::go_on() {
+  if (session_.length() != held_) throw_error(RAPT_INVALID_ARGUMENT, "the session was changed while a text was written in it");
   if (session_.room() > 0) return read_last(1);
   const std::size_t context = static_cast<std::size_t>(session_.length());
   session_.roll_back(0);
@@ -127,6 +128,7 @@ void Generation::read_last(std::size_t count) {
     session_.append(ids_.data() + ids_.size() - count, step, nullptr, step == count ? logits_.data() : nullptr);
     count -= step;
   }
+  held_ = session_.length();
 }
 
 void generate(const LoadedModel& model, Session* session, const rapt_generate_params& params, rapt_generate_stats* stats) {

@@ -34,13 +34,14 @@ class Generation {
 
   const LoadedModel& model_;
   Sampler sampler_;
-  const std::int64_t num_tokens_;
   const std::size_t chunk_;
   const bool ignore_ends_;
   std::vector<std::int32_t> ids_;
+  const std::int64_t num_tokens_;
   std::optional<Session> own_;
   Session& session_;
   std::vector<float> logits_;
+  std::int64_t held_ = 0;  // tokens of the session after the last one
   StreamDecoder decoder_;
   std::string text_;
   double first_ = 0;  // when the first token was there

@@ -162,7 +162,7 @@ typedef struct rapt_generate_params {
                          as they are; one of the two, not empty */
   const int32_t* prompt_ids;
   size_t num_prompt_ids;
-  int64_t num_tokens;        /* to write, at most */
+  int64_t num_tokens;        /* to write, at most; -1: until the model ends its text, or its context is full */
   double temperature;        /* > 0; 0 (the default) is greedy: the most likely token, the lowest id on a tie */
   int64_t top_k;             /* keep the k most likely tokens; 0 (default): all */
   double top_p;              /* keep the most likely tokens that sum to p, 0 < p <= 1 (default 1: all) */
@@ -208,7 +208,7 @@ static inline void rapt_generate_stats_init(rapt_generate_stats* stats) {
 RAPT_API rapt_status rapt_generate(rapt_model* model, const rapt_generate_params* params, rapt_generate_stats* stats);
 
 /* The same for callers that ask for each token: params as above, without the callbacks. What they point to is copied; the model and the
- * session must outlive the generation, and nobody else may use the session meanwhile. */
+ * session must outlive the generation. A session that was changed meanwhile is RAPT_INVALID_ARGUMENT. */
 typedef struct rapt_generation rapt_generation;
 
 RAPT_API rapt_status rapt_generation_start(rapt_model* model, const rapt_generate_params* params, rapt_generation** generation);

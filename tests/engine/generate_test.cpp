@@ -195,8 +195,8 @@ TEST_F(GenerateTest, NamesWhatIsWrong) {
   params.prompt = "a\xc3\xa9";
   EXPECT_TRUE(refuses(params, {"U+00E9"}));
   params = good;
-  params.num_tokens = -1;
-  EXPECT_TRUE(refuses(params, {"num_tokens is -1"}));
+  params.num_tokens = -2;
+  EXPECT_TRUE(refuses(params, {"num_tokens is -2"}));
   params = good;
   params.temperature = -0.5;
   EXPECT_TRUE(refuses(params, {"temperature is -0.5"}));
@@ -245,6 +245,27 @@ TEST(GenerateEndTest, TheTokenThatEndsATextEndsIt) {
 }
 
 // A text that ends inside a character gives its bytes at the end.
+TEST_F(GenerateTest, WithoutANumberItEndsWithTheContext) {
+  EXPECT_EQ(generate(params_for(&output_, -1)).size(), 128u - kPrompt.size());
+}
+
+TEST(GenerationTest, ASessionThatWasChangedIsRefused) {
+  const ModelPtr model = load_model(kChat);
+  const SessionPtr session = create_session(model.get());
+  rapt_generate_params params;
+  rapt_generate_params_init(&params);
+  params.prompt = "say\n";
+  params.num_tokens = 5;
+  params.session = session.get();
+  rapt_generation* generation = nullptr;
+  ASSERT_EQ(rapt_generation_start(model.get(), &params, &generation), RAPT_OK) << rapt_last_error();
+  std::int32_t id = 0;
+  ASSERT_EQ(rapt_generation_next(generation, &id, nullptr, nullptr), RAPT_OK);
+  rapt_session_clear(session.get());
+  EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT, rapt_generation_next(generation, &id, nullptr, nullptr), {"session was changed"}));
+  rapt_generation_free(generation);
+}
+
 TEST(GenerationTest, TokenByTokenIsTheSame) {
   const ModelPtr model = load_model(kChat);
   rapt_generate_params params;

@@ -27,8 +27,8 @@ rapt_generate_stats Conversation::answer(const std::string& question) {
   rapt_generate_params_init(&params);
   params.prompt_ids = prompt.data();
   params.num_prompt_ids = prompt.size();
-  params.num_tokens = context_length_ - static_cast<std::int64_t>(prompt.size());
-  if (most_ > 0) params.num_tokens = std::min(params.num_tokens, most_);
+  const std::int64_t room = context_length_ - static_cast<std::int64_t>(prompt.size());
+  params.num_tokens = most_ > 0 ? std::min(most_, room) : room;
   params.session = session_.get();
   sampling_.apply(&params);
   stream.receive(&params);

@@ -21,6 +21,8 @@ PyObject* exception_of(rapt_status status) {
   switch (status) {
     case RAPT_INVALID_ARGUMENT: return PyExc_ValueError;
     case RAPT_UNSUPPORTED: return PyExc_NotImplementedError;
+    case RAPT_INVALID_FILE: return PyExc_ValueError;
+    case RAPT_IO_ERROR: return PyExc_OSError;
     case RAPT_OUT_OF_MEMORY: return PyExc_MemoryError;
     default: return PyExc_RuntimeError;
   }

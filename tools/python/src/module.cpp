@@ -11,6 +11,9 @@
 #include "attention_arguments.h"
 #include "context.h"
 #include "rapt/rapt.h"
+#ifdef RAPT_PYTHON_ENGINE
+#include "model.h"
+#endif
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -159,4 +162,7 @@ NB_MODULE(_core, m) {
   m.def("merge", &merge);
   m.def("info", &info);
   m.attr("__version__") = rapt_version();
+#ifdef RAPT_PYTHON_ENGINE
+  bind_models(m);
+#endif
 }

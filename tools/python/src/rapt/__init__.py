@@ -1,4 +1,4 @@
-"""rapt: exact attention on a CPU, for NumPy arrays and PyTorch CPU tensors.
+"""rapt: exact attention on a CPU, for NumPy arrays and PyTorch CPU tensors, and models that write text and read it.
 
     import numpy as np, rapt
     q = np.random.standard_normal((1, 8, 128, 64), dtype=np.float32)    # [batch, heads, length, head_dim]
@@ -11,6 +11,7 @@
     explain(q, k, v)       what attention would do, in one line
     workspace_size(q, k, v)   the bytes of memory that it would take
     info()                 the CPU, its ISA levels, threads and the backends
+    Model(path)            a model that writes text or makes vectors of it: tokenize, generate, logits, embed, session
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from . import _arguments, _core
 from ._core import __version__
+from ._model import Model, Session
 from ._options import NO_WINDOW as _NO_WINDOW
 from ._paging import kv_append, merge
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
     from ._types import AllOptions, Array, Options
 
-__all__ = ["__version__", "attention", "explain", "info", "kv_append", "merge", "workspace_size"]
+__all__ = ["Model", "Session", "__version__", "attention", "explain", "info", "kv_append", "merge", "workspace_size"]
 
 
 @overload

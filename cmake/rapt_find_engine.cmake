@@ -1,0 +1,12 @@
+# RAPT_ENGINE=AUTO becomes ON where everything that the engine needs is installed, else OFF.
+set(RAPT_ENGINE OFF)
+find_package(PkgConfig QUIET)
+if(PkgConfig_FOUND)
+  pkg_check_modules(RAPT_ENGINE_NEEDS QUIET libpcre2-8 libutf8proc)
+  find_package(nlohmann_json QUIET)
+  find_package(ZLIB QUIET)
+  if(RAPT_ENGINE_NEEDS_FOUND AND nlohmann_json_FOUND AND ZLIB_FOUND)
+    set(RAPT_ENGINE ON)
+  endif()
+endif()
+message(STATUS "rapt: engine ${RAPT_ENGINE}")

@@ -1,0 +1,241 @@
+"""rapt.Model and rapt.Session on the bundled nanoGPT model and tiny ones of tests/data: what Python adds to engine.h."""
+
+import json
+import pathlib
+import struct
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import rapt
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+DATA = REPOSITORY / "tests/data"
+NANOGPT = REPOSITORY / "tools/models/nanogpt-char/model.safetensors"
+CHAT = DATA / "chat/model.gguf"  # answers this; see tests/golden/make_chat_model.py
+ANSWER = "Thé 漢!"
+
+
+def read_safetensors(path):
+    """name -> array, and the metadata; F32 and I64 alone."""
+    data = path.read_bytes()
+    (size,) = struct.unpack("<Q", data[:8])
+    header = json.loads(data[8 : 8 + size])
+    metadata = header.pop("__metadata__", {})
+    dtypes = {"F32": np.float32, "I64": np.int64}
+    arrays = {
+        name: np.frombuffer(data[8 + size + e["data_offsets"][0] : 8 + size + e["data_offsets"][1]], dtypes[e["dtype"]]).reshape(e["shape"])
+        for name, e in header.items()
+    }
+    return arrays, metadata
+
+
+@pytest.fixture(scope="module")
+def nanogpt():
+    return rapt.Model(NANOGPT, threads=1)
+
+
+@pytest.fixture(scope="module")
+def chat():
+    return rapt.Model(CHAT)
+
+
+def test_info(nanogpt):
+    assert nanogpt.info["family"] == "gpt2" and nanogpt.info["tokenizer"] == "characters" and nanogpt.info["chat"] == "none"
+    assert nanogpt.info["vocab_size"] == 65 and nanogpt.info["context_length"] == 128
+    assert nanogpt.info["writes_text"] and not nanogpt.info["makes_vectors"]
+    assert "gpt2" in repr(nanogpt)
+
+
+@pytest.mark.parametrize("folder, file", [("gpt2", "model.safetensors"), ("llama", ""), ("qwen3", ""), ("llama-gguf", "model.gguf")])
+def test_logits(folder, file):
+    golden, _ = read_safetensors(DATA / folder / "golden.safetensors")
+    model = rapt.Model(DATA / folder / file, arithmetic="float32")
+    logits = model.logits(golden["ids"])
+    assert logits.dtype == np.float32 and logits.shape == golden["logits"].shape
+    np.testing.assert_allclose(logits, golden["logits"], rtol=0, atol=5e-4)
+
+
+def test_logits_of_nothing(nanogpt):
+    assert nanogpt.logits([]).shape == (0, 65)
+
+
+def test_tokens_and_text(nanogpt, chat):
+    text = "To be, or not"
+    assert nanogpt.detokenize(nanogpt.tokenize(text)) == text
+    assert chat.tokenize("<|im_end|>in") == [259, 256]  # a special token, a merge
+    assert chat.detokenize(np.array([84, 0xC3], np.int64)) != ""  # any integers
+    assert chat.detokenize(chat.tokenize("é")[:1]) == "\ufffd"
+    with pytest.raises(ValueError, match="U\\+00E9"):
+        nanogpt.tokenize("é")
+    with pytest.raises(ValueError, match=r"ids\[1\] is 65"):
+        nanogpt.detokenize([0, 65])
+
+
+def test_generate_is_nanogpts(nanogpt):
+    _, golden = read_safetensors(DATA / "nanogpt-char/golden.safetensors")
+    expected = golden["greedy_text"][len(golden["prompt"]) :]
+    assert "".join(nanogpt.generate(golden["prompt"], 200)) == expected
+    assert "".join(nanogpt.generate(nanogpt.tokenize(golden["prompt"]), 50)) == expected[:50]
+    assert len("".join(nanogpt.generate(golden["prompt"]))) == 128 - len(golden["prompt"])  # until the context is full
+
+
+def test_generate_options(nanogpt):
+    def text(**options):
+        return "".join(nanogpt.generate("JULIET:", 40, **options))
+
+    assert text(temperature=1, seed=1) == text(temperature=1, seed=1) != text(temperature=1, seed=2)
+    assert text(temperature=1, top_k=1) == text(temperature=1, top_p=1e-6) == text()
+    assert text(repetition_penalty=2) != text()
+
+
+def test_generate_a_chat(chat):
+    messages = [{"role": "user", "content": "hello"}]
+    pieces = list(chat.generate(messages))
+    assert pieces == list(ANSWER)  # whole characters, and no end token
+    assert "".join(chat.generate(messages, 11, ignore_ends=True)) == ANSWER + "<|im_end|>_"
+    expected = chat.tokenize("<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\n")
+    assert chat.chat_ids(messages) == expected
+
+
+def test_generate_stops_when_nobody_wants_more(nanogpt):
+    pieces = nanogpt.generate("JULIET:", 10**9)
+    assert len(next(pieces)) == 1
+    pieces.close()
+
+
+def test_generate_in_a_session(nanogpt):
+    session = nanogpt.session()
+    first = "".join(nanogpt.generate("JULIET:", 20, session=session))
+    assert len(session) == 7 + 19
+    assert nanogpt.detokenize(session.ids) == "JULIET:" + first[:19]
+    assert "".join(nanogpt.generate("JULIET:" + first, 20, session=session)) == "".join(nanogpt.generate("JULIET:" + first, 20))
+    pieces = nanogpt.generate("JULIET:", 20, session=session)
+    next(pieces)
+    session.rollback(0)
+    with pytest.raises(ValueError, match="session was changed"):
+        next(pieces)
+
+
+def test_session(nanogpt, tmp_path):
+    ids = nanogpt.tokenize("To be, or not to be")
+    logits = nanogpt.logits(ids)
+    session = nanogpt.session()
+    np.testing.assert_array_equal(session.prefill(ids[:10]), logits[9])
+    for i in range(10, 15):
+        np.testing.assert_array_equal(session.decode(ids[i]), logits[i])
+    fork = session.fork()
+    np.testing.assert_array_equal(fork.prefill(ids[15:]), logits[-1])
+    assert len(session) == 15 and fork.ids == ids
+    fork.rollback(12)
+    np.testing.assert_array_equal(fork.prefill(ids[12:]), logits[-1])
+    session.save(tmp_path / "session")
+    fork.load(str(tmp_path / "session"))
+    assert fork.ids == ids[:15]
+    np.testing.assert_array_equal(fork.prefill(ids[15:]), logits[-1])
+    np.testing.assert_array_equal(nanogpt.session(tmp_path / "session").prefill(ids[15:]), logits[-1])
+
+
+def test_a_session_loaded_anew_ends_its_text(nanogpt, tmp_path):
+    session = nanogpt.session()
+    session.prefill([1])
+    session.save(tmp_path / "session")
+    pieces = nanogpt.generate("JULIET:", 20, session=session)
+    next(pieces)
+    session.load(tmp_path / "session")
+    with pytest.raises(ValueError, match="loaded anew"):
+        next(pieces)
+
+
+def test_embed():
+    bert = rapt.Model(DATA / "bert")
+    assert bert.info["makes_vectors"] and bert.info["tokenizer"] == "wordpiece"
+    texts = ["The cat sat on the mat.", "a dog", "", "cat " * 100]
+    vectors = bert.embed(texts)
+    assert vectors.shape == (4, 36) and vectors.dtype == np.float32
+    np.testing.assert_allclose((vectors**2).sum(1), 1, atol=1e-6)
+    for text, vector in zip(texts, vectors, strict=True):
+        np.testing.assert_array_equal(bert.embed([text])[0], vector)
+    assert bert.embed([]).shape == (0, 36)
+    with pytest.raises(NotImplementedError, match="vectors of texts"):
+        bert.session()
+    with pytest.raises(TypeError, match="a list of texts"):
+        bert.embed("one")
+
+
+def test_threads_share_a_model_and_wait_for_a_session(nanogpt):
+    expected = ["".join(nanogpt.generate(f"JULIET:{c}", 30)) for c in "abcd"]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda c: "".join(nanogpt.generate(f"JULIET:{c}", 30)), "abcd")) == expected
+        session = nanogpt.session()
+        list(pool.map(lambda _: session.decode(1), range(20)))
+        assert session.ids == [1] * 20
+
+
+def test_the_gil_is_released(nanogpt):
+    started, turns = threading.Event(), 0
+
+    def call():
+        started.set()
+        for _ in range(10):
+            nanogpt.logits([1] * 128)
+
+    caller = threading.Thread(target=call)
+    caller.start()
+    started.wait()
+    while caller.is_alive():
+        turns += 1
+    assert turns > 100
+
+
+def test_models_live_as_long_as_their_sessions_and_texts():
+    model = rapt.Model(NANOGPT)
+    session, pieces = model.session(), model.generate("JULIET:", 5)
+    del model
+    assert session.decode(1).shape == (65,)
+    assert len("".join(pieces)) == 5
+
+
+@pytest.mark.parametrize(
+    "error, text, call",
+    [
+        (OSError, "cannot", lambda m: rapt.Model("/nowhere.gguf")),
+        (ValueError, "kv_dtype is 'float64'", lambda m: rapt.Model(NANOGPT, kv_dtype="float64")),
+        (ValueError, "arithmetic is 'bf16'", lambda m: rapt.Model(NANOGPT, arithmetic="bf16")),
+        (ValueError, "threads is 0", lambda m: rapt.Model(NANOGPT, threads=0)),
+        (ValueError, "backend", lambda m: rapt.Model(NANOGPT, backend="cuda")),
+        (ValueError, "NUL", lambda m: rapt.Model("a\0b")),
+        (ValueError, "ids\\[0\\] is 65", lambda m: m.logits([65])),
+        (ValueError, "129", lambda m: m.logits([0] * 129)),
+        (ValueError, "there is -1", lambda m: m.logits([-1])),
+        (ValueError, "there is 4294967296", lambda m: m.logits([2**32])),
+        (TypeError, "integers", lambda m: m.logits([0.5])),
+        (TypeError, "integers", lambda m: m.logits([[1]])),
+        (ValueError, "count is 0", lambda m: m.session().prefill([])),
+        (ValueError, "length is 3", lambda m: m.session().rollback(3)),
+        (OSError, "/nowhere", lambda m: m.session("/nowhere")),
+        (ValueError, "prompt is empty", lambda m: m.generate("")),
+        (ValueError, "prompt is empty", lambda m: m.generate([])),
+        (ValueError, "NUL", lambda m: m.generate("a\0b")),
+        (ValueError, "tokens is -1", lambda m: m.generate("a", -1)),
+        (ValueError, "temperature is -1", lambda m: m.generate("a", temperature=-1)),
+        (ValueError, "another model", lambda m: m.generate("a", session=rapt.Model(CHAT).session())),
+        (NotImplementedError, "chat format", lambda m: m.generate([{"role": "user", "content": "a"}])),
+        (TypeError, "messages\\[0\\]", lambda m: m.chat_ids([{"role": "user"}])),
+        (NotImplementedError, "makes no vectors", lambda m: m.embed(["a"])),
+        (TypeError, "it must be a text", lambda m: m.tokenize(b"a")),
+        (UnicodeEncodeError, "surrogates", lambda m: m.tokenize("\ud800")),
+    ],
+)
+def test_errors(nanogpt, error, text, call):
+    with pytest.raises(error, match=text):
+        call(nanogpt)
+
+
+def test_a_file_that_is_no_model(tmp_path):
+    path = tmp_path / "model.gguf"
+    path.write_bytes(b"GGUF" + b"\xff" * 40)
+    with pytest.raises(ValueError, match="model.gguf"):
+        rapt.Model(path)

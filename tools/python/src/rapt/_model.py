@@ -1,0 +1,254 @@
+"""Models that write text or make vectors of it: engine.h for Python. Layer: beside __init__.py, above _core."""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Union
+
+from . import _core
+
+if TYPE_CHECKING:
+    import numpy
+    from typing_extensions import TypeAlias
+
+    Floats: TypeAlias = "numpy.ndarray[Any, numpy.dtype[numpy.float32]]"
+    Ids: TypeAlias = "Sequence[int] | numpy.ndarray[Any, Any]"
+    Prompt: TypeAlias = Union[str, Ids, "Sequence[Mapping[str, str]]"]
+    Path: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes]"
+
+_KV_DTYPES = {"float32": 0, "bfloat16": 1, "float16": 2, "int8": 3}  # rapt_dtype
+_ARITHMETICS = {"int8": 0, "float32": 1}  # rapt_arithmetic
+
+
+class Model:
+    """A model file: a GGUF file, a .safetensors file, or a folder with model.safetensors and what stands beside it.
+
+        model = rapt.Model("SmolLM2-135M-Instruct.Q4_1.gguf")
+        for text in model.generate([{"role": "user", "content": "What is gravity?"}]):
+            print(text, end="", flush=True)
+
+    Read-only: threads may share it, one thread a session at a time. The GIL is released while it computes.
+
+    Args:
+        path: of the file or folder. It is treated as hostile.
+        threads: how many threads work on a call; None: as many as the process may use. Never changes a result.
+        backend: of the attention inside: "rapt", "reference" or "onednn".
+        isa: as in attention().
+        kv_dtype: how sessions keep keys and values: "float32", "bfloat16", "float16" or "int8".
+        arithmetic: of quantised weights: "int8" rounds the inputs of a layer to 8 bits, "float32" does not and is slower.
+
+    Raises:
+        ValueError: a file that is no model, with what is wrong with it; an unknown name.
+        OSError: a file that cannot be read.
+        NotImplementedError: a family or a backend that rapt lacks, or a package that was built without the engine.
+    """
+
+    def __init__(
+        self, path: Path, threads: int | None = None, *, backend: str | None = None, isa: str | None = None,
+        kv_dtype: str = "float32", arithmetic: str = "int8",
+    ) -> None:
+        if not hasattr(_core, "Model"):
+            raise NotImplementedError("this rapt was built without its engine, for lack of PCRE2, utf8proc, zlib or nlohmann-json")
+        if threads is not None and operator.index(threads) < 1:
+            raise ValueError(f"threads is {threads}; it must be at least 1, or None for as many as the process may use")
+        self._core = _core.Model(
+            _path(path), operator.index(threads or 0), backend, isa, _choice("kv_dtype", kv_dtype, _KV_DTYPES),
+            _choice("arithmetic", arithmetic, _ARITHMETICS),
+        )
+        self._info = self._core.info()
+
+    def __repr__(self) -> str:
+        return f"<rapt.Model {self._info['family']}, {self._info['num_parameters']} parameters>"
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """family, tokenizer, chat ("none" where the model has none), num_layers, num_heads, num_kv_heads, embed_dim, vocab_size,
+        context_length, num_parameters, writes_text (sessions and generate), makes_vectors (embed)."""
+        return dict(self._info)
+
+    def tokenize(self, text: str) -> list[int]:
+        """The ids of a text. Special tokens ("<|im_end|>") are recognised in it, none are added."""
+        return self._core.tokenize(_utf8("text", text))
+
+    def detokenize(self, ids: Ids) -> str:
+        """The text of ids. Bytes that make no character, as single tokens may have them, become U+FFFD."""
+        return self._core.detokenize(_ids(ids)).decode("utf-8", "replace")
+
+    def chat_ids(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
+        """A conversation as the model's family writes it down, up to where the answer begins.
+
+        Each message is {"role": "system", "user" or "assistant", "content": text}. What was said never becomes a special token.
+        """
+        roles, contents = [], []
+        for n, message in enumerate(messages):
+            if not isinstance(message, Mapping) or not {"role", "content"} <= set(message):
+                raise TypeError(f'messages[{n}] must be {{"role": ..., "content": ...}}')
+            roles.append(_text(f"messages[{n}] role", message["role"]))
+            contents.append(_text(f"messages[{n}] content", message["content"]))
+        return self._core.chat_ids(roles, contents)
+
+    def logits(self, ids: Ids) -> Floats:
+        """[len(ids), vocab_size]: what the model expects after each of the tokens, before softmax."""
+        import numpy
+
+        ids = _ids(ids)
+        logits = numpy.empty((len(ids), self._info["vocab_size"]), numpy.float32)
+        if len(ids) > 0:
+            _core.Session(self._core).append(ids, logits, None)
+        return logits
+
+    def generate(
+        self, prompt: Prompt, tokens: int | None = None, *, temperature: float = 0.0, top_k: int = 0, top_p: float = 1.0,
+        repetition_penalty: float = 1.0, seed: int = 0, ignore_ends: bool = False, session: Session | None = None,
+    ) -> Iterator[str]:
+        """The text after a prompt, piece by piece; whole characters always.
+
+        Args:
+            prompt: a text, ids, or the messages of a conversation (see chat_ids).
+            tokens: the most to write. None: until the model ends its text, or its context is full.
+            temperature: 0: always the most likely token; higher: more surprising.
+            top_k, top_p: draw among the k most likely tokens (0: all), or the most likely that together have probability p.
+            repetition_penalty: above 1: less likely are tokens that the text already has.
+            seed: of the draws; the same seed, the same text.
+            ignore_ends: go on where the model ends its text.
+            session: of this model. What it has of the prompt is not computed again, what the prompt does not have it forgets;
+                afterwards it holds the prompt and the text.
+        """
+        if session is not None and session._model is not self:
+            raise ValueError("session is of another model")
+        text, ids = self._prompt(prompt)
+        core = session._core if session is not None else _core.Session(self._core)
+        generation = _core.Generation(
+            core, text, ids, -1 if tokens is None else _count("tokens", tokens), temperature, top_k, top_p, repetition_penalty,
+            seed, ignore_ends,
+        )
+        return _pieces(generation)
+
+    def embed(self, texts: Sequence[str]) -> Floats:
+        """[len(texts), embed_dim]: a vector of length 1 for each text; the dot product of two is their cosine.
+
+        What a text has beyond the context is cut off. Texts may be of any lengths: none is padded.
+        """
+        import numpy
+
+        if isinstance(texts, (str, bytes)):
+            raise TypeError("texts is a text; it must be a list of texts")
+        encoded = [_utf8(f"texts[{n}]", text) for n, text in enumerate(texts)]
+        vectors = numpy.empty((len(encoded), self._info["embed_dim"]), numpy.float32)
+        self._core.embed(encoded, vectors)
+        return vectors
+
+    def session(self, path: Path | None = None) -> Session:
+        """An empty sequence, or one that Session.save() has written to `path`."""
+        session = Session(self)
+        if path is not None:
+            session.load(path)
+        return session
+
+    def _prompt(self, prompt: Any) -> tuple[bytes | None, Any]:
+        """(text, None) or (None, ids)"""
+        if isinstance(prompt, str):
+            return _text("prompt", prompt).encode("utf-8"), None
+        if len(prompt) > 0 and isinstance(prompt[0], Mapping):
+            return None, _ids(self.chat_ids(prompt))
+        return None, _ids(prompt)
+
+
+class Session:
+    """One sequence of tokens with the keys and values that a model made of them. Model.session() makes one."""
+
+    def __init__(self, model: Model, core: Any = None) -> None:
+        self._model = model
+        self._core = core if core is not None else _core.Session(model._core)
+
+    def __len__(self) -> int:
+        return self._core.length()
+
+    @property
+    def ids(self) -> list[int]:
+        """All tokens so far."""
+        return self._core.ids()
+
+    def prefill(self, ids: Ids) -> Floats:
+        """Appends tokens, at least one, and returns the logits [vocab_size] after the last. The same bits whole or in pieces."""
+        import numpy
+
+        last = numpy.empty(self._model._info["vocab_size"], numpy.float32)
+        self._core.append(_ids(ids), None, last)
+        return last
+
+    def decode(self, id: int) -> Floats:
+        """Appends one token and returns the logits after it."""
+        return self.prefill([id])
+
+    def fork(self) -> Session:
+        """A session with the same tokens; keys and values are shared until one of the two goes on."""
+        return Session(self._model, self._core.fork())
+
+    def rollback(self, length: int) -> None:
+        """Forgets all but the first `length` tokens."""
+        self._core.rollback(operator.index(length))
+
+    def save(self, path: Path) -> None:
+        """Writes the tokens with their keys and values to a file with a checksum."""
+        self._core.save(_path(path))
+
+    def load(self, path: Path) -> None:
+        """Becomes what save() wrote, by the same model and kv_dtype."""
+        self._core.load(_path(path))
+
+
+def _pieces(generation: Any) -> Iterator[str]:
+    while True:
+        id, text = generation.next()
+        if text:
+            yield text.decode("utf-8", "replace")
+        if id < 0:
+            return
+
+
+def _choice(name: str, value: Any, values: dict[str, int]) -> int:
+    if value not in values:
+        raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(values)}")
+    return values[value]
+
+
+def _count(name: str, value: Any) -> int:
+    if operator.index(value) < 0:
+        raise ValueError(f"{name} is {value}; it must be 0 or greater")
+    return operator.index(value)
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is {value!r}; it must be a text")
+    if "\0" in value:
+        raise ValueError(f"{name} has a NUL in it")
+    return value
+
+
+def _utf8(name: str, value: Any) -> bytes:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is {value!r}; it must be a text")
+    return value.encode("utf-8")
+
+
+def _path(path: Any) -> bytes:
+    encoded = os.fsencode(path)
+    if b"\0" in encoded:
+        raise ValueError("path has a NUL in it")
+    return encoded
+
+
+def _ids(ids: Any) -> Any:
+    """Any list or array of integers as int32."""
+    import numpy
+
+    array = numpy.asarray(ids)
+    if array.ndim != 1 or (array.size > 0 and array.dtype.kind not in "iu"):
+        raise TypeError("ids must be integers, one after the other")
+    if array.size > 0 and not (0 <= array.min() and array.max() < 2**31):
+        raise ValueError(f"ids must be from 0 to 2^31 - 1, but there is {array.min() if array.min() < 0 else array.max()}")
+    return numpy.ascontiguousarray(array, numpy.int32)
