@@ -36,8 +36,12 @@ PanelView KeyBlock::values_from(std::int64_t j) const {
 }
 
 void KeyBlock::weighted_sums(std::int64_t rows, std::int64_t n, const float* s, float* o) const {
-  for (std::int64_t j = 0; j < n; j += plan_.keys_per_sum)
-    kernels_.gemm(rows, p_.head_dim_v, std::min(plan_.keys_per_sum, n - j), s + j, plan_.s_stride, values_from(j), o, plan_.o_stride, j > 0);
+  const std::int64_t most = plan_.keys_per_sum < kMaxKeysPerSum ? plan_.keys_per_sum : n;  // gemm begins new sums by itself
+  for (std::int64_t j = 0, run; j < n; j += run) {
+    run = std::min(most, n - j);
+    if (!plan_.pack_values) run = view_.run(first_ + j, run);
+    kernels_.gemm(rows, p_.head_dim_v, run, s + j, plan_.s_stride, values_from(j), o, plan_.o_stride, j > 0);
+  }
 }
 
 void KeyBlock::visible_weighted_sums(std::int64_t n, const float* s, const std::uint8_t* hidden, float* o) const {

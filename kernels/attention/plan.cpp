@@ -16,9 +16,9 @@ std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * 
 constexpr std::int64_t kLine = 16;
 // Merging a split costs a row 3 d_v operations where its keys cost 2 (d + d_v) each: well under 1 % from 1,024 keys on.
 constexpr std::int64_t kKvSplit = 1024;
-// Packing a K or V element costs about 0.3 cycles (bench/kernels) and its gemms rows / 8 cycles with AVX2: from 96 rows on it
-// is 2 % at most, and 384 leave 0.6 %.
-constexpr std::int64_t kMinRowsPerTask = 96, kMaxRowsPerTask = 384;
+// A packed element costs 0.15 to 1 cycles, as near as it lies, and its gemms rows / 32 cycles with AVX-512: 96 rows keep that under
+// a tenth, 768 near 1 %; the scores' exponentials cost more.
+constexpr std::int64_t kMinRowsPerTask = 96, kMaxRowsPerTask = 768;
 // Enough tasks for the cores of a server, where the rows allow it.
 constexpr std::int64_t kEnoughTasks = 64;
 // Waking a thread costs some 5 microseconds, at 50 GFLOP/s some 250 kFLOP.
@@ -28,10 +28,8 @@ constexpr std::int64_t kMaxRowsOfSplitTasks = 64;
 
 constexpr std::int64_t kFloat = sizeof(float);
 
-// What a task holds in L2 at a time: K and V of a block in up to half of it, Q and two output states in the other half, of
-// which only a strip is in use at a time.
+// A block of K and V takes up to half of L2. Q and two output states of a task may fill it: a strip of them is in use at a time.
 std::int64_t l2_bytes(const Machine& machine) { return machine.l2_bytes > 0 ? machine.l2_bytes : 512 * 1024; }
-std::int64_t l1_bytes(const Machine& machine) { return machine.l1d_bytes > 0 ? machine.l1d_bytes : 32 * 1024; }
 
 // A power of two from 64 to 256. Smaller blocks read and write the output state more often (128 for D = 128: 10 % slower on
 // Zen 3), larger ones gain nothing.
@@ -48,7 +46,7 @@ std::int64_t choose_keys_per_sum(const AttentionProblem& p) { return p.head_dim_
 
 std::int64_t choose_tokens_per_task(const AttentionProblem& p, const Machine& machine, int mr) {
   const std::int64_t bytes_per_row = (p.head_dim + 2 * p.head_dim_v) * kFloat;
-  std::int64_t rows = std::clamp(l2_bytes(machine) / 2 / bytes_per_row, kMinRowsPerTask, kMaxRowsPerTask);
+  std::int64_t rows = std::clamp(l2_bytes(machine) / bytes_per_row, kMinRowsPerTask, kMaxRowsPerTask);
   const std::int64_t all_rows = p.max_q_len * p.group_size, heads = std::max<std::int64_t>(1, p.num_sequences * p.num_kv_heads);
   while (rows / 2 >= kMinRowsPerTask && ceil_div(all_rows, rows) < ceil_div(kEnoughTasks, heads)) rows /= 2;
   const std::int64_t most = std::max<std::int64_t>(1, rows / p.group_size);
@@ -58,9 +56,10 @@ std::int64_t choose_tokens_per_task(const AttentionProblem& p, const Machine& ma
   return std::min(most, round_up(even, mr));
 }
 
-// A strip of scores stays in half of L1 between the gemms and the softmax, in whole register tiles, at least two of them.
+// A strip of scores takes a tenth of L2, in whole register tiles. Every strip reads the block's panels from L2: with 24 rows, whose
+// scores stay in L1, that costs the gemms 2 to 3 %, and with 96 less than reading the scores from L2 (Zen 5: 4 % of a call).
 std::int64_t choose_rows_per_strip(std::int64_t s_stride, const Machine& machine, int mr) {
-  const std::int64_t rows = l1_bytes(machine) / 2 / (s_stride * kFloat);
+  const std::int64_t rows = l2_bytes(machine) / 10 / (s_stride * kFloat);
   return std::max<std::int64_t>(2, rows / mr) * mr;
 }
 

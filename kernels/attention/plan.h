@@ -12,7 +12,7 @@ namespace rapt {
 
 // P V is summed over pieces of at most this many keys, each from 0: the roundings of one long sum would outgrow the rest (256 keys in
 // one sum: up to 1.3 times PyTorch's error), and a piece of values lies in one page, whose bits then do not depend on the paging.
-inline constexpr std::int64_t kMaxKeysPerSum = 64;
+inline constexpr std::int64_t kMaxKeysPerSum = kGemmDepth;
 
 // A pure function of problem, machine and ISA level; never of the number of threads, so that results are not either.
 // block_kv, kv_split and keys_per_sum depend on the head sizes, the machine and the level alone: prefill and decoding cut the keys at the same places.

@@ -59,6 +59,8 @@ void fill(KernelTable& t) {
   t.isa = I::kName;
   t.mr = MR;
   t.nr = NV * I::kLanes;
+  t.gemm_steps = kGemmSteps<I>;
+  t.gemm_sums = kGemmSums<I>;
   t.gemm = gemm<I, MR, NV, kFullTiles>;
   fill_type<I, NV, float>(t, DType::kF32);
   fill_type<I, NV, Bf16>(t, DType::kBf16);

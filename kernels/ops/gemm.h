@@ -1,14 +1,15 @@
 // C[m x n] (+)= A[m x k] * B[k x n], B in panels of NR columns. Layer: ops (a template over an Isa; knows no attention).
 // Serves Q K' (B: packed keys), P V (B: values, packed or in place) and linear layers (B: packed weights).
 //
-// Two sums an element, over the even and the odd steps of k: the roundings of a sum grow with its length, and with one sum the
-// scores of D = 64 .. 130 were up to 12 % farther from the truth than PyTorch's. A tile of twice the rows with one sum needs as many
-// registers, and is no faster (Zen 3: 94 against 95 % of peak for Q K' at D = 64).
+// Short sums, because the roundings of a sum grow with its length: with one sum over all of k the scores of D = 64 .. 130 were up
+// to 12 % farther from the truth than PyTorch's. Where C fits into registers beside the sums (32 registers), a sum takes 32 steps
+// and is added to C in its register; else two sums run side by side, over the even and the odd of 64 steps, and C is in memory.
 //
-// Bound: 2 * MR * NV FMAs in two steps of k against 2 * NV loads of B and 2 * MR broadcasts of A, two FMAs and two loads a cycle:
-//   avx2    3 x 2 vectors: 12 FMAs = 6 cycles,  10 loads = 5 cycles: the FMAs bind
-//   avx512  3 x 4 vectors: 24 FMAs = 12 cycles, 14 loads = 7 cycles: the FMAs bind
-// and a step of k reads NR floats of B: from L1 when the loop over row tiles is inside the loop over panels, as here.
+// Bound: MR * NV FMAs in a step against NV loads of B and MR broadcasts of A, two FMAs and two loads a cycle:
+//   avx2    3 x 2 vectors: 6 FMAs = 3 cycles,  5 loads = 2.5 cycles: the FMAs bind
+//   avx512  3 x 4 vectors: 12 FMAs = 6 cycles, 7 loads = 3.5 cycles: the FMAs bind
+// and a step of k reads NR floats of B: from L1 when the loop over row tiles is inside the loop over panels, as here. Measured with
+// the panels in L2 and 96 rows (Zen 5): 98.6 % of the FMA rate of the same second for both products; 24 rows: 97 %.
 #pragma once
 #include "kernels/runtime/kernel_table.h"
 #include "kernels/simd/isa.h"
@@ -16,23 +17,39 @@
 namespace rapt {
 namespace {
 
-// One register tile. Registers: 2 * MR * NV accumulators + NV of B + 1 broadcast.
-// last: lanes of the last vector that exist (1 .. kLanes); kPartial says whether it may be fewer than all.
+template <simd::Isa I>
+inline constexpr bool kHoldsC = I::kRegisters >= 32;  // in registers
+template <simd::Isa I>
+inline constexpr int kGemmSteps = kHoldsC<I> ? 32 : (int)kGemmDepth;
+template <simd::Isa I>
+inline constexpr int kGemmSums = kHoldsC<I> ? 1 : 2;
+static_assert(kGemmDepth % 32 == 0);
+// Steps of k whose piece of panel stays in L1 while the row tiles pass by: 64 columns of 128 are 32 KiB.
+template <simd::Isa I>
+inline constexpr std::int64_t kPanelDepth = kHoldsC<I> ? 128 : kGemmDepth;
+
+// One register tile. last: lanes of the last vector that exist (1 .. kLanes); kPartial says whether it may be fewer than all.
+//
+// Registers: 2 * MR * NV + NV of B + 1 broadcast, where 2 is for the sums and C, or for the sums of even and of odd steps.
 template <simd::Isa I, int MR, int NV, bool kPartial>
 inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float* a, std::int64_t lda, const float* b,
                                                      std::int64_t b_stride, float* c, std::int64_t ldc, int last,
                                                      bool accumulate) {
   static_assert(2 * MR * NV + NV + 1 <= I::kRegisters, "the tile must stay in registers");
   using V = typename I::V;
+  using Tile = V[MR][NV];
+  // Multiples of the strides belong to one tile: kept for all, they crowd the inner loop's vectors out of their registers.
+  asm("" : "+r"(lda), "+r"(ldc), "+r"(b_stride));
   const auto load = [&](const float* p, int v) {
     return kPartial && v == NV - 1 ? I::load_first(p + v * I::kLanes, last) : I::load(p + v * I::kLanes);
   };
-  V even[MR][NV], odd[MR][NV];
+  const auto for_each = [](auto f) __attribute__((always_inline)) {
 #pragma GCC unroll 8
-  for (int r = 0; r < MR; ++r)
+    for (int r = 0; r < MR; ++r)
 #pragma GCC unroll 8
-    for (int v = 0; v < NV; ++v) even[r][v] = odd[r][v] = I::zero();
-  const auto step = [&](V(&acc)[MR][NV]) __attribute__((always_inline)) {
+      for (int v = 0; v < NV; ++v) f(r, v);
+  };
+  const auto step = [&](Tile& sum) __attribute__((always_inline)) {
     V row[NV];
 #pragma GCC unroll 8
     for (int v = 0; v < NV; ++v) row[v] = load(b, v);
@@ -40,30 +57,47 @@ inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float
     for (int r = 0; r < MR; ++r) {
       const V left = I::broadcast(a[r * lda]);
 #pragma GCC unroll 8
-      for (int v = 0; v < NV; ++v) acc[r][v] = I::fma(left, row[v], acc[r][v]);
+      for (int v = 0; v < NV; ++v) sum[r][v] = I::fma(left, row[v], sum[r][v]);
     }
     a += 1;
     b += b_stride;
   };
+  const auto store = [&](int r, int v, V sum) __attribute__((always_inline)) {
+    float* to = c + r * ldc + v * I::kLanes;
+    if (kPartial && v == NV - 1)
+      I::store_first(to, sum, last);
+    else
+      I::store(to, sum);
+  };
+  if constexpr (kHoldsC<I>) {
+    Tile total, sum;
+    if (accumulate)
+      for_each([&](int r, int v) __attribute__((always_inline)) { total[r][v] = load(c + r * ldc, v); });
+    else
+      for_each([&](int r, int v) __attribute__((always_inline)) { total[r][v] = I::zero(); });
+    while (k > 0) {
+      const std::int64_t steps = k < kGemmSteps<I> ? k : kGemmSteps<I>;
+      k -= steps;
+      for_each([&](int r, int v) __attribute__((always_inline)) { sum[r][v] = I::zero(); });
 #pragma GCC unroll 2
-  for (std::int64_t p = 0; p + 2 <= k; p += 2) {
-    step(even);
-    step(odd);
-  }
-  if (k % 2) step(even);
-
-#pragma GCC unroll 8
-  for (int r = 0; r < MR; ++r)
-#pragma GCC unroll 8
-    for (int v = 0; v < NV; ++v) {
-      float* to = c + r * ldc + v * I::kLanes;
-      V sum = I::add(even[r][v], odd[r][v]);
-      if (accumulate) sum = I::add(load(c + r * ldc, v), sum);
-      if (kPartial && v == NV - 1)
-        I::store_first(to, sum, last);
-      else
-        I::store(to, sum);
+      for (std::int64_t p = 0; p < steps; ++p) step(sum);
+      for_each([&](int r, int v) __attribute__((always_inline)) { total[r][v] = I::add(total[r][v], sum[r][v]); });
     }
+    for_each([&](int r, int v) __attribute__((always_inline)) { store(r, v, total[r][v]); });
+  } else {
+    Tile even, odd;
+    for_each([&](int r, int v) __attribute__((always_inline)) { even[r][v] = odd[r][v] = I::zero(); });
+#pragma GCC unroll 2
+    for (std::int64_t p = 0; p + 2 <= k; p += 2) {
+      step(even);
+      step(odd);
+    }
+    if (k % 2) step(even);
+    for_each([&](int r, int v) __attribute__((always_inline)) {
+      const V sum = I::add(even[r][v], odd[r][v]);
+      store(r, v, accumulate ? I::add(load(c + r * ldc, v), sum) : sum);
+    });
+  }
 }
 
 // All full row tiles of one full panel: where the time goes. An ISA file gives it a name of its own for `perf report`.
@@ -117,12 +151,12 @@ inline void gemm_depth(std::int64_t m, std::int64_t n, std::int64_t k, const flo
   if (n > 0) gemm_last_panel<I, MR, NV>(n, m, k, a, lda, panel, b.k_stride, c, ldc, accumulate);
 }
 
-// C is read and written once a depth; every depth is a sum of its own.
+// C is read and written once a depth.
 template <simd::Isa I, int MR, int NV, GemmFullTilesFn* kFullTiles>
 void gemm(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda, PanelView b, float* c,
           std::int64_t ldc, bool accumulate) {
   do {
-    const std::int64_t depth = k < kGemmDepth ? k : kGemmDepth;
+    const std::int64_t depth = k < kPanelDepth<I> ? k : kPanelDepth<I>;
     gemm_depth<I, MR, NV, kFullTiles>(m, n, depth, a, lda, b, c, ldc, accumulate);
     accumulate = true;
     k -= depth;

@@ -87,16 +87,21 @@ inline float row_exp(std::int64_t n, float m, float* s) {
   return I::reduce_add(I::add(I::add(sum[0], sum[1]), I::add(sum[2], sum[3])));
 }
 
+// The maxima of all rows before the first exponential, and the factors in vectors: row by row each step waits for the one before.
 template <simd::Isa I>
 bool online_softmax(std::int64_t rows, std::int64_t n, float* s, std::int64_t ld, float* m, float* l, float* factor) {
+  using V = typename I::V;
+  float* const maximum = factor;
+  for (std::int64_t r = 0; r < rows; ++r) maximum[r] = max_f(row_max<I>(n, s + r * ld), m[r]);
+  const V lowest = I::broadcast(-__FLT_MAX__), one = I::broadcast(1.0f);
+  for_each_vector<I>(rows, [&](std::int64_t r, int lanes) {
+    const V before = load_some<I>(m + r, lanes), after = load_some<I>(maximum + r, lanes);
+    store_some<I>(m + r, after, lanes);
+    store_some<I>(factor + r, I::select_less(after, lowest, one, exp<I>(I::sub(before, after))), lanes);  // -inf - -inf: NaN
+  });
   bool grew = false;
   for (std::int64_t r = 0; r < rows; ++r, s += ld) {
-    const float before = m[r];
-    const float after = max_f(row_max<I>(n, s), before);
-    const float sum = row_exp<I>(n, finite_maximum(after), s);
-    factor[r] = before == after ? 1.0f : exp_f<I>(before - finite_maximum(after));
-    l[r] = l[r] * factor[r] + sum;
-    m[r] = after;
+    l[r] = l[r] * factor[r] + row_exp<I>(n, finite_maximum(m[r]), s);
     grew |= factor[r] != 1.0f;
   }
   return grew;

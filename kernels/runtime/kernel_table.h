@@ -48,18 +48,19 @@ struct WeightKernels {
   void (*quantize_rows)(std::int64_t rows, std::int64_t in, const float* x, std::int64_t ldx, QuantizedBlock* out);
 };
 
-// Steps of k that gemm sums at a time: a piece of panel stays in L1 (64 columns: 32 KiB), and roundings grow with a sum's length.
-inline constexpr std::int64_t kGemmDepth = 128;
+// Every level of gemm begins a new sum here: calls that cut k at multiples of it give the bits of one call.
+inline constexpr std::int64_t kGemmDepth = 64;
 
 struct KernelTable {
   const char* isa;        // level of the highest overlay, "avx2"
   const char* gemm_name;  // the micro-kernel as `perf report` shows it, "gemm_f32_3x16__avx2"
   int mr, nr;             // register tile of gemm in rows and columns; nr is also the width of a panel
+  int gemm_steps, gemm_sums;  // how gemm adds along k; gemm_steps divides kGemmDepth
   WeightKernels weights;
 
-  // c[m, n] = a[m, k] * b[k, n], or += with accumulate. Every kGemmDepth steps of k an element gets the sum
-  // of two running sums, of the even and of the odd steps, a fused multiply-add a step: the bits do not depend on m, n or on where
-  // the element lies. Reads and writes nothing outside.
+  // c[m, n] = a[m, k] * b[k, n], or += with accumulate. Every gemm_steps steps of k an element gets the sum of gemm_sums running
+  // sums from 0 (step p goes to sum p % gemm_sums), a fused multiply-add a step: roundings grow with a sum's length, and the bits
+  // do not depend on m, n or on where the element lies. Reads and writes nothing outside.
   void (*gemm)(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda, PanelView b, float* c,
                std::int64_t ldc, bool accumulate);
 

@@ -39,6 +39,20 @@ struct Avx512 {
   static V max(V a, V b) { return _mm512_max_ps(a, b); }
   static V min(V a, V b) { return _mm512_min_ps(a, b); }
   static V low_bits_to_exponent(V v) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(v), 23)); }
+  // 2^(n / 16) for the n in the last bits of v, rounded, and what it lacks: the power times 1 + power_error is right to 2^-48.
+  // The table's entries are the powers' bits less their index at its place in the sum, so that one addition sets the exponent too.
+  static V power_of_sixteenths(V v) {
+    const __m512i bits = _mm512_setr_epi32(0x3f800000, 0x3f7daac3, 0x3f7b95c2, 0x3f79c3d3, 0x3f7837f0, 0x3f76f532, 0x3f75fed7, 0x3f75583f,
+                                           0x3f7504f3, 0x3f7508a4, 0x3f75672a, 0x3f76248c, 0x3f7744fd, 0x3f78ccdf, 0x3f7ac0c7, 0x3f7d257d);
+    const __m512i n = _mm512_castps_si512(v);
+    return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_permutexvar_epi32(n, bits), _mm512_slli_epi32(n, 19)));
+  }
+  static V power_error(V v) {
+    return _mm512_permutexvar_ps(_mm512_castps_si512(v),
+                                 _mm512_setr_ps(0x0.0p+0f, 0x1.8d96d4p-25f, -0x1.9c0c22p-27f, 0x1.964904p-25f, 0x1.125002p-25f, 0x1.370be4p-25f,
+                                                -0x1.0a355p-25f, -0x1.00d8acp-27f, 0x1.26055cp-26f, -0x1.05cb44p-25f, 0x1.67a1cap-28f,
+                                                0x1.a3b5e4p-28f, -0x1.f9c304p-27f, -0x1.6961b4p-28f, -0x1.a5217cp-28f, 0x1.61428ep-28f));
+  }
   static V abs(V v) { return _mm512_abs_ps(v); }
   static V copy_sign(V a, V b) {
     const V sign = _mm512_set1_ps(-0.0f);

@@ -14,13 +14,15 @@ class Gemm : public LevelTest {
   template <class F>
   float expected(std::int64_t k, F factors, const float* before) const {
     float c = before ? *before : 0.0f;
-    for (std::int64_t first = 0; first < std::max<std::int64_t>(k, 1); first += kGemmDepth) {
+    const std::int64_t steps = kernels().gemm_steps, running = kernels().gemm_sums;
+    for (std::int64_t first = 0; first < k; first += steps) {
       float sums[2] = {0, 0};
-      for (std::int64_t p = first; p < std::min(k, first + kGemmDepth); ++p) {
+      for (std::int64_t p = first; p < std::min(k, first + steps); ++p) {
         const auto [a, b] = factors(p);
-        sums[(p - first) % 2] = multiply_add(a, b, sums[(p - first) % 2]);
+        float& sum = sums[(p - first) % running];
+        sum = multiply_add(a, b, sum);
       }
-      c = first > 0 || before ? c + (sums[0] + sums[1]) : sums[0] + sums[1];
+      c += sums[0] + sums[1];
     }
     return c;
   }
@@ -72,9 +74,9 @@ TEST_P(Gemm, SmokeAllTailsOfRowsAndColumns) {
             << m << " x " << n << " x " << depths[turn % 7] << (kind == Panels::kPacked ? ", packed" : ", in place");
 }
 
-// k is walked in pieces of kGemmDepth, between which C lies in memory.
+// k is walked in pieces, between which C lies in memory.
 TEST_P(Gemm, Depths) {
-  for (const std::int64_t k : {0, 1, 2, 3, 4, 5, 6, 7, 127, 128, 129, 255, 256, 257, 384, 511, 512, 513, 1000})
+  for (const std::int64_t k : {0, 1, 2, 3, 4, 5, 6, 7, 31, 32, 33, 63, 64, 65, 96, 127, 128, 129, 255, 256, 257, 384, 511, 512, 513, 1000})
     for (const bool accumulate : {false, true})
       for (const Panels kind : {Panels::kPacked, Panels::kInPlace})
         for (const std::int64_t m : {1, 4, 7}) {
@@ -104,6 +106,19 @@ TEST_P(Gemm, AnyStrideOfB) {
         const float sum = expected(k, [&](std::int64_t p) { return std::pair(a.at(i, p), first[p * stride + j]); }, nullptr);
         EXPECT_TRUE(same_bits(sum, c.at(i, j)));
       }
+  }
+}
+
+// One call, or several that cut k at multiples of kGemmDepth.
+TEST_P(Gemm, SameBitsCutAtDepths) {
+  const std::int64_t m = kernels().mr + 1, n = kernels().nr + 3, k = 5 * kGemmDepth + 7;
+  const Matrix a(m, k), b(k, n), whole(m, n), cut(m, n);
+  kernels().gemm(m, n, k, a.data(), k, {b.data(), n, kernels().nr}, whole.data(), n, false);
+  for (const std::int64_t step : {kGemmDepth, 2 * kGemmDepth, 3 * kGemmDepth}) {
+    for (std::int64_t p = 0; p < k; p += step)
+      kernels().gemm(m, n, std::min(step, k - p), a.data() + p, k, {b.row(p), n, kernels().nr}, cut.data(), n, p > 0);
+    for (std::int64_t i = 0; i < m; ++i)
+      for (std::int64_t j = 0; j < n; ++j) ASSERT_TRUE(same_bits(whole.at(i, j), cut.at(i, j))) << step << ": " << i << ", " << j;
   }
 }
 
