@@ -86,7 +86,7 @@ void add_rows(const Options& options) {
   add_machine_context(settings.isa, settings.threads);
   for (const std::string& backend : std::set<std::string>(settings.backends.begin(), settings.backends.end()))
     add_context("backend_" + backend, rapt_backend_version(backend.c_str()));
-  settings.peak = measure_peak(settings.isa, settings.threads);
+  measure_peak(settings.isa, settings.threads);
   measure_dram(settings.isa, settings.threads);
   for (const Shape& shape : shapes) add_shape(shape, settings);
 }

@@ -1,12 +1,15 @@
 // Implements attention/measure.h.
 #include "bench/attention/measure.h"
 
+#include <algorithm>
 #include <exception>
 #include <memory>
 #include <new>
 
 #include "bench/common/buffer.h"
 #include "bench/common/timing.h"
+#include "bench/machine/limits.h"
+#include "bench/machine/loops.h"
 
 namespace rapt::bench {
 namespace {
@@ -49,7 +52,6 @@ Subject make_subject(const Call& call, const AttentionSettings& settings, const 
   if (settings.explain && subject.row.error.empty()) subject.row.label = explain(context, subject.call);
   subject.row.flops = attention_flops(shape);
   subject.row.bytes = kv_bytes(shape);
-  subject.row.peak = settings.peak;
   return subject;
 }
 
@@ -60,17 +62,45 @@ std::vector<Subject> make_subjects(const std::vector<Call>& calls, const Attenti
   return subjects;
 }
 
-void time_all(std::vector<Subject>& subjects, double seconds) {
+// The FMA peak takes turns with the calls: a core that has multiplied for a second runs up to 8 % slower than in the first
+// milliseconds (Zen 5), and it is the calls' second that their share of the peak is about.
+class Peak {
+ public:
+  explicit Peak(const AttentionSettings& settings) : loops_(*machine_loops(settings.isa.c_str())), threads_(settings.threads) {}
+  Candidate candidate() {
+    return {[this] {
+              const Rate rate = fma_rate(loops_, threads_, 2e-3);
+              best_ = std::max(best_, rate.best);
+              medians_.push_back(rate.median);
+            },
+            {}};
+  }
+  double best() const { return best_; }
+  double median() const { return summarize(medians_).median; }
+
+ private:
+  const MachineLoops& loops_;
+  int threads_;
+  double best_ = 0;
+  std::vector<double> medians_;
+};
+
+void time_all(std::vector<Subject>& subjects, const AttentionSettings& settings) {
   std::vector<Subject*> timed;
-  std::vector<Candidate> candidates;
+  Peak peak(settings);
+  std::vector<Candidate> candidates = {peak.candidate()};
   for (Subject& subject : subjects) {
     if (!subject.row.error.empty()) continue;
     timed.push_back(&subject);
     candidates.push_back(
         {[&subject] { subject.row.error = error_of(rapt_attention(subject.context.get(), &subject.call)); }, {}});
   }
-  const std::vector<Times> times = time_in_turns(candidates, seconds);
-  for (std::size_t i = 0; i < timed.size(); ++i) timed[i]->row.times = times[i];
+  const std::vector<Times> times = time_in_turns(candidates, settings.seconds);
+  for (std::size_t i = 0; i < timed.size(); ++i) {
+    timed[i]->row.times = times[i + 1];
+    timed[i]->row.peak = peak.best();
+    timed[i]->row.peak_median = peak.median();
+  }
 }
 
 void compare_with_plain(std::vector<Row>& rows, std::size_t num_backends) {
@@ -90,7 +120,7 @@ std::vector<Row> measure(const Shape& shape, const AttentionSettings& settings) 
   std::vector<Call> calls;
   for (const Variant& variant : settings.variants) calls.push_back(make_call(variant, shape, q.get(), k.get(), v.get()));
   std::vector<Subject> subjects = make_subjects(calls, settings);
-  time_all(subjects, settings.seconds);
+  time_all(subjects, settings);
   std::vector<Row> rows;
   for (Subject& subject : subjects) rows.push_back(std::move(subject.row));
   if (calls.size() > 1) compare_with_plain(rows, settings.backends.size());

@@ -15,7 +15,6 @@ struct AttentionSettings {
   std::string isa;
   int threads;
   double seconds;  // for each variant and backend
-  double peak;     // FLOP/s of `isa` with `threads`
   bool explain;    // label each row with rapt_explain's text
 };
 

@@ -16,7 +16,7 @@ void report(benchmark::State& state, const Row& row) {
   if (row.bytes > 0) add("GB/s", row.bytes / row.times.min / 1e9);
   if (row.flops > 0 && row.peak > 0) {
     add("%peak", 100 * row.flops / row.times.min / row.peak);
-    add("%peak_median", 100 * row.flops / row.times.median / row.peak);
+    add("%peak_median", 100 * row.flops / row.times.median / (row.peak_median > 0 ? row.peak_median : row.peak));
   }
   for (const auto& [name, value] : row.counters) state.counters[name] = value;
   state.SetLabel(row.label);
