@@ -111,8 +111,8 @@ class Task {
     for (std::int64_t at = keys.begin / plan_.block_kv * plan_.block_kv; at < keys.end; at += plan_.block_kv) {
       block_.load_keys(at, std::min(plan_.block_kv, keys.end - at));
       block_.load_values();
-      // Prefetching the next block's rows into L2, here or a few before every product, gained nothing: what packing lost, the
-      // prefetches took (Zen 3, L = 2048, D = 64; Zen 5, L = 4096, D = 128).
+      const std::int64_t next = at + plan_.block_kv;
+      block_.fetch_next(next, std::min(plan_.block_kv, keys_.end - next), rows_.rows);
       for (std::int64_t r = 0; r < rows_.rows; r += plan_.rows_per_strip)
         run_strip(r, std::min(plan_.rows_per_strip, rows_.rows - r), state);
     }

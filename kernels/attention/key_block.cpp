@@ -3,6 +3,11 @@
 #include <algorithm>
 
 namespace rapt {
+namespace {
+
+constexpr std::int64_t kMinRowsToFetch = 48;
+
+}  // namespace
 
 void KeyBlock::load_keys(std::int64_t first, std::int64_t count) {
   first_ = first;
@@ -19,10 +24,26 @@ void KeyBlock::load_values() {
   kernels_.pack_panels[static_cast<int>(p_.v.dtype)](count_, p_.head_dim_v, buffers_.rows, scales, buffers_.v_panels);
 }
 
+void KeyBlock::fetch_next(std::int64_t first, std::int64_t count, std::int64_t rows) {
+  next_keys_ = next_values_ = nullptr;
+  // Few rows are done before what they asked for arrives; pages lie anywhere.
+  if (count <= 0 || rows < kMinRowsToFetch || p_.paging.table) return;
+  const auto ahead = [&](const TensorView& t, const char* row, std::int64_t dim, std::int64_t columns) {
+    const std::int64_t lines = (dim * size_of(t.dtype) + 63) / 64;
+    const std::int64_t tiles = rows / kernels_.mr * ((columns + kernels_.nr - 1) / kernels_.nr);
+    return FetchAhead{row, t.stride_length * size_of(t.dtype), count, static_cast<int>(lines), 0,
+                      static_cast<int>((lines * count + tiles - 1) / tiles)};
+  };
+  keys_ahead_ = ahead(p_.k, view_.k_row(first), p_.head_dim, plan_.block_kv);
+  values_ahead_ = ahead(p_.v, view_.v_row(first), p_.head_dim_v, p_.head_dim_v);
+  next_keys_ = &keys_ahead_;
+  next_values_ = &values_ahead_;
+}
+
 void KeyBlock::scores(std::int64_t rows, std::int64_t n, const float* q, float* s) const {
   const std::int64_t panel = p_.head_dim * kernels_.nr;
   if (!p_.paging.k_panels)
-    return kernels_.gemm(rows, n, p_.head_dim, q, plan_.q_stride, {buffers_.k_panels, kernels_.nr, panel}, s, plan_.s_stride, false);
+    return kernels_.gemm(rows, n, p_.head_dim, q, plan_.q_stride, {buffers_.k_panels, kernels_.nr, panel, next_keys_}, s, plan_.s_stride, false);
   for (std::int64_t j = 0, run; j < n; j += run) {
     run = view_.run(first_ + j, n - j);
     const float* panels = view_.k_page(first_ + j) + (first_ + j) % p_.paging.page_size / kernels_.nr * panel;
@@ -31,8 +52,8 @@ void KeyBlock::scores(std::int64_t rows, std::int64_t n, const float* q, float* 
 }
 
 PanelView KeyBlock::values_from(std::int64_t j) const {
-  if (plan_.pack_values) return {buffers_.v_panels + j * kernels_.nr, kernels_.nr, count_ * kernels_.nr};
-  return {view_.v_run(first_ + j), p_.v.stride_length, kernels_.nr};
+  if (plan_.pack_values) return {buffers_.v_panels + j * kernels_.nr, kernels_.nr, count_ * kernels_.nr, next_values_};
+  return {view_.v_run(first_ + j), p_.v.stride_length, kernels_.nr, next_values_};
 }
 
 void KeyBlock::weighted_sums(std::int64_t rows, std::int64_t n, const float* s, float* o) const {

@@ -21,6 +21,9 @@ class KeyBlock {
   void load_keys(std::int64_t first, std::int64_t count);
   void load_values();
 
+  // Keys [first, first + count) come next; products of `rows` rows in all are left with this block to fetch them meanwhile.
+  void fetch_next(std::int64_t first, std::int64_t count, std::int64_t rows);
+
   // s[rows, n] = q K' against the first n keys of the block.
   void scores(std::int64_t rows, std::int64_t n, const float* q, float* s) const;
 
@@ -41,6 +44,8 @@ class KeyBlock {
   const KernelTable& kernels_;
   const TaskBuffers& buffers_;
   KvView view_;
+  FetchAhead *next_keys_ = nullptr, *next_values_ = nullptr;
+  FetchAhead keys_ahead_ = {}, values_ahead_ = {};
   std::int64_t first_ = 0, count_ = 0;
   enum class Finite { kUnknown, kYes, kNo } finite_ = Finite::kUnknown;
 };

@@ -20,6 +20,10 @@ class KvView {
     return find_rows(p_.v, p_.v_scale, first, count, rows, scales);
   }
 
+  // Where the rows of a key lie, if not in pages.
+  const char* k_row(std::int64_t key) const { return row(p_.k, key); }
+  const char* v_row(std::int64_t key) const { return row(p_.v, key); }
+
   // Keys from `first` on that lie one stride after another: up to the end of the page.
   std::int64_t run(std::int64_t first, std::int64_t count) const {
     return p_.paging.table ? std::min(count, p_.paging.page_size - first % p_.paging.page_size) : count;

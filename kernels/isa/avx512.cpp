@@ -7,8 +7,8 @@ namespace rapt {
 namespace {
 __attribute__((noinline)) void gemm_f32_3x64__avx512(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda,
                                                      const float* b, std::int64_t b_stride, float* c, std::int64_t ldc,
-                                                     bool accumulate) {
-  gemm_full_tiles<simd::Avx512, 3, 4>(m, k, a, lda, b, b_stride, c, ldc, accumulate);
+                                                     bool accumulate, FetchAhead* ahead) {
+  gemm_full_tiles<simd::Avx512, 3, 4>(m, k, a, lda, b, b_stride, c, ldc, accumulate, ahead);
 }
 
 void overlay(KernelTable& t) {

@@ -100,16 +100,29 @@ inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float
   }
 }
 
+inline void fetch_some(FetchAhead& ahead) {
+  for (int i = 0; i < ahead.lines_a_tile && ahead.rows > 0; ++i) {
+    __builtin_prefetch(ahead.row + ahead.line * 64, 0, 2);
+    if (++ahead.line == ahead.lines) {
+      ahead.line = 0;
+      ahead.row += ahead.stride;
+      --ahead.rows;
+    }
+  }
+}
+
 // All full row tiles of one full panel: where the time goes. An ISA file gives it a name of its own for `perf report`.
 template <simd::Isa I, int MR, int NV>
 inline __attribute__((always_inline)) void gemm_full_tiles(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda,
                                                            const float* b, std::int64_t b_stride, float* c, std::int64_t ldc,
-                                                           bool accumulate) {
-  for (; m >= MR; m -= MR, a += MR * lda, c += MR * ldc)
+                                                           bool accumulate, FetchAhead* ahead) {
+  for (; m >= MR; m -= MR, a += MR * lda, c += MR * ldc) {
+    if (ahead) fetch_some(*ahead);
     gemm_tile<I, MR, NV, false>(k, a, lda, b, b_stride, c, ldc, I::kLanes, accumulate);
+  }
 }
 using GemmFullTilesFn = void(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const float* b,
-                             std::int64_t b_stride, float* c, std::int64_t ldc, bool accumulate);
+                             std::int64_t b_stride, float* c, std::int64_t ldc, bool accumulate, FetchAhead* ahead);
 
 // The row tiles of one panel: full tiles of MR rows, then smaller ones for what is left.
 template <simd::Isa I, int MR, int NV, bool kPartial>
@@ -142,7 +155,7 @@ inline void gemm_depth(std::int64_t m, std::int64_t n, std::int64_t k, const flo
   const std::int64_t full = m / MR * MR;
   const float* panel = b.data;
   for (; n >= kPanel; n -= kPanel, panel += b.panel_stride, c += kPanel) {
-    if (full > 0) kFullTiles(full, k, a, lda, panel, b.k_stride, c, ldc, accumulate);
+    if (full > 0) kFullTiles(full, k, a, lda, panel, b.k_stride, c, ldc, accumulate, b.ahead);
     if constexpr (MR > 1)
       if (full < m)
         gemm_panel<I, (MR > 4 ? 4 : MR - 1), NV, false>(m - full, k, a + full * lda, lda, panel, b.k_stride, c + full * ldc,

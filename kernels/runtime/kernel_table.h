@@ -9,12 +9,23 @@
 
 namespace rapt {
 
+// Rows that will be packed next: gemm asks for a few of their cache lines before each register tile, to have them in L2 when their
+// turn comes. Asked for all at once they would fill the core's miss buffers (a line takes 100 ns from DRAM) and stop everything else.
+struct FetchAhead {
+  const char* row;
+  std::int64_t stride;  // bytes between rows
+  std::int64_t rows;    // left, with the one at hand
+  int lines, line;      // of a row, and the next of them
+  int lines_a_tile;
+};
+
 // Columns of a [k, n] matrix in strips of nr. Packed: k_stride = nr, panel_stride = k * nr, the last strip padded with zeros.
 // In place in a row-major matrix: k_stride = its row stride, panel_stride = nr; then the last strip has only its own columns.
 struct PanelView {
   const float* data;
   std::int64_t k_stride;
   std::int64_t panel_stride;
+  FetchAhead* ahead = nullptr;  // what to fetch meanwhile, or null
 };
 
 // 32 activations as scale * q, |q| <= 127 (ops/quantize.h).
