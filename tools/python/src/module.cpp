@@ -22,9 +22,9 @@ namespace {
 
 using Isa = std::optional<std::string>;
 
-void attention(AttentionArguments& arguments, const std::string& backend, const Isa& isa, int threads) {
+void run_attention(AttentionArguments& arguments, const ContextKey& key) {
   const rapt_attention_params& params = arguments.params();
-  rapt_context* context = cached_context({backend, isa, threads});
+  rapt_context* context = cached_context(key);
   rapt_status status = RAPT_OK;
   {
     nb::gil_scoped_release released;
@@ -32,6 +32,22 @@ void attention(AttentionArguments& arguments, const std::string& backend, const 
   }
   check(status);
 }
+
+void attention(AttentionArguments& arguments, const std::string& backend, const Isa& isa, int threads) {
+  run_attention(arguments, {backend, isa, threads});
+}
+
+// A call whose arguments are known, to be repeated.
+class PreparedAttention {
+ public:
+  PreparedAttention(AttentionArguments& arguments, const std::string& backend, const Isa& isa, int threads)
+      : arguments_(arguments), key_{backend, isa, threads} {}
+  void operator()() const { run_attention(arguments_, key_); }
+
+ private:
+  AttentionArguments& arguments_;
+  ContextKey key_;
+};
 
 std::string explain(AttentionArguments& arguments, const std::string& backend, const Isa& isa, int threads) {
   char text[1024];
@@ -155,6 +171,10 @@ NB_MODULE(_core, m) {
   nb::class_<AttentionArguments>(m, "AttentionArguments")
       .def(nb::init<nb::handle>(), "library"_a)
       .def("set", &AttentionArguments::set, "name"_a, "value"_a.none());
+  nb::class_<PreparedAttention>(m, "PreparedAttention")
+      .def(nb::init<AttentionArguments&, const std::string&, const Isa&, int>(), "arguments"_a, "backend"_a, "isa"_a.none(), "threads"_a,
+           nb::keep_alive<1, 2>())
+      .def("__call__", &PreparedAttention::operator());
   m.def("attention", &attention, "arguments"_a, "backend"_a, "isa"_a.none(), "threads"_a);
   m.def("explain", &explain, "arguments"_a, "backend"_a, "isa"_a.none(), "threads"_a);
   m.def("workspace_size", &workspace_size, "arguments"_a, "backend"_a, "isa"_a.none(), "threads"_a);

@@ -1,0 +1,24 @@
+"""Calls that are prepared once and made many times."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from . import _core
+
+if TYPE_CHECKING:
+    from . import _arguments
+
+
+class Prepared:
+    """What prepare() returns: calling it computes, and returns what attention() would."""
+
+    __slots__ = ("_results", "_run")
+
+    def __init__(self, call: _arguments.Call) -> None:
+        self._run = _core.PreparedAttention(call.arguments, *call.runtime)
+        self._results = call.results[0] if len(call.results) == 1 else tuple(call.results)
+
+    def __call__(self) -> Any:
+        self._run()
+        return self._results
