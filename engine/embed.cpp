@@ -56,7 +56,7 @@ void embed_ids(const LoadedModel& model, const std::int32_t* ids, std::span<cons
       batch.push_back(rows);
     }
     model.model().encode(desk->context.get(), ids + offsets[first], batch, desk->scratch,
-                         vectors + static_cast<std::int64_t>(first) * model.shape().embed_dim);
+                         vectors + static_cast<std::int64_t>(first) * model.shape().embed_dim, nullptr);
   }
 }
 

@@ -37,7 +37,7 @@ void Session::append(const std::int32_t* ids, std::size_t count, float* logits, 
   }
   if (count == 0) return;
   const Piece one = piece("ids", ids, count, logits, last_logits);
-  model_.model().forward(context_.get(), {&one, 1}, scratch_);
+  model_.model().forward(context_.get(), {&one, 1}, scratch_, nullptr);
   note(one);
 }
 
@@ -59,7 +59,7 @@ void Session::append_together(std::span<const Part> parts) {
     if (part.count == 0) throw_error(RAPT_INVALID_ARGUMENT, "counts[%zu] is 0; it must be at least 1", i);
     first.pieces_.push_back(part.session->piece(name.c_str(), part.ids, part.count, nullptr, part.last_logits));
   }
-  first.model_.model().forward(first.context_.get(), first.pieces_, first.scratch_);
+  first.model_.model().forward(first.context_.get(), first.pieces_, first.scratch_, nullptr);
   for (std::size_t i = 0; i < parts.size(); ++i) parts[i].session->note(first.pieces_[i]);
 }
 

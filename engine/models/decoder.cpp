@@ -5,9 +5,11 @@
 
 namespace rapt::engine {
 
-void Decoder::forward(rapt_context* context, std::span<const Piece> pieces, Scratch& scratch) const {
+void Decoder::forward(rapt_context* context, std::span<const Piece> pieces, Scratch& scratch, Observer* observer) const {
   const std::int64_t dim = parts_.shape.embed_dim;
-  const Tokens tokens = Tokens::of(pieces);
+  Tokens tokens = Tokens::of(pieces);
+  tokens.observer = observer;
+  tokens.begin(Phase::kEmbedding);
   scratch.hidden_state.resize(tokens.rows, dim);
   float* const x = scratch.hidden_state.data();  // [rows, dim]
   float* at = x;
@@ -20,6 +22,7 @@ void Decoder::forward(rapt_context* context, std::span<const Piece> pieces, Scra
   for (std::size_t layer = 0; layer < parts_.blocks.size(); ++layer) {
     parts_.blocks[layer].forward(context, tokens, static_cast<std::int64_t>(layer), parts_.rotary, x, scratch);
   }
+  tokens.begin(Phase::kHead);
   read_out(context, pieces, x, scratch);
   for (const Piece& piece : pieces) piece.cache->advance(piece.count);
 }

@@ -23,7 +23,7 @@ class Decoder : public Model {
   explicit Decoder(DecoderParts parts) : parts_(std::move(parts)) {}
 
   const ModelShape& shape() const override { return parts_.shape; }
-  void forward(rapt_context* context, std::span<const Piece> pieces, Scratch& scratch) const override;
+  void forward(rapt_context* context, std::span<const Piece> pieces, Scratch& scratch, Observer* observer) const override;
 
  private:
   void embed(rapt_context* context, const Piece& piece, float* x) const;

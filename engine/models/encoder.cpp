@@ -7,9 +7,11 @@
 namespace rapt::engine {
 
 void Encoder::encode(rapt_context* context, const std::int32_t* ids, std::span<const std::int64_t> offsets, Scratch& scratch,
-                     float* vectors) const {
+                     float* vectors, Observer* observer) const {
   const std::int64_t dim = parts_.shape.embed_dim;
-  const Tokens tokens = Tokens::of(offsets);
+  Tokens tokens = Tokens::of(offsets);
+  tokens.observer = observer;
+  tokens.begin(Phase::kEmbedding);
   scratch.hidden_state.resize(tokens.rows, dim);
   float* const x = scratch.hidden_state.data();  // [rows, dim]
   parts_.token_embedding.rows(ids, tokens.rows, x);
@@ -20,6 +22,7 @@ void Encoder::encode(rapt_context* context, const std::int32_t* ids, std::span<c
   for (std::size_t layer = 0; layer < parts_.blocks.size(); ++layer) {
     parts_.blocks[layer].forward(context, tokens, static_cast<std::int64_t>(layer), Rotary(), x, scratch);
   }
+  tokens.begin(Phase::kHead);
   for (std::size_t n = 0; n + 1 < offsets.size(); ++n) {
     pool(x + offsets[n] * dim, offsets[n + 1] - offsets[n], vectors + static_cast<std::int64_t>(n) * dim);
   }

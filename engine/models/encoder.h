@@ -27,7 +27,7 @@ class Encoder : public Model {
 
   const ModelShape& shape() const override { return parts_.shape; }
   void encode(rapt_context* context, const std::int32_t* ids, std::span<const std::int64_t> offsets, Scratch& scratch,
-              float* vectors) const override;
+              float* vectors, Observer* observer) const override;
 
  private:
   // vector[dim] out of x[count, dim]

@@ -25,11 +25,11 @@ std::unique_ptr<Model> load_model(const ModelFiles& files, WeightReader& reader)
               printable(files.family).c_str(), files.gguf != nullptr ? " in GGUF" : "", known.c_str());
 }
 
-void Model::forward(rapt_context*, std::span<const Piece>, Scratch&) const {
+void Model::forward(rapt_context*, std::span<const Piece>, Scratch&, Observer*) const {
   throw_error(RAPT_INTERNAL, "a model of family %s makes vectors of texts and writes none", shape().family);
 }
 
-void Model::encode(rapt_context*, const std::int32_t*, std::span<const std::int64_t>, Scratch&, float*) const {
+void Model::encode(rapt_context*, const std::int32_t*, std::span<const std::int64_t>, Scratch&, float*, Observer*) const {
   throw_error(RAPT_UNSUPPORTED, "a model of family %s writes text and makes no vectors", shape().family);
 }
 

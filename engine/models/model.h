@@ -26,12 +26,14 @@ class Model {
 
   // Of a model that writes: computes the pieces, each of a sequence of its own, and appends them to their caches; for each the
   // same bits as alone. The ids are in the vocabulary and the caches have room: session.cpp checked.
-  virtual void forward(rapt_context* context, std::span<const Piece> pieces, Scratch& scratch) const;
+  // observer: null, or of one piece that is alone.
+  virtual void forward(rapt_context* context, std::span<const Piece> pieces, Scratch& scratch, Observer* observer) const;
 
   // Of the others: the vector of length 1 of each text, vectors [texts, embed_dim]. ids: of all texts, one after the other;
   // text n is ids[offsets[n]] ... ids[offsets[n + 1] - 1], not empty and within context_length: embed.cpp checked.
+  // observer: null, or of one text that is alone.
   virtual void encode(rapt_context* context, const std::int32_t* ids, std::span<const std::int64_t> offsets, Scratch& scratch,
-                      float* vectors) const;
+                      float* vectors, Observer* observer) const;
 };
 
 // What the files say a model is.

@@ -67,11 +67,12 @@ void attend(rapt_context* context, const rapt_tensor& q, const rapt_tensor& k, c
 }
 
 void attend_cached(rapt_context* context, const rapt_tensor& q, KvCache& cache, std::int64_t layer, std::int64_t window,
-                   const rapt_tensor& out) {
+                   const rapt_tensor& out, Observer* observer) {
   rapt_attention_params call = call_of(q, {}, {}, out);
   call.causal = RAPT_CAUSAL_BOTTOM_RIGHT;
   call.window_left = window;
   cache.describe(layer, q.shape[2], &call);
+  if (observer != nullptr) observer->want(layer, &call);
   rapt_status status = rapt_attention(context, &call);
   if (status == RAPT_UNSUPPORTED) status = attend_copy(context, cache, layer, call);
   check(status);
@@ -89,6 +90,13 @@ void attend_sequences(rapt_context* context, std::span<const std::int64_t> offse
     const auto part = [&](const rapt_tensor& all) { return rows_of(all, offsets[n], offsets[n + 1]); };
     attend(context, part(q), part(k), part(v), part(out), /*causal=*/false);
   }
+}
+
+void attend_observed(rapt_context* context, std::int64_t layer, const rapt_tensor& q, const rapt_tensor& k, const rapt_tensor& v,
+                     const rapt_tensor& out, Observer& observer) {
+  rapt_attention_params call = call_of(q, k, v, out);
+  observer.want(layer, &call);
+  check(rapt_attention(context, &call));
 }
 
 }  // namespace rapt::engine

@@ -22,7 +22,8 @@ struct SelfAttention {
 
  private:
   void project(rapt_context* context, std::int64_t rows, const Rotary& rotary, const float* x, Scratch& scratch) const;
-  void attend_pieces(rapt_context* context, std::span<const Piece> pieces, std::int64_t layer, Scratch& scratch) const;
+  void attend_pieces(rapt_context* context, const Tokens& tokens, std::int64_t layer, Scratch& scratch) const;
+  void attend_whole(rapt_context* context, const Tokens& tokens, std::int64_t layer, Scratch& scratch) const;
 };
 
 }  // namespace rapt::engine

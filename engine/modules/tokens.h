@@ -5,6 +5,7 @@
 #include <span>
 
 #include "engine/kv_cache.h"
+#include "engine/modules/observer.h"
 
 namespace rapt::engine {
 
@@ -23,6 +24,11 @@ struct Tokens {
   std::int64_t rows = 0;
   std::span<const Piece> pieces = {};
   std::span<const std::int64_t> offsets = {};  // [sequences + 1]
+  Observer* observer = nullptr;                // null: nobody looks; else there is one piece, or one sequence
+
+  void begin(Phase phase, std::int64_t layer = -1) const {
+    if (observer != nullptr) observer->begin(phase, layer);
+  }
 
   static Tokens of(std::span<const Piece> pieces) {
     Tokens tokens{.pieces = pieces};

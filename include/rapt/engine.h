@@ -236,7 +236,30 @@ RAPT_API rapt_status rapt_embed(rapt_model* model, const char* const* texts, con
 RAPT_API rapt_status rapt_embed_ids(rapt_model* model, const int32_t* ids, const size_t* offsets, size_t num_texts,
                                     float* vectors);
 
-/* 7. Attention modules: the Transformer paper's, from PyTorch state dicts ---------------------------------------------- */
+/* 7. Looking inside ------------------------------------------------------------------------------------------------------ */
+
+typedef struct rapt_inspect_params {
+  size_t struct_size;
+  const int32_t* ids; /* a text, with what the model wants around it; 1 to context_length of them */
+  size_t num_ids;
+  /* The softmax of every head of a layer, weights[num_heads, num_ids, num_ids] (row i: how much token i takes from each), and
+   * its entropy[num_heads, num_ids] in nats. Both are valid during the call. A return other than 0 is RAPT_CANCELLED. */
+  int (*on_layer)(int64_t layer, const float* weights, const float* entropy, void* user);
+  /* How long each phase takes in a pass that does nothing else, in their order: "embedding", then for every layer "projections",
+   * "attention", "output" and "feed forward", then "head"; layer -1: of none. */
+  void (*on_phase)(const char* phase, int64_t layer, double seconds, void* user);
+  void* user; /* either callback may be NULL */
+} rapt_inspect_params;
+
+static inline void rapt_inspect_params_init(rapt_inspect_params* params) {
+  memset(params, 0, sizeof *params);
+  params->struct_size = sizeof *params;
+}
+
+/* What the model does with a text, from the kernels' own outputs. For models that write and for those that make vectors. */
+RAPT_API rapt_status rapt_inspect(rapt_model* model, const rapt_inspect_params* params);
+
+/* 8. Attention modules: the Transformer paper's, from PyTorch state dicts ---------------------------------------------- */
 
 /* y = concat(head_1, ..., head_h) W_o + b_o,  head_i = softmax(scale * (x W_q)(x W_k)') (x W_v)
  * (Vaswani et al. 2017, sections 3.2.1 and 3.2.2). */

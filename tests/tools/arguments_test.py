@@ -4,13 +4,13 @@ import unittest
 
 from support import BERT, CHAT_MODEL, MODEL, rapt
 
-COMMANDS = ["info", "chat", "generate", "embed", "eval", "compare", "tokenize", "fetch"]
+COMMANDS = ["info", "chat", "generate", "embed", "eval", "compare", "inspect", "tokenize", "fetch"]
 
 # Wrong arguments, and a part of the line that must answer them.
 WRONG = [
-    ([], "which command? info, chat, generate, embed, eval, compare, tokenize or fetch"),
+    ([], "which command? info, chat, generate, embed, eval, compare, inspect, tokenize or fetch"),
     (["genrate"], "there is no command genrate; did you mean generate?"),
-    (["frobnicate"], "the commands are info, chat, generate, embed, eval, compare, tokenize and fetch"),
+    (["frobnicate"], "the commands are info, chat, generate, embed, eval, compare, inspect, tokenize and fetch"),
     (["--jsn"], "there is no option --jsn"),
     (["info", "--josn"], "there is no option --josn; did you mean --json?"),
     (["info", "more"], 'the argument "more" is one too many'),

@@ -17,6 +17,7 @@ Command add_chat(CLI::App& parent);
 Command add_embed(CLI::App& parent);
 Command add_eval(CLI::App& parent);
 Command add_compare(CLI::App& parent);
+Command add_inspect(CLI::App& parent);
 Command add_tokenize(CLI::App& parent);
 Command add_fetch(CLI::App& parent);
 

@@ -1,0 +1,82 @@
+"""SmolLM2 against a NumPy pass in double over its dequantised weights: logits, greedy texts, perplexity; in f32 and with 8-bit inputs.
+
+Greedy texts are compared by one pass of the oracle over prompt and text: the text is the oracle's own if each of its tokens is the most
+likely one after those before it.
+"""
+
+import pathlib
+
+import numpy as np
+import pytest
+from llama_numpy import Llama
+
+import rapt
+
+PROMPTS = [
+    "The capital of France is",
+    "def fibonacci(n):\n    ",
+    "<|im_start|>user\nWhat is gravity?<|im_end|>\n<|im_start|>assistant\n",
+    "Once upon a time, in a small village by the sea,",
+    "1, 1, 2, 3, 5, 8, 13,",
+    "Die Hauptstadt von Deutschland ist",
+    "The three laws of motion say that",
+    "import numpy as np\n\n",
+    "<|im_start|>user\nWrite a haiku about autumn.<|im_end|>\n<|im_start|>assistant\n",
+    "Photosynthesis is the process by which",
+]
+TEXT = pathlib.Path(__file__).resolve().parents[1] / "data/nanogpt-char/eval.txt"
+EIGHT_BITS = 4e-2  # of logits computed with inputs rounded to 8 bits; measured: 1.8e-2 to 3.4e-2
+
+
+def relative_rms(found, expected):
+    return np.sqrt(np.mean((found - expected) ** 2) / np.mean(expected**2))
+
+
+@pytest.fixture(scope="module")
+def oracle(smollm2):
+    return Llama(smollm2)
+
+
+@pytest.fixture(scope="module")
+def exact(smollm2):
+    return rapt.Model(smollm2, arithmetic="float32")
+
+
+@pytest.fixture(scope="module")
+def rounded(smollm2):
+    return rapt.Model(smollm2)
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_logits_and_greedy_text(prompt, oracle, exact, rounded):
+    session = exact.session()
+    "".join(exact.generate(prompt, 65, ignore_ends=True, session=session))
+    ids = session.ids  # of the prompt and of 64 tokens
+    assert len(ids) == len(exact.tokenize(prompt)) + 64
+    expected = oracle.forward(np.array(ids), oracle.sequence())
+    greedy = ids[-64:]
+    assert expected[-65:-1].argmax(-1).tolist() == greedy
+    errors = {name: relative_rms(model.logits(ids), expected) for name, model in [("f32", exact), ("int8", rounded)]}
+    print(prompt.encode(), errors)
+    assert errors["f32"] <= 1e-5
+    assert errors["int8"] <= EIGHT_BITS
+
+
+def test_perplexity(oracle, exact, rounded):
+    ids = np.array(exact.tokenize(TEXT.read_text()[:12000])[:2001])
+    assert len(ids) == 2001
+    sequence = oracle.sequence()
+    expected = sum(loss(oracle.forward(part, sequence), after) for part, after in zip(np.split(ids[:-1], 8), np.split(ids[1:], 8), strict=True))
+    for model, bound in [(exact, 1e-4), (rounded, 0.005)]:
+        perplexity = np.exp((loss(model.logits(ids[:-1]), ids[1:]) - expected) / 2000)
+        print(perplexity)
+        assert abs(perplexity - 1) <= bound
+
+
+def loss(logits, after):
+    """The sum of -log p of the tokens that come after."""
+    total = 0.0
+    for row, id in zip(logits, after, strict=True):
+        row = row.astype(np.float64)
+        total += row.max() + np.log(np.exp(row - row.max()).sum()) - row[id]
+    return total
