@@ -15,7 +15,7 @@ void KeyBlock::load_keys(std::int64_t first, std::int64_t count) {
   finite_ = Finite::kUnknown;
   if (p_.paging.k_panels) return;
   const float* scales = view_.k_rows(first, count, buffers_.rows, buffers_.scales);
-  kernels_.pack_transposed[static_cast<int>(p_.k.dtype)](count, p_.head_dim, buffers_.rows, scales, buffers_.k_panels);
+  kernels_.pack_transposed[static_cast<int>(p_.k.dtype)](count, p_.head_dim, buffers_.rows, scales, plan_.stream, buffers_.k_panels);
 }
 
 void KeyBlock::load_values() {
@@ -47,13 +47,13 @@ void KeyBlock::scores(std::int64_t rows, std::int64_t n, const float* q, float* 
   for (std::int64_t j = 0, run; j < n; j += run) {
     run = view_.run(first_ + j, n - j);
     const float* panels = view_.k_page(first_ + j) + (first_ + j) % p_.paging.page_size / kernels_.nr * panel;
-    kernels_.gemm(rows, run, p_.head_dim, q, plan_.q_stride, {panels, kernels_.nr, panel}, s + j, plan_.s_stride, false);
+    kernels_.gemm(rows, run, p_.head_dim, q, plan_.q_stride, {panels, kernels_.nr, panel, nullptr, plan_.stream}, s + j, plan_.s_stride, false);
   }
 }
 
 PanelView KeyBlock::values_from(std::int64_t j) const {
   if (plan_.pack_values) return {buffers_.v_panels + j * kernels_.nr, kernels_.nr, count_ * kernels_.nr, next_values_};
-  return {view_.v_run(first_ + j), p_.v.stride_length, kernels_.nr, next_values_};
+  return {view_.v_run(first_ + j), p_.v.stride_length, kernels_.nr, next_values_, plan_.stream};
 }
 
 void KeyBlock::weighted_sums(std::int64_t rows, std::int64_t n, const float* s, float* o) const {

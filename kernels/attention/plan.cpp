@@ -71,6 +71,14 @@ bool choose_pack_values(const AttentionProblem& p, std::int64_t rows, const Kern
   return p.v.stride_length != kernels.nr && rows >= 4 * kernels.mr;
 }
 
+// Decoding over more keys than L3 holds. K and V of a call that fits come from there, or from nearer.
+bool choose_stream(const AttentionProblem& p, const Plan& plan, const Machine& machine) {
+  constexpr std::int64_t kFewRows = 32;
+  const double bytes_per_key = static_cast<double>(p.head_dim * size_of(p.k.dtype) + p.head_dim_v * size_of(p.v.dtype));
+  const double bytes = static_cast<double>(p.num_sequences * p.num_kv_heads) * static_cast<double>(p.max_kv_len) * bytes_per_key;
+  return plan.rows_per_task <= kFewRows && bytes > static_cast<double>(machine.l3_bytes) / 2;
+}
+
 // The work of the call, masks aside, decides how many threads pay.
 std::int64_t choose_max_threads(const AttentionProblem& p) {
   const double flops = 2.0 * static_cast<double>(p.num_sequences * p.num_q_heads) * static_cast<double>(p.max_q_len) *
@@ -129,6 +137,7 @@ Plan make_plan(const AttentionProblem& p, const Machine& machine, const KernelTa
   plan.rows_per_strip = std::min(choose_rows_per_strip(plan.s_stride, machine, kernels.mr), plan.rows_per_task);
   plan.splits_are_tasks = plan.num_q_blocks == 1 && plan.num_splits > 1 && plan.rows_per_task <= kMaxRowsOfSplitTasks;
   plan.pack_values = choose_pack_values(p, plan.rows_per_task, kernels);
+  plan.stream = choose_stream(p, plan, machine);
   plan.num_tasks = TaskGrid(p, plan).count();
   plan.max_useful_threads = choose_max_threads(p);
 

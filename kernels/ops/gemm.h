@@ -24,6 +24,8 @@ inline constexpr int kGemmSteps = kHoldsC<I> ? 32 : (int)kGemmDepth;
 template <simd::Isa I>
 inline constexpr int kGemmSums = kHoldsC<I> ? 1 : 2;
 static_assert(kGemmDepth % 32 == 0);
+// How far ahead a stream is fetched: 8 KiB of a panel of 64 columns.
+inline constexpr std::int64_t kStreamSteps = 32;
 // Steps of k whose piece of panel stays in L1 while the row tiles pass by: 64 columns of 128 are 32 KiB.
 template <simd::Isa I>
 inline constexpr std::int64_t kPanelDepth = kHoldsC<I> ? 128 : kGemmDepth;
@@ -31,7 +33,10 @@ inline constexpr std::int64_t kPanelDepth = kHoldsC<I> ? 128 : kGemmDepth;
 // One register tile. last: lanes of the last vector that exist (1 .. kLanes); kPartial says whether it may be fewer than all.
 //
 // Registers: 2 * MR * NV + NV of B + 1 broadcast, where 2 is for the sums and C, or for the sums of even and of odd steps.
-template <simd::Isa I, int MR, int NV, bool kPartial>
+//
+// kStream: rows of B further down are fetched on the way (PanelView::stream). The cores' own prefetchers follow rows with gaps at
+// half of DRAM's bandwidth.
+template <simd::Isa I, int MR, int NV, bool kPartial, bool kStream = false>
 inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float* a, std::int64_t lda, const float* b,
                                                      std::int64_t b_stride, float* c, std::int64_t ldc, int last,
                                                      bool accumulate) {
@@ -53,6 +58,9 @@ inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float
     V row[NV];
 #pragma GCC unroll 8
     for (int v = 0; v < NV; ++v) row[v] = load(b, v);
+    if constexpr (kStream)
+#pragma GCC unroll 8
+      for (int v = 0; v < NV * I::kLanes; v += 16) __builtin_prefetch(b + kStreamSteps * b_stride + v);
 #pragma GCC unroll 8
     for (int r = 0; r < MR; ++r) {
       const V left = I::broadcast(a[r * lda]);
@@ -125,13 +133,13 @@ using GemmFullTilesFn = void(std::int64_t m, std::int64_t k, const float* a, std
                              std::int64_t b_stride, float* c, std::int64_t ldc, bool accumulate, FetchAhead* ahead);
 
 // The row tiles of one panel: full tiles of MR rows, then smaller ones for what is left.
-template <simd::Isa I, int MR, int NV, bool kPartial>
+template <simd::Isa I, int MR, int NV, bool kPartial, bool kStream = false>
 __attribute__((noinline)) void gemm_panel(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const float* b,
                                           std::int64_t b_stride, float* c, std::int64_t ldc, int last, bool accumulate) {
   for (; m >= MR; m -= MR, a += MR * lda, c += MR * ldc)
-    gemm_tile<I, MR, NV, kPartial>(k, a, lda, b, b_stride, c, ldc, last, accumulate);
+    gemm_tile<I, MR, NV, kPartial, kStream>(k, a, lda, b, b_stride, c, ldc, last, accumulate);
   if constexpr (MR > 1)
-    if (m > 0) gemm_panel<I, (MR > 4 ? 4 : MR - 1), NV, kPartial>(m, k, a, lda, b, b_stride, c, ldc, last, accumulate);
+    if (m > 0) gemm_panel<I, (MR > 4 ? 4 : MR - 1), NV, kPartial, kStream>(m, k, a, lda, b, b_stride, c, ldc, last, accumulate);
 }
 
 // The last panel: as many vectors as its columns need, the last of them partial.
@@ -155,6 +163,10 @@ inline void gemm_depth(std::int64_t m, std::int64_t n, std::int64_t k, const flo
   const std::int64_t full = m / MR * MR;
   const float* panel = b.data;
   for (; n >= kPanel; n -= kPanel, panel += b.panel_stride, c += kPanel) {
+    if (b.stream) {
+      gemm_panel<I, MR, NV, false, true>(m, k, a, lda, panel, b.k_stride, c, ldc, I::kLanes, accumulate);
+      continue;
+    }
     if (full > 0) kFullTiles(full, k, a, lda, panel, b.k_stride, c, ldc, accumulate, b.ahead);
     if constexpr (MR > 1)
       if (full < m)

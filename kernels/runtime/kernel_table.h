@@ -26,6 +26,7 @@ struct PanelView {
   std::int64_t k_stride;
   std::int64_t panel_stride;
   FetchAhead* ahead = nullptr;  // what to fetch meanwhile, or null
+  bool stream = false;          // data comes from DRAM and is read once, by few rows: its own next rows are fetched
 };
 
 // 32 activations as scale * q, |q| <= 127 (ops/quantize.h).
@@ -83,9 +84,9 @@ struct KernelTable {
 
   // n rows of dim elements, given by pointers -> panels of their transpose: panel p holds rows p*nr .. p*nr+nr-1 as [dim][nr], rows
   // past n as 0. Packs K (keys are the columns of Q K') and linear weights (outputs are the columns of x W').
-  // scales: a factor for each row (quantised K), or null.
+  // scales: a factor for each row (quantised K), or null. stream: rows come from DRAM and are asked for ahead.
   void (*pack_transposed[kNumNumericTypes])(std::int64_t n, std::int64_t dim, const void* const* rows, const float* scales,
-                                            float* panels);
+                                            bool stream, float* panels);
 
   // k rows of dim elements -> panels of themselves, [dim / nr][k][nr], columns past dim as 0. Packs V.
   void (*pack_panels[kNumNumericTypes])(std::int64_t k, std::int64_t dim, const void* const* rows, const float* scales,
