@@ -51,11 +51,13 @@ Generation::Generation(const LoadedModel& model, Session* session, const rapt_ge
       chunk_(params.prompt_chunk),
       ignore_ends_(params.ignore_ends != 0),
       ids_(prompt_ids(model, params)),
-      num_tokens_(params.num_tokens == -1 ? model.shape().context_length - static_cast<std::int64_t>(ids_.size()) : params.num_tokens),
+      num_tokens_(params.num_tokens == -1 ? model.shape().context_length - static_cast<std::int64_t>(ids_.size())
+                                          : params.num_tokens),
       session_(checked(session, model, &own_)),
       logits_(static_cast<std::size_t>(model.shape().vocab_size)) {
   if (num_tokens_ < 0) {
-    throw_error(RAPT_INVALID_ARGUMENT, "params->num_tokens is %lld; it must be -1 or greater", static_cast<long long>(num_tokens_));
+    throw_error(RAPT_INVALID_ARGUMENT, "params->num_tokens is %lld; it must be -1 or greater",
+                static_cast<long long>(num_tokens_));
   }
   rapt_generate_stats_init(&stats_);
   stats_.prompt_tokens = static_cast<std::int64_t>(ids_.size());

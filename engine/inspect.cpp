@@ -43,7 +43,10 @@ class Stopwatch : public Observer {
 class LayerWatcher : public Observer {
  public:
   LayerWatcher(const rapt_inspect_params& params, std::int64_t heads, std::int64_t rows)
-      : params_(params), heads_(heads), rows_(rows), weights_(static_cast<std::size_t>(heads * rows * rows)),
+      : params_(params),
+        heads_(heads),
+        rows_(rows),
+        weights_(static_cast<std::size_t>(heads * rows * rows)),
         entropy_(static_cast<std::size_t>(heads * rows)) {}
 
   void begin(Phase phase, std::int64_t layer) override {
@@ -82,7 +85,8 @@ void pass(const LoadedModel& model, const rapt_inspect_params& params, Observer&
 void inspect(const LoadedModel& model, const rapt_inspect_params& params) {
   const std::int64_t context = model.shape().context_length;
   if (params.num_ids < 1 || params.num_ids > static_cast<std::size_t>(context)) {
-    throw_error(RAPT_INVALID_ARGUMENT, "params->num_ids is %zu; it must be 1 to %lld", params.num_ids, static_cast<long long>(context));
+    throw_error(RAPT_INVALID_ARGUMENT, "params->num_ids is %zu; it must be 1 to %lld", params.num_ids,
+                static_cast<long long>(context));
   }
   model.check_ids("params->ids", params.ids, params.num_ids);
   if (params.on_phase != nullptr) {

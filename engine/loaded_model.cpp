@@ -48,9 +48,7 @@ ModelFiles describe(const SafeTensors& file, const std::string& folder) {
   return files;
 }
 
-bool is_gguf(const std::string& path) {
-  return MappedFile(path).bytes().substr(0, 4) == "GGUF";
-}
+bool is_gguf(const std::string& path) { return MappedFile(path).bytes().substr(0, 4) == "GGUF"; }
 
 void check_kv_dtype(rapt_dtype dtype) {
   for (const rapt_dtype known : {RAPT_F32, RAPT_BF16, RAPT_F16, RAPT_I8}) {

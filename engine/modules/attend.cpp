@@ -92,8 +92,8 @@ void attend_sequences(rapt_context* context, std::span<const std::int64_t> offse
   }
 }
 
-void attend_observed(rapt_context* context, std::int64_t layer, const rapt_tensor& q, const rapt_tensor& k, const rapt_tensor& v,
-                     const rapt_tensor& out, Observer& observer) {
+void attend_observed(rapt_context* context, std::int64_t layer, const rapt_tensor& q, const rapt_tensor& k,
+                     const rapt_tensor& v, const rapt_tensor& out, Observer& observer) {
   rapt_attention_params call = call_of(q, k, v, out);
   observer.want(layer, &call);
   check(rapt_attention(context, &call));

@@ -27,7 +27,7 @@ void attend_cached(rapt_context* context, const rapt_tensor& q, KvCache& cache, 
 void attend_sequences(rapt_context* context, std::span<const std::int64_t> offsets, const rapt_tensor& q, const rapt_tensor& k,
                       const rapt_tensor& v, const rapt_tensor& out);
 // The same for one sequence that is looked at.
-void attend_observed(rapt_context* context, std::int64_t layer, const rapt_tensor& q, const rapt_tensor& k, const rapt_tensor& v,
-                     const rapt_tensor& out, Observer& observer);
+void attend_observed(rapt_context* context, std::int64_t layer, const rapt_tensor& q, const rapt_tensor& k,
+                     const rapt_tensor& v, const rapt_tensor& out, Observer& observer);
 
 }  // namespace rapt::engine

@@ -50,7 +50,8 @@ void SelfAttention::attend_pieces(rapt_context* context, const Tokens& tokens, s
                         scratch.value.data() + row * kv_width, kv_width);
     attend_cached(context, heads_in_rows(scratch.query.data() + row * width, 1, num_heads, piece.count, head_dim, width),
                   *piece.cache, layer, window,
-                  heads_in_rows(scratch.attended.data() + row * width, 1, num_heads, piece.count, head_dim, width), tokens.observer);
+                  heads_in_rows(scratch.attended.data() + row * width, 1, num_heads, piece.count, head_dim, width),
+                  tokens.observer);
     row += piece.count;
   }
 }

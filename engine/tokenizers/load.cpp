@@ -29,9 +29,10 @@ std::unique_ptr<Tokenizer> from_file(const std::string& path) {
   if (name.ends_with(".txt")) return make_wordpiece(path, folder);
   if (name.ends_with(".json")) return make_from_json(path, folder);
   if (MappedFile(path).bytes().substr(0, 4) == "GGUF") return tokenizer_from_gguf(Gguf(path));
-  throw_error(RAPT_INVALID_FILE,
-              "%s is no file that rapt reads a tokenizer from: a GGUF file, a .safetensors file, a tokenizer.json, or a vocab.txt",
-              printable(path).c_str());
+  throw_error(
+      RAPT_INVALID_FILE,
+      "%s is no file that rapt reads a tokenizer from: a GGUF file, a .safetensors file, a tokenizer.json, or a vocab.txt",
+      printable(path).c_str());
 }
 
 }  // namespace

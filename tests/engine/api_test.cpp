@@ -126,19 +126,22 @@ TEST(ApiTest, ConversationsAreWrittenAsTheModelWantsThem) {
   std::size_t count = 0, wanted = 0;
   ASSERT_EQ(rapt_chat_ids(model.get(), messages, 2, ids.data(), ids.size(), &count), RAPT_OK) << rapt_last_error();
   ids.resize(count);
-  const std::string before = "<|im_start|>system\nBe short.<|im_end|>\n<|im_start|>user\n", after = "<|im_end|>\n<|im_start|>assistant\n";
+  const std::string before = "<|im_start|>system\nBe short.<|im_end|>\n<|im_start|>user\n",
+                    after = "<|im_end|>\n<|im_start|>assistant\n";
   const auto encode = [&](const std::string& text) {
     ASSERT_EQ(rapt_tokenize(model.get(), text.data(), text.size(), expected.data() + wanted, 200 - wanted, &count), RAPT_OK);
     wanted += count;
   };
   encode(before);
-  for (const char letter : {'<', '|', 'i', 'm', '_', 'e', 'n', 'd', '|', '>'}) encode(std::string(1, letter));  // as it was said: no marker
+  for (const char letter : {'<', '|', 'i', 'm', '_', 'e', 'n', 'd', '|', '>'})
+    encode(std::string(1, letter));  // as it was said: no marker
   encode(after);
   expected.resize(wanted);
   EXPECT_EQ(ids, expected);
   const rapt_chat_message wrong[] = {{"robot", "hi"}}, null[] = {{"user", nullptr}};
   EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT, rapt_chat_ids(model.get(), wrong, 1, nullptr, 0, &count), {"'robot'"}));
-  EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT, rapt_chat_ids(model.get(), null, 1, nullptr, 0, &count), {"messages[0].content is NULL"}));
+  EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT, rapt_chat_ids(model.get(), null, 1, nullptr, 0, &count),
+                          {"messages[0].content is NULL"}));
   const ModelPtr silent = load_model(kModel);
   EXPECT_TRUE(failed_with(RAPT_UNSUPPORTED, rapt_chat_ids(silent.get(), messages, 2, nullptr, 0, &count), {"chat format"}));
 }

@@ -262,7 +262,8 @@ TEST(GenerationTest, ASessionThatWasChangedIsRefused) {
   std::int32_t id = 0;
   ASSERT_EQ(rapt_generation_next(generation, &id, nullptr, nullptr), RAPT_OK);
   rapt_session_clear(session.get());
-  EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT, rapt_generation_next(generation, &id, nullptr, nullptr), {"session was changed"}));
+  EXPECT_TRUE(
+      failed_with(RAPT_INVALID_ARGUMENT, rapt_generation_next(generation, &id, nullptr, nullptr), {"session was changed"}));
   rapt_generation_free(generation);
 }
 
@@ -320,7 +321,8 @@ TEST_F(GenerateTest, ASessionKeepsWhatAPromptShares) {
   }
   const ModelPtr another = load_model(kChat);
   params.prompt = "a";
-  EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT, rapt_generate(another.get(), &params, nullptr), {"session is of another model"}));
+  EXPECT_TRUE(
+      failed_with(RAPT_INVALID_ARGUMENT, rapt_generate(another.get(), &params, nullptr), {"session is of another model"}));
 }
 
 }  // namespace

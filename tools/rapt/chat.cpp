@@ -81,10 +81,12 @@ int run(const ChatOptions& options) {
 Command add_chat(CLI::App& parent) {
   auto options = std::make_shared<ChatOptions>();
   CLI::App* app = parent.add_subcommand("chat", kDescription)->footer(kFooter)->group("Commands");
-  app->add_option("--system", options->system, "what the model is told before the conversation\n(default: what its family says)")
+  app->add_option("--system", options->system,
+                  "what the model is told before the conversation\n(default: what its family says)")
       ->type_name("TEXT")
       ->check(not_empty());
-  app->add_option("--tokens", options->tokens, "the most that an answer may have (default: until its\nend, or that of the context)")
+  app->add_option("--tokens", options->tokens,
+                  "the most that an answer may have (default: until its\nend, or that of the context)")
       ->type_name("N")
       ->transform(whole_number(1, std::numeric_limits<std::int64_t>::max()));
   add_sampling_options(*app, options->sampling);

@@ -64,7 +64,7 @@ std::vector<std::int32_t> Conversation::ids_that_fit() {
   if (found.size() <= most) return found;
   said_.clear();
   throw QuestionTooLong("what you said has " + std::to_string(found.size()) + " tokens; of the model's context of " +
-                std::to_string(context_length_) + " it may take " + std::to_string(most));
+                        std::to_string(context_length_) + " it may take " + std::to_string(most));
 }
 
 }  // namespace rapt::tool

@@ -70,7 +70,8 @@ void embed(const Model& model, std::int64_t dim, const std::vector<std::string>&
   std::vector<float> vectors(count * static_cast<std::size_t>(dim));
   check(rapt_embed(model.get(), starts.data(), sizes.data(), count, vectors.data()));
   std::string lines;
-  for (std::size_t i = 0; i < count; ++i) lines += to_json(texts[first + i], vectors.data() + i * static_cast<std::size_t>(dim), dim);
+  for (std::size_t i = 0; i < count; ++i)
+    lines += to_json(texts[first + i], vectors.data() + i * static_cast<std::size_t>(dim), dim);
   print(lines);
 }
 

@@ -70,8 +70,12 @@ Command add_fetch(CLI::App& parent) {
     description += (description.empty() ? "" : "\n") + model.name + ": " + model.what;
   }
   app->add_option("NAME", options->name, description)->required()->check(one_of(names));
-  app->add_option("--index-url", options->index_url, "of the package index (default: pip's)")->type_name("URL")->check(not_empty());
-  app->add_option("--folder", options->folder, "where the model goes (default: the cache)")->type_name("DIR")->check(not_empty());
+  app->add_option("--index-url", options->index_url, "of the package index (default: pip's)")
+      ->type_name("URL")
+      ->check(not_empty());
+  app->add_option("--folder", options->folder, "where the model goes (default: the cache)")
+      ->type_name("DIR")
+      ->check(not_empty());
   return {app, [options] { return run(*options); }};
 }
 

@@ -35,8 +35,9 @@ struct InspectOptions {
 struct Findings {
   std::size_t heads = 0, tokens = 0;
   bool causal = true;
-  std::string weights = {};                            // a byte for each: 255 sqrt(weight)
-  std::vector<std::pair<double, double>> entropy = {};  // of each head: the mean in nats, and as a part of the greatest possible
+  std::string weights = {};  // a byte for each: 255 sqrt(weight)
+  std::vector<std::pair<double, double>> entropy =
+      {};  // of each head: the mean in nats, and as a part of the greatest possible
   std::vector<std::pair<std::string, double>> phases = {};  // seconds, all layers together
 
   static int on_layer(std::int64_t, const float* weights, const float* entropy, void* user) {
@@ -84,7 +85,8 @@ std::vector<std::int32_t> tokenize(const Model& model, const std::string& text) 
   std::vector<std::int32_t> ids(count);
   check(rapt_tokenize(model.get(), text.data(), text.size(), ids.data(), count, &count));
   if (count >= 1 && count <= kMostTokens) return ids;
-  throw Error(RAPT_INVALID_ARGUMENT, "--prompt has " + std::to_string(count) + " tokens; a page shows from 1 to " + std::to_string(kMostTokens));
+  throw Error(RAPT_INVALID_ARGUMENT,
+              "--prompt has " + std::to_string(count) + " tokens; a page shows from 1 to " + std::to_string(kMostTokens));
 }
 
 std::string detokenize(const Model& model, std::int32_t id) {
@@ -133,8 +135,8 @@ int run(const InspectOptions& options) {
   const std::string name = options.model.path.substr(options.model.path.find_last_of('/') + 1);
   write_page(options.html, {{"title", "What " + (name.empty() ? options.model.path : name) + " looks at"},
                             {"summary", std::string(info.family) + ", " + std::to_string(info.num_layers) + " layers of " +
-                                            std::to_string(info.num_heads) + " heads, " + std::to_string(ids.size()) + " tokens; rapt " +
-                                            rapt_version()},
+                                            std::to_string(info.num_heads) + " heads, " + std::to_string(ids.size()) +
+                                            " tokens; rapt " + rapt_version()},
                             {"layers", info.num_layers},
                             {"heads", info.num_heads},
                             {"tokens", tokens},

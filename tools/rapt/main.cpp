@@ -86,8 +86,8 @@ int run(int argc, char** argv) {
   app.formatter(help_formatter())->footer(kFooter)->require_subcommand(1);
   app.set_help_flag("-h,--help", "this text");
   app.set_version_flag("--version", std::string("rapt ") + rapt_version(), "the version");
-  const std::vector<Command> commands = {add_info(app), add_chat(app),    add_generate(app), add_embed(app),
-                                         add_eval(app), add_compare(app), add_inspect(app), add_tokenize(app), add_fetch(app)};
+  const std::vector<Command> commands = {add_info(app),    add_chat(app),    add_generate(app), add_embed(app), add_eval(app),
+                                         add_compare(app), add_inspect(app), add_tokenize(app), add_fetch(app)};
   std::vector<std::string> command_names;
   for (const Command& command : commands) command_names.push_back(command.app->get_name());
 

@@ -98,7 +98,7 @@ void convert_line(const TokenizeOptions& options, const Tokenizer& tokenizer, co
   const Json json = Json::parse(line, nullptr, false);
   const char* const wanted = options.decode ? "a JSON list of ids" : "a JSON string";
   bool fits = options.decode ? json.is_array() : json.is_string();
-  for (const Json& id : fits && options.decode ? json : Json::array()) {
+  for (const Json& id : fits&& options.decode ? json : Json::array()) {
     fits &= id.is_number_unsigned() && id.get<std::uint64_t>() <= INT32_MAX;
   }
   if (!fits) throw Failure("line " + std::to_string(number) + " of the standard input is not " + wanted);

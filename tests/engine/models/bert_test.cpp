@@ -79,7 +79,8 @@ TEST(BertFilesTest, ReadsWhatSentenceTransformersWrites) {
   folder.write("sentence_bert_config.json", R"({"max_seq_length": 40, "do_lower_case": false})");
   {
     const ModelPtr model = load_model(folder.path());
-    EXPECT_LE(largest_difference(embed(model.get(), golden.ids.data(), golden.offsets), read_golden(golden.file, "first")), 3e-6);
+    EXPECT_LE(largest_difference(embed(model.get(), golden.ids.data(), golden.offsets), read_golden(golden.file, "first")),
+              3e-6);
   }
   const auto refuses = [&](const char* pooling) {
     folder.write("1_Pooling/config.json", pooling);
@@ -93,10 +94,9 @@ TEST(BertFilesTest, ReadsWhatSentenceTransformersWrites) {
   folder.write("sentence_bert_config.json", R"({"max_seq_length": 30})");
   const ModelPtr model = load_model(folder.path());
   std::vector<float> vectors(golden.texts() * kDim);
-  EXPECT_TRUE(failed_with(
-      RAPT_INVALID_ARGUMENT,
-      rapt_embed_ids(model.get(), golden.ids.data(), golden.offsets.data(), golden.texts(), vectors.data()),
-      {"text 2 40 tokens", "1 to 30"}));
+  EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT,
+                          rapt_embed_ids(model.get(), golden.ids.data(), golden.offsets.data(), golden.texts(), vectors.data()),
+                          {"text 2 40 tokens", "1 to 30"}));
 }
 
 // Texts are their ids between [CLS] and [SEP]; the context of 40 cuts the end of the longest off.
@@ -114,7 +114,8 @@ TEST(BertTextsTest, VectorsOfTexts) {
     sizes.push_back(text.size());
     std::vector<std::int32_t> found(200);
     std::size_t count = 0;
-    ASSERT_EQ(rapt_tokenizer_encode(tokenizer, text.data(), text.size(), RAPT_WRAP, found.data(), found.size(), &count), RAPT_OK);
+    ASSERT_EQ(rapt_tokenizer_encode(tokenizer, text.data(), text.size(), RAPT_WRAP, found.data(), found.size(), &count),
+              RAPT_OK);
     if (count > 40) found[39] = found[count - 1];
     ids.insert(ids.end(), found.begin(), found.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(count, 40)));
     offsets.push_back(ids.size());
@@ -127,7 +128,8 @@ TEST(BertTextsTest, VectorsOfTexts) {
   EXPECT_EQ(vectors, embed(model.get(), ids.data(), offsets));
   EXPECT_EQ(rapt_embed(model.get(), nullptr, nullptr, 0, nullptr), RAPT_OK);
   starts[3] = nullptr;
-  EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT, rapt_embed(model.get(), starts.data(), sizes.data(), texts.size(), vectors.data()),
+  EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT,
+                          rapt_embed(model.get(), starts.data(), sizes.data(), texts.size(), vectors.data()),
                           {"texts[3] is NULL"}));
 }
 

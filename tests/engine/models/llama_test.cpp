@@ -65,7 +65,8 @@ TEST(LlamaArithmeticTest, EightBitsAreTheDefaultOfQuantisedWeights) {
   rapt_model_params_init(&params);
   params.arithmetic = static_cast<rapt_arithmetic>(7);
   rapt_model* none = nullptr;
-  EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT, rapt_model_load((folder + "/model.gguf").c_str(), &params, &none), {"arithmetic is 7"}));
+  EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT, rapt_model_load((folder + "/model.gguf").c_str(), &params, &none),
+                          {"arithmetic is 7"}));
 }
 
 TEST(LlamaBitsTest, SameInAnyChunksAndOnAnyThreads) {
@@ -91,8 +92,8 @@ TEST(LlamaBitsTest, SameInAnyChunksAndOnAnyThreads) {
 }
 
 Json llama_json() {
-  return {{"num_hidden_layers", 2},   {"num_attention_heads", 4},     {"hidden_size", 32}, {"intermediate_size", 44},
-          {"vocab_size", 90},         {"max_position_embeddings", 96}, {"rms_norm_eps", 1e-5}};
+  return {{"num_hidden_layers", 2}, {"num_attention_heads", 4},      {"hidden_size", 32},   {"intermediate_size", 44},
+          {"vocab_size", 90},       {"max_position_embeddings", 96}, {"rms_norm_eps", 1e-5}};
 }
 
 LlamaConfig parse(const Json& json, const char* family = "llama") {

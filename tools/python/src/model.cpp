@@ -221,7 +221,8 @@ class Generation {
  public:
   // prompt: a text in UTF-8 without NUL; or none, and ids.
   Generation(std::shared_ptr<Session> session, const std::optional<nb::bytes>& prompt, const std::optional<Ids>& ids,
-             std::int64_t tokens, double temperature, std::int64_t top_k, double top_p, double repetition_penalty, std::uint64_t seed, bool ignore_ends)
+             std::int64_t tokens, double temperature, std::int64_t top_k, double top_p, double repetition_penalty,
+             std::uint64_t seed, bool ignore_ends)
       : session_(std::move(session)) {
     rapt_generate_params params;
     rapt_generate_params_init(&params);
@@ -294,7 +295,7 @@ void bind_models(nb::module_& m) {
   nb::class_<Generation>(m, "Generation")
       .def(nb::init<std::shared_ptr<Session>, const std::optional<nb::bytes>&, const std::optional<Ids>&, std::int64_t, double,
                     std::int64_t, double, double, std::uint64_t, bool>(),
-           "session"_a, "prompt"_a.none(), "ids"_a.none(), "tokens"_a, "temperature"_a, "top_k"_a, "top_p"_a, "repetition_penalty"_a,
-           "seed"_a, "ignore_ends"_a)
+           "session"_a, "prompt"_a.none(), "ids"_a.none(), "tokens"_a, "temperature"_a, "top_k"_a, "top_p"_a,
+           "repetition_penalty"_a, "seed"_a, "ignore_ends"_a)
       .def("next", &Generation::next);
 }

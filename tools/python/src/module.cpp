@@ -172,8 +172,8 @@ NB_MODULE(_core, m) {
       .def(nb::init<nb::handle>(), "library"_a)
       .def("set", &AttentionArguments::set, "name"_a, "value"_a.none());
   nb::class_<PreparedAttention>(m, "PreparedAttention")
-      .def(nb::init<AttentionArguments&, const std::string&, const Isa&, int>(), "arguments"_a, "backend"_a, "isa"_a.none(), "threads"_a,
-           nb::keep_alive<1, 2>())
+      .def(nb::init<AttentionArguments&, const std::string&, const Isa&, int>(), "arguments"_a, "backend"_a, "isa"_a.none(),
+           "threads"_a, nb::keep_alive<1, 2>())
       .def("__call__", &PreparedAttention::operator());
   m.def("attention", &attention, "arguments"_a, "backend"_a, "isa"_a.none(), "threads"_a);
   m.def("explain", &explain, "arguments"_a, "backend"_a, "isa"_a.none(), "threads"_a);
