@@ -10,6 +10,9 @@
 namespace rapt::engine {
 namespace {
 
+// The logits of a whole window of a large model would take gigabytes.
+constexpr std::int64_t kRowsAtOnce = 256;
+
 // -log softmax(logits)[target], in double: the sum runs over a whole text.
 double negative_log_likelihood(const float* logits, std::int64_t vocab_size, std::int32_t target) {
   const double highest = *std::max_element(logits, logits + vocab_size);
@@ -27,16 +30,21 @@ Evaluation evaluate(const LoadedModel& model, std::string_view text, int (*on_pr
   const std::int64_t window = std::min(model.shape().context_length, targets), num_windows = targets / window;
 
   Session session(model);
-  Buffer logits;  // [window, vocab]
-  logits.resize(window, vocab);
+  Buffer logits;  // [kRowsAtOnce, vocab]
+  logits.resize(std::min(window, kRowsAtOnce), vocab);
   double sum = 0;
   for (std::int64_t w = 0; w < num_windows; ++w) {
     session.roll_back(0);
     const std::int32_t* const input = ids.data() + w * window;
-    session.append(input, static_cast<std::size_t>(window), logits.data(), nullptr);
-    for (std::int64_t i = 0; i < window; ++i) sum += negative_log_likelihood(logits.data() + i * vocab, vocab, input[i + 1]);
-    const double done = static_cast<double>(w + 1) / static_cast<double>(num_windows);
-    if (on_progress != nullptr && on_progress(done, user) != 0) throw_error(RAPT_CANCELLED, "cancelled by on_progress");
+    for (std::int64_t first = 0; first < window; first += kRowsAtOnce) {
+      const std::int64_t rows = std::min(kRowsAtOnce, window - first);
+      session.append(input + first, static_cast<std::size_t>(rows), logits.data(), nullptr);
+      for (std::int64_t i = 0; i < rows; ++i) {
+        sum += negative_log_likelihood(logits.data() + i * vocab, vocab, input[first + i + 1]);
+      }
+      const double done = static_cast<double>(w * window + first + rows) / static_cast<double>(num_windows * window);
+      if (on_progress != nullptr && on_progress(done, user) != 0) throw_error(RAPT_CANCELLED, "cancelled by on_progress");
+    }
   }
   return {sum / static_cast<double>(num_windows * window), num_windows * window};
 }

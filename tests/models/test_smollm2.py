@@ -62,6 +62,22 @@ def test_logits_and_greedy_text(prompt, oracle, exact, rounded):
     assert errors["int8"] <= EIGHT_BITS
 
 
+def test_eight_bits_err_less_than_llama_cpp(smollm2, oracle, rounded):
+    """llama.cpp rounds inputs to 8 bits too."""
+    llama_cpp = pytest.importorskip("llama_cpp", reason="pip install llama-cpp-python, which compiles for many minutes")
+    peer = llama_cpp.Llama(str(smollm2), n_ctx=512, logits_all=True, verbose=False)
+    errors = []
+    for prompt in PROMPTS:
+        ids = rounded.tokenize(prompt)
+        peer.reset()
+        peer.eval(ids)
+        expected = oracle.forward(np.array(ids), oracle.sequence())
+        errors.append([relative_rms(logits, expected) for logits in (rounded.logits(ids), np.array(peer.scores[: len(ids)]))])
+        print(prompt.encode(), errors[-1])
+    ours, theirs = np.array(errors).T
+    assert ours.mean() < theirs.mean()
+
+
 def test_perplexity(oracle, exact, rounded):
     ids = np.array(exact.tokenize(TEXT.read_text()[:12000])[:2001])
     assert len(ids) == 2001
