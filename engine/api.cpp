@@ -84,7 +84,7 @@ rapt_status rapt_chat_ids(const rapt_model* model, const rapt_chat_message* mess
     if (capacity > 0) need(ids, "ids");
     const rapt::engine::Tokenizer& tokenizer = model->need_tokenizer();
     if (tokenizer.roles().chat == nullptr) {
-      throw_error(RAPT_UNSUPPORTED, "the model's files name no chat format that rapt knows; it goes on from texts alone");
+      throw_error(RAPT_UNSUPPORTED, "the model's files name no chat format that rapt knows");
     }
     std::vector<rapt::engine::ChatMessage> conversation;
     for (size_t n = 0; n < num_messages; ++n) {

@@ -12,10 +12,13 @@ namespace {
 // Enough rows for the gemms to run at full speed, and few enough that the largest layer's output stays in a server's L2.
 constexpr std::int64_t kTokensAtOnce = 1024;
 
+void check_family(const LoadedModel& model) {
+  if (!model.shape().writes) return;
+  throw_error(RAPT_UNSUPPORTED, "a model of family %s writes text and makes no vectors", model.shape().family);
+}
+
 void check_texts(const LoadedModel& model, const std::int32_t* ids, std::span<const std::int64_t> offsets) {
-  if (model.shape().writes) {
-    throw_error(RAPT_UNSUPPORTED, "a model of family %s writes text and makes no vectors", model.shape().family);
-  }
+  check_family(model);
   if (offsets.front() != 0) {
     throw_error(RAPT_INVALID_ARGUMENT, "offsets[0] is %lld; it must be 0", static_cast<long long>(offsets.front()));
   }
@@ -61,6 +64,7 @@ void embed_ids(const LoadedModel& model, const std::int32_t* ids, std::span<cons
 }
 
 void embed_texts(const LoadedModel& model, std::span<const std::string_view> texts, float* vectors) {
+  check_family(model);
   std::vector<std::int32_t> ids;
   std::vector<std::int64_t> offsets = {0};
   for (const std::string_view text : texts) {

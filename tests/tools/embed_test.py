@@ -6,7 +6,7 @@ import os
 import tempfile
 import unittest
 
-from support import BERT, MODEL, rapt
+from support import BERT, rapt
 
 TEXTS = ["The cat sat on the mat.", "", 'a "dog"', "é"]
 
@@ -37,7 +37,7 @@ class Embed(unittest.TestCase):
         self.assertEqual(self.vectors(input="\n".join(TEXTS * 50), OMP_NUM_THREADS="1"), expected * 50)  # several passes
 
     def test_what_is_wrong_is_named(self):
-        done = rapt("embed", MODEL, "a")
+        done = rapt("embed", os.path.join(os.path.dirname(BERT), "gpt2"), "a")  # a model without a tokenizer, moreover
         self.assertEqual((done.returncode, done.stdout), (1, ""))
         self.assertEqual(done.stderr, "rapt embed: a model of family gpt2 writes text and makes no vectors\n")
         done = rapt("embed", BERT, "--file", "/nowhere")
