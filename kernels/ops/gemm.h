@@ -44,7 +44,8 @@ inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float
   using V = typename I::V;
   using Tile = V[MR][NV];
   // Multiples of the strides belong to one tile: kept for all, they crowd the inner loop's vectors out of their registers.
-  asm("" : "+r"(lda), "+r"(ldc), "+r"(b_stride));
+  asm("" : "+r"(lda), "+r"(ldc), "+r"(b_stride), "+r"(k));
+  [[maybe_unused]] const float* fetch = b + kStreamSteps * b_stride;
   const auto load = [&](const float* p, int v) {
     return kPartial && v == NV - 1 ? I::load_first(p + v * I::kLanes, last) : I::load(p + v * I::kLanes);
   };
@@ -60,7 +61,7 @@ inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float
     for (int v = 0; v < NV; ++v) row[v] = load(b, v);
     if constexpr (kStream)
 #pragma GCC unroll 8
-      for (int v = 0; v < NV * I::kLanes; v += 16) __builtin_prefetch(b + kStreamSteps * b_stride + v);
+      for (int v = 0; v < NV * I::kLanes; v += 16) __builtin_prefetch(fetch + v);
 #pragma GCC unroll 8
     for (int r = 0; r < MR; ++r) {
       const V left = I::broadcast(a[r * lda]);
@@ -69,6 +70,7 @@ inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float
     }
     a += 1;
     b += b_stride;
+    if constexpr (kStream) fetch += b_stride;
   };
   const auto store = [&](int r, int v, V sum) __attribute__((always_inline)) {
     float* to = c + r * ldc + v * I::kLanes;
@@ -91,6 +93,7 @@ inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float
       for (std::int64_t p = 0; p < steps; ++p) step(sum);
       for_each([&](int r, int v) __attribute__((always_inline)) { total[r][v] = I::add(total[r][v], sum[r][v]); });
     }
+    if constexpr (kStream) asm("" : "+r"(ldc));  // nor do the addresses of C
     for_each([&](int r, int v) __attribute__((always_inline)) { store(r, v, total[r][v]); });
   } else {
     Tile even, odd;
@@ -132,14 +135,34 @@ inline __attribute__((always_inline)) void gemm_full_tiles(std::int64_t m, std::
 using GemmFullTilesFn = void(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const float* b,
                              std::int64_t b_stride, float* c, std::int64_t ldc, bool accumulate, FetchAhead* ahead);
 
-// The row tiles of one panel: full tiles of MR rows, then smaller ones for what is left.
-template <simd::Isa I, int MR, int NV, bool kPartial, bool kStream = false>
-__attribute__((noinline)) void gemm_panel(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const float* b,
+// The same for a partial panel. These are functions of their own, because what their callers have left to do would crowd the inner
+// loop's registers.
+template <simd::Isa I, int MR, int NV, bool kPartial>
+__attribute__((noinline)) void gemm_tiles(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const float* b,
                                           std::int64_t b_stride, float* c, std::int64_t ldc, int last, bool accumulate) {
   for (; m >= MR; m -= MR, a += MR * lda, c += MR * ldc)
-    gemm_tile<I, MR, NV, kPartial, kStream>(k, a, lda, b, b_stride, c, ldc, last, accumulate);
+    gemm_tile<I, MR, NV, kPartial>(k, a, lda, b, b_stride, c, ldc, last, accumulate);
+}
+template <simd::Isa I, int MR, int NV>
+__attribute__((noinline)) void gemm_stream_tile(std::int64_t k, const float* a, std::int64_t lda, const float* b, std::int64_t b_stride,
+                                                float* c, std::int64_t ldc, bool accumulate) {
+  gemm_tile<I, MR, NV, false, true>(k, a, lda, b, b_stride, c, ldc, I::kLanes, accumulate);
+}
+
+// The row tiles of one panel: full tiles of MR rows, then smaller ones for what is left.
+template <simd::Isa I, int MR, int NV, bool kPartial, bool kStream = false>
+void gemm_panel(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const float* b, std::int64_t b_stride, float* c,
+                std::int64_t ldc, int last, bool accumulate) {
+  const std::int64_t full = m / MR * MR;
+  if constexpr (kStream)
+    for (std::int64_t r = 0; r < full; r += MR)
+      gemm_stream_tile<I, MR, NV>(k, a + r * lda, lda, b, b_stride, c + r * ldc, ldc, accumulate);
+  else if (full > 0)
+    gemm_tiles<I, MR, NV, kPartial>(full, k, a, lda, b, b_stride, c, ldc, last, accumulate);
   if constexpr (MR > 1)
-    if (m > 0) gemm_panel<I, (MR > 4 ? 4 : MR - 1), NV, kPartial, kStream>(m, k, a, lda, b, b_stride, c, ldc, last, accumulate);
+    if (full < m)
+      gemm_panel<I, (MR > 4 ? 4 : MR - 1), NV, kPartial, kStream>(m - full, k, a + full * lda, lda, b, b_stride, c + full * ldc, ldc,
+                                                                  last, accumulate);
 }
 
 // The last panel: as many vectors as its columns need, the last of them partial.

@@ -22,7 +22,7 @@ LEAST_FMAS = 4
 LEVELS_WITH_FMA = ("avx2", "avx512", "avx512_bf16")
 
 # Every level must have these: a guard that finds no loop guards nothing.
-REQUIRED = (r"gemm_f32_\d+x\d+__\w+$", r"\bgemm_panel<", r"\brow_exp<")
+REQUIRED = (r"gemm_f32_\d+x\d+__\w+$", r"\bgemm_tiles<", r"\brow_exp<")
 
 # Level, function, the most stack accesses in a round, why.
 ALLOWED = (
