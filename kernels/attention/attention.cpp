@@ -151,7 +151,7 @@ class Task {
     };
     const bool hides = (partly_visible || ops_.masks()) && !block_.values_are_finite();
     if (hides) note_hidden(first, rows, count, change_scores);
-    block_.scores(rows, count, buffers_.q + first * plan_.q_stride, s);
+    block_.scores(rows, count, buffers_.q + first * plan_.q_stride, s, ops_.elements(rows_, first, rows, block_.first(), count));
     change_scores();
     kernels_.online_softmax(rows, count, s, plan_.s_stride, state.m + first, state.l + first, buffers_.factor);
     float* const sums = buffers_.block_o;

@@ -40,14 +40,17 @@ void KeyBlock::fetch_next(std::int64_t first, std::int64_t count, std::int64_t r
   next_values_ = &values_ahead_;
 }
 
-void KeyBlock::scores(std::int64_t rows, std::int64_t n, const float* q, float* s) const {
+void KeyBlock::scores(std::int64_t rows, std::int64_t n, const float* q, float* s, FetchAhead elements) const {
+  const std::int64_t tiles = std::max<std::int64_t>(1, rows / kernels_.mr) * ((n + kernels_.nr - 1) / kernels_.nr);
+  elements.lines_a_tile = static_cast<int>((elements.rows * elements.lines + tiles - 1) / std::max<std::int64_t>(1, tiles));
+  FetchAhead* const ahead = elements.rows > 0 ? &elements : next_keys_;
   const std::int64_t panel = p_.head_dim * kernels_.nr;
   if (!p_.paging.k_panels)
-    return kernels_.gemm(rows, n, p_.head_dim, q, plan_.q_stride, {buffers_.k_panels, kernels_.nr, panel, next_keys_}, s, plan_.s_stride, false);
+    return kernels_.gemm(rows, n, p_.head_dim, q, plan_.q_stride, {buffers_.k_panels, kernels_.nr, panel, ahead}, s, plan_.s_stride, false);
   for (std::int64_t j = 0, run; j < n; j += run) {
     run = view_.run(first_ + j, n - j);
     const float* panels = view_.k_page(first_ + j) + (first_ + j) % p_.paging.page_size / kernels_.nr * panel;
-    kernels_.gemm(rows, run, p_.head_dim, q, plan_.q_stride, {panels, kernels_.nr, panel, nullptr, plan_.stream}, s + j, plan_.s_stride, false);
+    kernels_.gemm(rows, run, p_.head_dim, q, plan_.q_stride, {panels, kernels_.nr, panel, elements.rows > 0 ? ahead : nullptr, plan_.stream}, s + j, plan_.s_stride, false);
   }
 }
 

@@ -24,8 +24,8 @@ class KeyBlock {
   // Keys [first, first + count) come next; products of `rows` rows in all are left with this block to fetch them meanwhile.
   void fetch_next(std::int64_t first, std::int64_t count, std::int64_t rows);
 
-  // s[rows, n] = q K' against the first n keys of the block.
-  void scores(std::int64_t rows, std::int64_t n, const float* q, float* s) const;
+  // s[rows, n] = q K' against the first n keys of the block. elements: what to fetch meanwhile, before the next keys.
+  void scores(std::int64_t rows, std::int64_t n, const float* q, float* s, FetchAhead elements = {}) const;
 
   // o[rows, head_dim_v] = s V over the first n values.
   void weighted_sums(std::int64_t rows, std::int64_t n, const float* s, float* o) const;

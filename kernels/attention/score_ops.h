@@ -29,6 +29,10 @@ class ScoreOps {
   void apply(const TaskRows& rows, std::int64_t first, std::int64_t count, std::int64_t key, std::int64_t n, float* s,
              std::int64_t ld) const;
 
+  // The elements of a bias or dense mask that `apply` will read, to be fetched while the scores are computed; no rows if there are
+  // none, or if they do not lie one stride after another. lines_a_tile is the caller's.
+  FetchAhead elements(const TaskRows& rows, std::int64_t first, std::int64_t count, std::int64_t key, std::int64_t n) const;
+
   // Whether one of the masks hides all of the block from all of the rows, so that it need not be computed. May say no when it does.
   bool hide_all(const TaskRows& rows, std::int64_t first, std::int64_t count, std::int64_t key, std::int64_t n) const;
 
