@@ -157,7 +157,7 @@ void load_session(const std::string& path, Session& session) {
   }
   const char* at = file.bytes().data() + sizeof header;
   std::vector<std::int32_t> ids(static_cast<std::size_t>(length));
-  std::memcpy(ids.data(), at, ids.size() * sizeof(std::int32_t));
+  if (length > 0) std::memcpy(ids.data(), at, ids.size() * sizeof(std::int32_t));  // data() of an empty vector may be null
   session.loaded().check_ids("the file's ids", ids.data(), ids.size());
   at += ids.size() * sizeof(std::int32_t);
   cache.prepare(length);
