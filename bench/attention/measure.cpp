@@ -73,7 +73,8 @@ class Peak {
               best_ = std::max(best_, rate.best);
               medians_.push_back(rate.median);
             },
-            {}};
+            {},
+            true};
   }
   double best() const { return best_; }
   double median() const { return summarize(medians_).median; }

@@ -16,6 +16,7 @@ double time_once(const Candidate& candidate) {
 
 constexpr std::size_t kMinSamples = 5;
 constexpr int kTooSlow = 10;
+constexpr double kShare = 0.2;
 
 }  // namespace
 
@@ -40,19 +41,20 @@ std::vector<Times> time_in_turns(const std::vector<Candidate>& candidates, doubl
   for (const Candidate& candidate : candidates) {
     Run run{&candidate, {}};
     const double first = time_once(candidate);
-    run.done = first >= kTooSlow * seconds;
+    run.done = !candidate.accompanies && first >= kTooSlow * seconds;
     if (run.done) run.samples.push_back(first);
     runs.push_back(std::move(run));
   }
-  for (bool any = true; any;) {
-    any = false;
+  const auto waits = [](const Run& run) { return !run.done && !run.candidate->accompanies; };
+  double spent = 0;
+  while (std::any_of(runs.begin(), runs.end(), waits)) {
     for (Run& run : runs) {
-      if (run.done) continue;
+      if (run.done || (run.candidate->accompanies && run.spent > kShare * spent)) continue;
       const double took = time_once(*run.candidate);
       run.samples.push_back(took);
       run.spent += took;
-      run.done = run.spent >= seconds && run.samples.size() >= kMinSamples;
-      any = true;
+      spent += took;
+      run.done = !run.candidate->accompanies && run.spent >= seconds && run.samples.size() >= kMinSamples;
     }
   }
   std::vector<Times> result;

@@ -18,6 +18,7 @@ Times summarize(std::vector<double> seconds);
 struct Candidate {
   std::function<void()> call;     // timed
   std::function<void()> prepare;  // before each call, untimed; may be empty
+  bool accompanies = false;       // takes turns for up to a fifth of the time, as long as the others need theirs
 };
 
 // One untimed call of each, then rounds A B C, A B C, ... until `seconds` a candidate are spent and each has 5 samples.
