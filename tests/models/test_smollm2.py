@@ -25,7 +25,7 @@ PROMPTS = [
     "Photosynthesis is the process by which",
 ]
 TEXT = pathlib.Path(__file__).resolve().parents[1] / "data/nanogpt-char/eval.txt"
-EIGHT_BITS = 4e-2  # of logits computed with inputs rounded to 8 bits; measured: 1.8e-2 to 3.4e-2
+EIGHT_BITS = 4e-2  # of logits computed with inputs rounded to 8 bits: below the worst of llama.cpp's on these prompts
 
 
 def relative_rms(found, expected):
