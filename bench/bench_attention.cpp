@@ -75,7 +75,7 @@ void add_shape(const Shape& shape, const AttentionSettings& settings) {
 }
 
 void add_rows(const Options& options) {
-  AttentionSettings settings;
+  AttentionSettings settings = {};
   settings.variants = variants_to_measure(options);
   const std::vector<Shape> shapes = shapes_to_measure(options, settings.variants);
   settings.backends = options.backends;
@@ -133,8 +133,10 @@ void add_options(CLI::App& app, Options& options) {
 
 int main(int argc, char** argv) {
   using namespace rapt::bench;
-  CLI::App app("Times exact attention: GFLOP/s over the visible pairs, GB/s of K and V, share of the measured FMA peak.",
-               "bench_attention");
+  CLI::App app(
+      "Times exact attention: GFLOP/s over the visible pairs, GB/s of K and V, share of the measured FMA peak (bf16: of the "
+      "bf16 dot products').",
+      "bench_attention");
   Options options;
   add_options(app, options);
   return run_program(app, options, argc, argv, [&] { add_rows(options); });

@@ -1,4 +1,4 @@
-// bench_machine: the limits of this machine. FLOP/s and products of bytes of every ISA level that the CPU has; bytes a second that the L1, L2 and L3
+// bench_machine: the limits of this machine. FLOP/s, products of bytes and of bf16 of every ISA level that the CPU has; bytes a second that the L1, L2 and L3
 // caches and the memory deliver; for one thread and for all. Layer: bench. Every other benchmark's %peak refers to these.
 #include <algorithm>
 #include <string>
@@ -57,6 +57,11 @@ void add_rows(const CommonOptions& options) {
     for (const int threads : counts)
       add_row("fma/" + isa + "/threads:" + std::to_string(threads),
               [=] { return to_row(fma_rate(*machine_loops(isa.c_str()), threads, seconds), "GFLOP/s"); });
+  for (const std::string& isa : isas)
+    for (const int threads : counts)
+      if (machine_loops(isa.c_str())->bf16_dot)
+        add_row("bf16_dot/" + isa + "/threads:" + std::to_string(threads),
+                [=] { return to_row(bf16_rate(*machine_loops(isa.c_str()), threads, seconds), "GFLOP/s"); });
   const MachineLoops* loops = machine_loops(isas.back().c_str());
   for (const int threads : counts)
     for (const auto& [name, bytes] : memory_levels(threads))
@@ -69,7 +74,7 @@ void add_rows(const CommonOptions& options) {
 
 int main(int argc, char** argv) {
   using namespace rapt::bench;
-  CLI::App app("Measures the limits of this machine: f32 FLOP/s and byte products of each ISA level, read bandwidth of caches and memory.",
+  CLI::App app("Measures the limits of this machine: f32 FLOP/s, byte products and bf16 dot products of each ISA level, read bandwidth of caches and memory.",
                "bench_machine");
   CommonOptions options;
   options.threads = 0;

@@ -33,6 +33,10 @@ std::string explain(rapt_context* context, const rapt_attention_params& call) {
   return rapt_explain(context, &call, text, sizeof text) == RAPT_OK ? text : rapt_last_error();
 }
 
+bool is_bf16(const rapt_attention_params& p) {
+  return p.q.dtype == RAPT_BF16 && p.k.dtype == RAPT_BF16 && p.v.dtype == RAPT_BF16;
+}
+
 Subject make_subject(const Call& call, const AttentionSettings& settings, const std::string& backend) {
   const Shape& shape = call.shape;
   Subject subject;
@@ -62,14 +66,16 @@ std::vector<Subject> make_subjects(const std::vector<Call>& calls, const Attenti
   return subjects;
 }
 
-// The FMA peak takes turns with the calls: a core that has multiplied for a second runs up to 8 % slower than in the first
+// The peak takes turns with the calls: a core that has multiplied for a second runs up to 8 % slower than in the first
 // milliseconds (Zen 5), and it is the calls' second that their share of the peak is about.
 class Peak {
  public:
-  explicit Peak(const AttentionSettings& settings) : loops_(*machine_loops(settings.isa.c_str())), threads_(settings.threads) {}
+  using RateFn = Rate(const MachineLoops& loops, int threads, double seconds);
+  Peak(const AttentionSettings& settings, RateFn* measure)
+      : loops_(*machine_loops(settings.isa.c_str())), threads_(settings.threads), measure_(measure) {}
   Candidate candidate() {
     return {[this] {
-              const Rate rate = fma_rate(loops_, threads_, 2e-3);
+              const Rate rate = measure_(loops_, threads_, 2e-3);
               best_ = std::max(best_, rate.best);
               medians_.push_back(rate.median);
             },
@@ -82,14 +88,19 @@ class Peak {
  private:
   const MachineLoops& loops_;
   int threads_;
+  RateFn* measure_;
   double best_ = 0;
   std::vector<double> medians_;
 };
 
 void time_all(std::vector<Subject>& subjects, const AttentionSettings& settings) {
   std::vector<Subject*> timed;
-  Peak peak(settings);
-  std::vector<Candidate> candidates = {peak.candidate()};
+  Peak fma(settings, fma_rate), bf16(settings, bf16_rate);
+  std::vector<Candidate> candidates = {fma.candidate()};
+  const bool has_bf16 = machine_loops(settings.isa.c_str())->bf16_dot &&
+                        std::any_of(subjects.begin(), subjects.end(), [](const Subject& s) { return is_bf16(s.call); });
+  if (has_bf16) candidates.push_back(bf16.candidate());
+  const std::size_t first_call = candidates.size();
   for (Subject& subject : subjects) {
     if (!subject.row.error.empty()) continue;
     timed.push_back(&subject);
@@ -98,7 +109,8 @@ void time_all(std::vector<Subject>& subjects, const AttentionSettings& settings)
   }
   const std::vector<Times> times = time_in_turns(candidates, settings.seconds);
   for (std::size_t i = 0; i < timed.size(); ++i) {
-    timed[i]->row.times = times[i + 1];
+    const Peak& peak = has_bf16 && is_bf16(timed[i]->call) ? bf16 : fma;
+    timed[i]->row.times = times[first_call + i];
     timed[i]->row.peak = peak.best();
     timed[i]->row.peak_median = peak.median();
   }

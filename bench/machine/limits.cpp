@@ -85,6 +85,10 @@ Rate int8_rate(const MachineLoops& loops, int threads, double seconds) {
   return loop_rate(loops.int8, loops.int8_ops_per_step, threads, seconds);
 }
 
+Rate bf16_rate(const MachineLoops& loops, int threads, double seconds) {
+  return loop_rate(loops.bf16_dot, loops.bf16_flops_per_step, threads, seconds);
+}
+
 Rate read_rate(const MachineLoops& loops, std::int64_t bytes, int threads, double seconds) {
   constexpr std::int64_t kSlice = std::int64_t{1} << 20;
   // A piece is several passes over a small buffer, or the next slice of a large one.

@@ -21,6 +21,9 @@ Rate fma_rate(const MachineLoops& loops, int threads, double seconds);
 // The same for products of bytes.
 Rate int8_rate(const MachineLoops& loops, int threads, double seconds);
 
+// The same for dot products of bf16; only for a level that has them.
+Rate bf16_rate(const MachineLoops& loops, int threads, double seconds);
+
 // Bytes a second read from a buffer of `bytes` for each thread, again and again: bytes decides which cache answers.
 Rate read_rate(const MachineLoops& loops, std::int64_t bytes, int threads, double seconds);
 

@@ -1,4 +1,4 @@
-// Loops that run into one limit of a CPU core, for each ISA level: f32 arithmetic, products of bytes, reading memory.
+// Loops that run into one limit of a CPU core, for each ISA level: f32 arithmetic, products of bytes and of bf16, reading memory.
 // Independent of kernels/: the ruler must not be made of what it measures. Layer: bench. Called by machine/limits.cpp.
 // machine/loops_<isa>.cpp is compiled with the flags of kernels/isa/<isa>.cpp and exports one constant.
 #pragma once
@@ -14,6 +14,9 @@ struct MachineLoops {
   // The level's multiplication of bytes (scalar: of 16-bit integers), without the additions and conversions that a use of it needs.
   double int8_ops_per_step;  // a product and its addition are two
   void (*int8)(std::int64_t steps);
+  // The level's dot products of bf16 with f32 sums, 0 and null where it has none.
+  double bf16_flops_per_step;
+  void (*bf16_dot)(std::int64_t steps);
   // Loads every byte of data[0, bytes) into registers once. data: aligned to 64; bytes: a multiple of 1024.
   void (*read)(const float* data, std::int64_t bytes);
 };

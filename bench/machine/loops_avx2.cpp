@@ -65,6 +65,6 @@ void read(const float* data, std::int64_t bytes) {
 
 }  // namespace
 
-extern constinit const MachineLoops loops_avx2 = {"avx2", 12 * 2 * 8.0, fma, 12 * 64.0, int8, read};
+extern constinit const MachineLoops loops_avx2 = {"avx2", 12 * 2 * 8.0, fma, 12 * 64.0, int8, 0, nullptr, read};
 
 }  // namespace rapt::bench

@@ -25,6 +25,6 @@ void int8(std::int64_t steps) {
 
 }  // namespace
 
-extern constinit const MachineLoops loops_avx512 = {"avx512", 16 * 2 * 16.0, fma, 16 * 128.0, int8, read};
+extern constinit const MachineLoops loops_avx512 = {"avx512", 16 * 2 * 16.0, fma, 16 * 128.0, int8, 0, nullptr, read};
 
 }  // namespace rapt::bench

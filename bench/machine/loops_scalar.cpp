@@ -69,6 +69,6 @@ void read(const float* data, std::int64_t bytes) {
 
 }  // namespace
 
-extern constinit const MachineLoops loops_scalar = {"scalar", 2 * kChains * 4.0, fma, kChains * 16.0, int8, read};
+extern constinit const MachineLoops loops_scalar = {"scalar", 2 * kChains * 4.0, fma, kChains * 16.0, int8, 0, nullptr, read};
 
 }  // namespace rapt::bench

@@ -128,7 +128,9 @@ typedef void (*rapt_score_fn)(float* s, const rapt_score_row* row, void* user);
 /* Only q, k, v and out are needed. A pointer that is NULL and a tensor whose data is NULL are not given. */
 typedef struct rapt_attention_params {
   size_t struct_size;   /* set by rapt_attention_params_init; how later versions know which fields you have */
-  rapt_tensor q;        /* [batch, num_q_heads, q_len, head_dim] f32, bf16 or f16 */
+  rapt_tensor q;        /* [batch, num_q_heads, q_len, head_dim] f32, bf16 or f16. The arithmetic is f32, except where q, k and v are all
+                           bf16 and the level is avx512_bf16: products of bf16 with f32 sums, weights rounded to bf16, and
+                           elements, products and sums below 2^-126 count as 0 */
   rapt_tensor k;        /* [batch, num_kv_heads, kv_len, head_dim]; num_q_heads is a multiple of num_kv_heads, */
   rapt_tensor v;        /* [batch, num_kv_heads, kv_len, head_dim_v]  and query head h reads KV head h / group_size; also i8 */
   rapt_tensor out;      /* [batch, num_q_heads, q_len, head_dim_v] f32, bf16 or f16; must not overlap q, k, v or itself */
@@ -201,7 +203,7 @@ typedef struct rapt_context rapt_context;
 RAPT_API rapt_status rapt_attention(rapt_context* context, const rapt_attention_params* params);
 
 /* What rapt_attention would do with these parameters, as one line of text:
- * "rapt avx2, 32 query heads on 8 KV heads, block 192x512, keys packed, values in place, 1 split, 64 tasks, 0.9 MiB workspace a thread".
+ * "rapt avx2, f32 products, 32 query heads on 8 KV heads, block 192x512, keys packed, values in place, 1 split, 64 tasks, 0.9 MiB workspace a thread".
  * Writes at most `size` bytes with the final NUL (text may be NULL if size is 0). The data pointers are not looked at. */
 RAPT_API rapt_status rapt_explain(rapt_context* context, const rapt_attention_params* params, char* text, size_t size);
 

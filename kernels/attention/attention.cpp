@@ -11,7 +11,8 @@
 //     merge the splits in order; sinks; out = O / l; lse = m + log l
 //
 // The same bits for any cutting of the queries and any number of threads: blocks and splits start at fixed keys, gemm adds
-// along k in one order whatever its number of rows, and a masked key adds exactly 0.
+// along k in one order whatever its number of rows, and a masked key adds exactly 0. Q, K and V of bf16 may be multiplied as they
+// are (plan.bf16_products): then S is scaled on its way into the softmax, which writes P in bf16. KeyBlock knows.
 #include "kernels/attention/attention.h"
 
 #include <algorithm>
@@ -149,15 +150,15 @@ class Task {
       if (ops_.any()) ops_.apply(rows_, first, rows, block_.first(), count, s, plan_.s_stride);
       if (partly_visible) mask_rows(kernels_, buffers_, first, rows, block_.first(), count, s, plan_.s_stride);
     };
-    const bool hides = (partly_visible || ops_.masks()) && !block_.values_are_finite();
+    const bool hides = (partly_visible || ops_.masks() || block_.multiplies_beyond(count)) && !block_.values_are_finite();
     if (hides) note_hidden(first, rows, count, change_scores);
-    block_.scores(rows, count, buffers_.q + first * plan_.q_stride, s, ops_.elements(rows_, first, rows, block_.first(), count));
+    block_.scores(first, rows, count, ops_.elements(rows_, first, rows, block_.first(), count));
     change_scores();
-    kernels_.online_softmax(rows, count, s, plan_.s_stride, state.m + first, state.l + first, buffers_.factor);
+    block_.softmax(rows, count, state.m + first, state.l + first);
     float* const sums = buffers_.block_o;
-    if (!hides) block_.weighted_sums(rows, count, s, sums);
+    if (!hides) block_.weighted_sums(rows, count, sums);
     for (std::int64_t r = 0; hides && r < rows; ++r)
-      block_.visible_weighted_sums(count, s + r * plan_.s_stride, buffers_.hidden + r * plan_.block_kv, sums + r * plan_.o_stride);
+      block_.visible_weighted_sums(r, count, sums + r * plan_.o_stride);
     kernels_.add_rescaled(rows, p_.head_dim_v, buffers_.factor, sums, plan_.o_stride, o, plan_.o_stride);
   }
 
@@ -165,7 +166,7 @@ class Task {
   // which the row sees, once 0 stands for that.
   template <class F>
   void note_hidden(std::int64_t first, std::int64_t rows, std::int64_t count, F change_scores) const {
-    block_.scores(rows, count, buffers_.q + first * plan_.q_stride, buffers_.s);
+    block_.scores(first, rows, count);
     const auto for_each_score = [&](auto f) {
       for (std::int64_t r = 0; r < rows; ++r)
         for (std::int64_t j = 0; j < count; ++j) f(buffers_.s[r * plan_.s_stride + j], buffers_.hidden[r * plan_.block_kv + j]);

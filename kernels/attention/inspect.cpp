@@ -34,7 +34,7 @@ class Inspection {
   void run_tile(std::int64_t first, std::int64_t count) {
     float* const s = buffers_.s;
     const std::int64_t n = block_.count(), ld = plan_.s_stride;
-    block_.scores(count, n, buffers_.q + first * plan_.q_stride, s);
+    block_.natural_scores(first, count, n);
     ops_.apply(rows_, first, count, block_.first(), n, s, ld);
     mask_rows(kernels_, buffers_, first, count, block_.first(), n, s, ld);
     for (std::int64_t r = 0; r < count; ++r) {

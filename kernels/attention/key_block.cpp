@@ -15,12 +15,14 @@ void KeyBlock::load_keys(std::int64_t first, std::int64_t count) {
   finite_ = Finite::kUnknown;
   if (p_.paging.k_panels) return;
   const float* scales = view_.k_rows(first, count, buffers_.rows, buffers_.scales);
+  if (plan_.bf16_products) return kernels_.bf16.pack_transposed(count, p_.head_dim, buffers_.rows, buffers_.k_pairs);
   kernels_.pack_transposed[static_cast<int>(p_.k.dtype)](count, p_.head_dim, buffers_.rows, scales, plan_.stream, buffers_.k_panels);
 }
 
 void KeyBlock::load_values() {
   if (!plan_.pack_values) return;
   const float* scales = view_.v_rows(first_, count_, buffers_.rows, buffers_.scales);
+  if (plan_.bf16_products) return kernels_.bf16.pack_panels(count_, p_.head_dim_v, buffers_.rows, buffers_.v_pairs);
   kernels_.pack_panels[static_cast<int>(p_.v.dtype)](count_, p_.head_dim_v, buffers_.rows, scales, buffers_.v_panels);
 }
 
@@ -40,13 +42,37 @@ void KeyBlock::fetch_next(std::int64_t first, std::int64_t count, std::int64_t r
   next_values_ = &values_ahead_;
 }
 
-void KeyBlock::scores(std::int64_t rows, std::int64_t n, const float* q, float* s, FetchAhead elements) const {
+void KeyBlock::scores(std::int64_t first, std::int64_t rows, std::int64_t n, FetchAhead elements) const {
+  multiply(first, rows, n, elements);
+  if (!softmax_scales_) scale_scores(rows, n);
+}
+
+void KeyBlock::natural_scores(std::int64_t first, std::int64_t rows, std::int64_t n) const {
+  multiply(first, rows, n, {});
+  scale_scores(rows, n);
+}
+
+void KeyBlock::scale_scores(std::int64_t rows, std::int64_t n) const {
+  if (scale_ == 1) return;
+  std::fill_n(buffers_.factor, rows, scale_);
+  kernels_.rescale_rows(rows, n, buffers_.factor, buffers_.s, plan_.s_stride);
+}
+
+void KeyBlock::multiply(std::int64_t first, std::int64_t rows, std::int64_t n, FetchAhead elements) const {
+  float* const s = buffers_.s;
+  if (plan_.bf16_products) {
+    const Bf16PanelView keys = {buffers_.k_pairs, (p_.head_dim + 1) / 2 * 2 * kernels_.nr};
+    return kernels_.bf16.gemm(rows, n, p_.head_dim, buffers_.q_bf16 + first * plan_.q_stride, plan_.q_stride, keys, s,
+                              plan_.s_stride, false);
+  }
   const std::int64_t tiles = std::max<std::int64_t>(1, rows / kernels_.mr) * ((n + kernels_.nr - 1) / kernels_.nr);
   elements.lines_a_tile = static_cast<int>((elements.rows * elements.lines + tiles - 1) / std::max<std::int64_t>(1, tiles));
   FetchAhead* const ahead = elements.rows > 0 ? &elements : next_keys_;
+  const float* const q = buffers_.q + first * plan_.q_stride;
   const std::int64_t panel = p_.head_dim * kernels_.nr;
   if (!p_.paging.k_panels)
-    return kernels_.gemm(rows, n, p_.head_dim, q, plan_.q_stride, {buffers_.k_panels, kernels_.nr, panel, ahead}, s, plan_.s_stride, false);
+    return kernels_.gemm(rows, n, p_.head_dim, q, plan_.q_stride, {buffers_.k_panels, kernels_.nr, panel, ahead}, s,
+                         plan_.s_stride, false);
   for (std::int64_t j = 0, run; j < n; j += run) {
     run = view_.run(first_ + j, n - j);
     const float* panels = view_.k_page(first_ + j) + (first_ + j) % p_.paging.page_size / kernels_.nr * panel;
@@ -54,22 +80,38 @@ void KeyBlock::scores(std::int64_t rows, std::int64_t n, const float* q, float* 
   }
 }
 
+void KeyBlock::softmax(std::int64_t rows, std::int64_t n, float* m, float* l) const {
+  if (plan_.bf16_products)
+    kernels_.bf16.online_softmax(rows, n, softmax_scales_ ? scale_ : 1.0f, buffers_.s, plan_.s_stride, buffers_.p,
+                                 plan_.p_stride, m, l, buffers_.factor);
+  else
+    kernels_.online_softmax(rows, n, buffers_.s, plan_.s_stride, m, l, buffers_.factor);
+}
+
 PanelView KeyBlock::values_from(std::int64_t j) const {
   if (plan_.pack_values) return {buffers_.v_panels + j * kernels_.nr, kernels_.nr, count_ * kernels_.nr, next_values_};
   return {view_.v_run(first_ + j), p_.v.stride_length, kernels_.nr, next_values_, plan_.stream};
 }
 
-void KeyBlock::weighted_sums(std::int64_t rows, std::int64_t n, const float* s, float* o) const {
+Bf16PanelView KeyBlock::pairs_from(std::int64_t j) const {
+  return {buffers_.v_pairs + j * kernels_.nr, (count_ + 1) / 2 * 2 * kernels_.nr};
+}
+
+void KeyBlock::weighted_sums(std::int64_t rows, std::int64_t n, float* o) const {
+  if (plan_.bf16_products)
+    return kernels_.bf16.gemm(rows, p_.head_dim_v, n, buffers_.p, plan_.p_stride, pairs_from(0), o, plan_.o_stride, false);
   const std::int64_t most = plan_.keys_per_sum < kMaxKeysPerSum ? plan_.keys_per_sum : n;  // gemm begins new sums by itself
   for (std::int64_t j = 0, run; j < n; j += run) {
     run = std::min(most, n - j);
     if (!plan_.pack_values) run = view_.run(first_ + j, run);
-    kernels_.gemm(rows, p_.head_dim_v, run, s + j, plan_.s_stride, values_from(j), o, plan_.o_stride, j > 0);
+    kernels_.gemm(rows, p_.head_dim_v, run, buffers_.s + j, plan_.s_stride, values_from(j), o, plan_.o_stride, j > 0);
   }
 }
 
-void KeyBlock::visible_weighted_sums(std::int64_t n, const float* s, const std::uint8_t* hidden, float* o) const {
+void KeyBlock::visible_weighted_sums(std::int64_t r, std::int64_t n, float* o) const {
+  if (plan_.bf16_products) return visible_pair_sums(r, n, o);
   const PanelView visible = {buffers_.visible_v, plan_.o_stride, kernels_.nr};
+  const std::uint8_t* const hidden = buffers_.hidden + r * plan_.block_kv;
   for (std::int64_t j = 0; j < n; j += plan_.keys_per_sum) {
     const std::int64_t count = std::min(plan_.keys_per_sum, n - j);
     const PanelView values = values_from(j);
@@ -77,14 +119,36 @@ void KeyBlock::visible_weighted_sums(std::int64_t n, const float* s, const std::
       for (std::int64_t d = 0; d < p_.head_dim_v; ++d)
         buffers_.visible_v[i * plan_.o_stride + d] =
             hidden[j + i] ? 0.0f : values.data[d / kernels_.nr * values.panel_stride + i * values.k_stride + d % kernels_.nr];
-    kernels_.gemm(1, p_.head_dim_v, count, s + j, plan_.s_stride, visible, o, plan_.o_stride, j > 0);
+    kernels_.gemm(1, p_.head_dim_v, count, buffers_.s + r * plan_.s_stride + j, plan_.s_stride, visible, o, plan_.o_stride,
+                  j > 0);
+  }
+}
+
+// The value after an odd last one is no part of the sum either.
+void KeyBlock::visible_pair_sums(std::int64_t r, std::int64_t n, float* o) const {
+  const std::uint8_t* const hidden = buffers_.hidden + r * plan_.block_kv;
+  const Bf16PanelView visible = {buffers_.visible_pairs, kBf16Depth * kernels_.nr};
+  for (std::int64_t j = 0; j < n; j += kBf16Depth) {
+    const std::int64_t count = std::min(kBf16Depth, n - j);
+    const Bf16PanelView values = pairs_from(j);
+    for (std::int64_t i = 0; i < count + count % 2; ++i)
+      for (std::int64_t d = 0; d < p_.head_dim_v; ++d) {
+        const std::int64_t panel = d / kernels_.nr, at = i / 2 * 2 * kernels_.nr + d % kernels_.nr * 2 + i % 2;
+        buffers_.visible_pairs[panel * visible.panel_stride + at] =
+            i == count || hidden[j + i] ? Bf16{} : values.data[panel * values.panel_stride + at];
+      }
+    kernels_.bf16.gemm(1, p_.head_dim_v, count, buffers_.p + r * plan_.p_stride + j, plan_.p_stride, visible, o, plan_.o_stride,
+                       j > 0);
   }
 }
 
 bool KeyBlock::values_are_finite() {
   if (finite_ != Finite::kUnknown) return finite_ == Finite::kYes;
   bool finite = true;
-  if (plan_.pack_values) {
+  if (plan_.bf16_products) {
+    const std::int64_t panels = (p_.head_dim_v + kernels_.nr - 1) / kernels_.nr;
+    finite = kernels_.bf16.all_finite(panels * pairs_from(0).panel_stride, buffers_.v_pairs);
+  } else if (plan_.pack_values) {
     const std::int64_t panels = (p_.head_dim_v + kernels_.nr - 1) / kernels_.nr;
     finite = kernels_.all_finite(1, panels * count_ * kernels_.nr, buffers_.v_panels, 0);
   }

@@ -1,6 +1,7 @@
 // A block of keys and values made ready for the gemms: packed, in panel pages, or in place. Layer: kernels/attention.
-// Called by attention.cpp (both products) and inspect.cpp (scores only).
+// Called by attention.cpp (both products) and inspect.cpp (scores only). The one place that knows the type of the products.
 #pragma once
+#include <cmath>
 #include <cstdint>
 
 #include "kernels/attention/kv_view.h"
@@ -12,7 +13,13 @@ class KeyBlock {
  public:
   KeyBlock(const AttentionProblem& problem, const Plan& plan, const KernelTable& kernels, const TaskBuffers& buffers,
            const Sequence& sequence, std::int64_t kv_head)
-      : p_(problem), plan_(plan), kernels_(kernels), buffers_(buffers), view_(problem, sequence, kv_head) {}
+      : p_(problem),
+        plan_(plan),
+        kernels_(kernels),
+        buffers_(buffers),
+        view_(problem, sequence, kv_head),
+        scale_(missing_scale(problem, plan)),
+        softmax_scales_(!problem.has_score_ops()) {}
 
   std::int64_t first() const { return first_; }
   std::int64_t count() const { return count_; }
@@ -24,20 +31,37 @@ class KeyBlock {
   // Keys [first, first + count) come next; products of `rows` rows in all are left with this block to fetch them meanwhile.
   void fetch_next(std::int64_t first, std::int64_t count, std::int64_t rows);
 
-  // s[rows, n] = q K' against the first n keys of the block. elements: what to fetch meanwhile, before the next keys.
-  void scores(std::int64_t rows, std::int64_t n, const float* q, float* s, FetchAhead elements = {}) const;
+  // buffers.s[rows, n] = Q K' of the task's rows from `first` on against the first n keys of the block. Times softmax_scale, unless
+  // nothing but softmax() looks at them. elements: what to fetch meanwhile, before the next keys.
+  void scores(std::int64_t first, std::int64_t rows, std::int64_t n, FetchAhead elements = {}) const;
+  void natural_scores(std::int64_t first, std::int64_t rows, std::int64_t n) const;  // always times softmax_scale
 
-  // o[rows, head_dim_v] = s V over the first n values.
-  void weighted_sums(std::int64_t rows, std::int64_t n, const float* s, float* o) const;
+  // One step of the online softmax: buffers.s to weights, m, l, buffers.factor.
+  void softmax(std::int64_t rows, std::int64_t n, float* m, float* l) const;
 
-  // One row, with 0 for the values whose `hidden` byte is set: the same sums, but nothing of what is hidden, not even 0 * NaN.
-  void visible_weighted_sums(std::int64_t n, const float* s, const std::uint8_t* hidden, float* o) const;
+  // o[rows, head_dim_v] = P V, the weights that softmax() left by the first n values.
+  void weighted_sums(std::int64_t rows, std::int64_t n, float* o) const;
+
+  // Row r alone, with 0 for the values that buffers.hidden marks: the same sums, but nothing of what is hidden, not even 0 * NaN.
+  void visible_weighted_sums(std::int64_t r, std::int64_t n, float* o) const;
+
+  // Whether weighted_sums of n values touches one after them, with weight 0: the other half of a pair.
+  bool multiplies_beyond(std::int64_t n) const { return plan_.bf16_products && n % 2 && n < count_; }
 
   // Whether all values are finite: then a weight of 0 hides a value. Looked at once a block.
   bool values_are_finite();
 
  private:
+  // Q in bf16 has the sign of softmax_scale alone.
+  static float missing_scale(const AttentionProblem& p, const Plan& plan) {
+    const float scale = std::fabs(static_cast<float>(p.softmax_scale));
+    return plan.bf16_products && scale > 0 ? scale : 1.0f;
+  }
   PanelView values_from(std::int64_t j) const;
+  Bf16PanelView pairs_from(std::int64_t j) const;
+  void multiply(std::int64_t first, std::int64_t rows, std::int64_t n, FetchAhead elements) const;
+  void scale_scores(std::int64_t rows, std::int64_t n) const;
+  void visible_pair_sums(std::int64_t r, std::int64_t n, float* o) const;
 
   const AttentionProblem& p_;
   const Plan& plan_;
@@ -46,6 +70,8 @@ class KeyBlock {
   KvView view_;
   FetchAhead *next_keys_ = nullptr, *next_values_ = nullptr;
   FetchAhead keys_ahead_ = {}, values_ahead_ = {};
+  const float scale_;          // what Q K' lacks; positive, so that -infinity stays what it is
+  const bool softmax_scales_;  // by it
   std::int64_t first_ = 0, count_ = 0;
   enum class Finite { kUnknown, kYes, kNo } finite_ = Finite::kUnknown;
 };

@@ -31,6 +31,12 @@ constexpr std::int64_t kFloat = sizeof(float);
 // A block of K and V takes up to half of L2. Q and two output states of a task may fill it: a strip of them is in use at a time.
 std::int64_t l2_bytes(const Machine& machine) { return machine.l2_bytes > 0 ? machine.l2_bytes : 512 * 1024; }
 
+// Rounding Q or K to bf16 would be an error of the library's making, so all three must be stored so.
+bool choose_bf16_products(const AttentionProblem& p, const KernelTable& kernels) {
+  const auto is_bf16 = [](const TensorView& t) { return t.dtype == DType::kBf16; };
+  return kernels.bf16.gemm && is_bf16(p.q) && is_bf16(p.k) && is_bf16(p.v);
+}
+
 // A power of two from 64 to 256. Smaller blocks read and write the output state more often (128 for D = 128: 10 % slower on
 // Zen 3), larger ones gain nothing.
 std::int64_t choose_block_kv(const AttentionProblem& p, const Machine& machine) {
@@ -123,18 +129,21 @@ std::string describe_variants(const AttentionProblem& p) {
 
 Plan make_plan(const AttentionProblem& p, const Machine& machine, const KernelTable& kernels) {
   Plan plan = {};
+  plan.bf16_products = choose_bf16_products(p, kernels);
+  const int mr = plan.bf16_products ? kernels.bf16.mr : kernels.mr;
   plan.block_kv = choose_block_kv(p, machine);
   plan.kv_split = kKvSplit;
   plan.keys_per_sum = choose_keys_per_sum(p);
   plan.num_splits = std::max<std::int64_t>(1, ceil_div(p.max_kv_len, plan.kv_split));
 
-  plan.tokens_per_task = choose_tokens_per_task(p, machine, kernels.mr);
+  plan.tokens_per_task = choose_tokens_per_task(p, machine, mr);
   plan.num_q_blocks = std::max<std::int64_t>(1, ceil_div(p.max_q_len, plan.tokens_per_task));
   plan.rows_per_task = plan.tokens_per_task * p.group_size;
-  plan.q_stride = round_up(p.head_dim, kLine);
+  plan.q_stride = round_up(p.head_dim, plan.bf16_products ? 2 * kLine : kLine);
   plan.o_stride = round_up(p.head_dim_v, kLine);
+  plan.p_stride = plan.block_kv + 2 * kLine;
   plan.s_stride = plan.block_kv + kLine;  // not a power of two, so that a tile's rows fall into different cache sets
-  plan.rows_per_strip = std::min(choose_rows_per_strip(plan.s_stride, machine, kernels.mr), plan.rows_per_task);
+  plan.rows_per_strip = std::min(choose_rows_per_strip(plan.s_stride, machine, mr), plan.rows_per_task);
   plan.splits_are_tasks = plan.num_q_blocks == 1 && plan.num_splits > 1 && plan.rows_per_task <= kMaxRowsOfSplitTasks;
   plan.pack_values = choose_pack_values(p, plan.rows_per_task, kernels);
   plan.stream = choose_stream(p, plan, machine);
@@ -152,8 +161,8 @@ Plan make_plan(const AttentionProblem& p, const Machine& machine, const KernelTa
 
 std::string to_string(const Plan& plan, const AttentionProblem& p, const KernelTable& kernels) {
   char text[256];
-  std::snprintf(text, sizeof text, "rapt %s, %lld query heads on %lld KV heads, block %lldx%lld, keys %s, values %s, %lld split%s, %lld task%s, ",
-                kernels.isa, static_cast<long long>(p.num_q_heads), static_cast<long long>(p.num_kv_heads),
+  std::snprintf(text, sizeof text, "rapt %s, %s products, %lld query heads on %lld KV heads, block %lldx%lld, keys %s, values %s, %lld split%s, %lld task%s, ",
+                kernels.isa, plan.bf16_products ? "bf16" : "f32", static_cast<long long>(p.num_q_heads), static_cast<long long>(p.num_kv_heads),
                 static_cast<long long>(plan.rows_per_task), static_cast<long long>(plan.block_kv),
                 p.paging.k_panels ? "in panel pages" : "packed", plan.pack_values ? "packed" : "in place",
                 static_cast<long long>(plan.num_splits), plan.num_splits == 1 ? "" : "s", static_cast<long long>(plan.num_tasks),

@@ -17,6 +17,7 @@ inline constexpr std::int64_t kMaxKeysPerSum = kGemmDepth;
 // A pure function of problem, machine and ISA level; never of the number of threads, so that results are not either.
 // block_kv, kv_split and keys_per_sum depend on the head sizes, the machine and the level alone: prefill and decoding cut the keys at the same places.
 struct Plan {
+  bool bf16_products;             // Q K' and P V of bf16 pairs; else all is f32, whatever the storage
   std::int64_t block_kv;          // keys a score block; blocks start at multiples of it
   std::int64_t kv_split;          // keys a split, a multiple of block_kv; every split starts from a fresh softmax state
   std::int64_t keys_per_sum;      // keys of one sum of P V; divides kMaxKeysPerSum
@@ -30,7 +31,7 @@ struct Plan {
   bool stream;                     // keys and values come from DRAM and few rows use them
   std::int64_t num_tasks;
   std::int64_t max_useful_threads;  // more would cost more to wake than they compute
-  std::int64_t q_stride, o_stride, s_stride;  // row strides of the packed Q, the output state and the scores
+  std::int64_t q_stride, o_stride, s_stride, p_stride;  // row strides of the packed Q, the output state, the scores and bf16 P
   std::size_t workspace_per_thread;
   std::size_t workspace_shared;     // softmax states of the splits, where splits are tasks; m and l of all rows for a second pass
   std::size_t row_states_bytes;     // the last part of workspace_shared
@@ -44,7 +45,7 @@ inline std::int64_t split_state_rows(const Plan& plan) { return (plan.rows_per_t
 
 Plan make_plan(const AttentionProblem& problem, const Machine& machine, const KernelTable& kernels);
 
-// "rapt avx2, 32 query heads on 8 KV heads, block 192x512, keys packed, values in place, 1 split, 64 tasks, 0.9 MiB workspace a thread"
+// "rapt avx2, f32 products, 32 query heads on 8 KV heads, block 192x512, keys packed, values in place, 1 split, 64 tasks, 0.9 MiB workspace a thread"
 std::string to_string(const Plan& plan, const AttentionProblem& problem, const KernelTable& kernels);
 
 }  // namespace rapt

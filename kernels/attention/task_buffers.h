@@ -68,14 +68,22 @@ struct TaskBuffers {
   float* scales;               // [block_kv]: their factors, for i8
   float* visible_v;            // [plan.keys_per_sum, head_dim_v], row stride plan.o_stride: one row's values, 0 where hidden
   std::uint8_t* hidden;        // [rows_per_strip, block_kv]: masked scores, for values that are not finite
+  // Of bf16 products, in place of q, k_panels, v_panels and visible_v; and the weights, which are bf16 beside s.
+  Bf16* q_bf16;                // as q, with a 0 after an odd row
+  Bf16* k_pairs;               // [block_kv / nr][head_dim / 2][nr][2]
+  Bf16* v_pairs;               // [head_dim_v / nr][block_kv / 2][nr][2]
+  Bf16* p;                     // [rows_per_strip, block_kv], row stride plan.p_stride
+  Bf16* visible_pairs;         // [head_dim_v / nr][kBf16Depth / 2][nr][2]
 
-  std::size_t take(Carver carver, const Plan& plan, const AttentionProblem& p, const KernelTable& kernels) {
+  std::size_t take(Carver carver, const Plan& plan, const AttentionProblem& problem, const KernelTable& kernels) {
     const auto panels = [&](std::int64_t n) { return (n + kernels.nr - 1) / kernels.nr * kernels.nr; };
-    q = carver.take<float>(plan.rows_per_task * plan.q_stride);
+    const std::int64_t f32 = plan.bf16_products ? 0 : 1, bf16 = plan.bf16_products ? 1 : 0;
+    const std::int64_t even_dim = (problem.head_dim + 1) / 2 * 2;
+    q = carver.take<float>(f32 * plan.rows_per_task * plan.q_stride);
     total.take(carver, plan);
     split.take(carver, plan);
-    k_panels = carver.take<float>(p.paging.k_panels ? 0 : panels(plan.block_kv) * p.head_dim);
-    v_panels = carver.take<float>(plan.pack_values ? plan.block_kv * panels(p.head_dim_v) : 0);
+    k_panels = carver.take<float>(problem.paging.k_panels ? 0 : f32 * panels(plan.block_kv) * problem.head_dim);
+    v_panels = carver.take<float>(plan.pack_values ? f32 * plan.block_kv * panels(problem.head_dim_v) : 0);
     s = carver.take<float>(plan.rows_per_strip * plan.s_stride);
     block_o = carver.take<float>(plan.rows_per_strip * plan.o_stride);
     factor = carver.take<float>(plan.rows_per_strip);
@@ -84,8 +92,13 @@ struct TaskBuffers {
     end = carver.take<std::int64_t>(plan.rows_per_task);
     rows = carver.take<const void*>(plan.block_kv);
     scales = carver.take<float>(plan.block_kv);
-    visible_v = carver.take<float>(plan.keys_per_sum * plan.o_stride);
+    visible_v = carver.take<float>(f32 * plan.keys_per_sum * plan.o_stride);
     hidden = carver.take<std::uint8_t>(plan.rows_per_strip * plan.block_kv);
+    q_bf16 = carver.take<Bf16>(bf16 * plan.rows_per_task * plan.q_stride);
+    k_pairs = carver.take<Bf16>(bf16 * panels(plan.block_kv) * even_dim);
+    v_pairs = carver.take<Bf16>(bf16 * plan.block_kv * panels(problem.head_dim_v));
+    p = carver.take<Bf16>(bf16 * plan.rows_per_strip * plan.p_stride);
+    visible_pairs = carver.take<Bf16>(bf16 * kBf16Depth * panels(problem.head_dim_v));
     return carver.used();
   }
 };

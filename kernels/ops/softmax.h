@@ -87,18 +87,23 @@ __attribute__((noinline)) float row_exp(std::int64_t n, float m, float* s) {
   return I::reduce_add(I::add(I::add(sum[0], sum[1]), I::add(sum[2], sum[3])));
 }
 
-// The maxima of all rows before the first exponential, and the factors in vectors: row by row each step waits for the one before.
+// factor: the new maxima on entry, e^(before - after) on return; m: after. In vectors: row by row each step waits for the one before.
 template <simd::Isa I>
-bool online_softmax(std::int64_t rows, std::int64_t n, float* s, std::int64_t ld, float* m, float* l, float* factor) {
+inline void take_maxima(std::int64_t rows, float* m, float* factor) {
   using V = typename I::V;
-  float* const maximum = factor;
-  for (std::int64_t r = 0; r < rows; ++r) maximum[r] = max_f(row_max<I>(n, s + r * ld), m[r]);
   const V lowest = I::broadcast(-__FLT_MAX__), one = I::broadcast(1.0f);
   for_each_vector<I>(rows, [&](std::int64_t r, int lanes) {
-    const V before = load_some<I>(m + r, lanes), after = load_some<I>(maximum + r, lanes);
+    const V before = load_some<I>(m + r, lanes), after = load_some<I>(factor + r, lanes);
     store_some<I>(m + r, after, lanes);
     store_some<I>(factor + r, I::select_less(after, lowest, one, exp<I>(I::sub(before, after))), lanes);  // -inf - -inf: NaN
   });
+}
+
+// The maxima of all rows before the first exponential.
+template <simd::Isa I>
+bool online_softmax(std::int64_t rows, std::int64_t n, float* s, std::int64_t ld, float* m, float* l, float* factor) {
+  for (std::int64_t r = 0; r < rows; ++r) factor[r] = max_f(row_max<I>(n, s + r * ld), m[r]);
+  take_maxima<I>(rows, m, factor);
   bool grew = false;
   for (std::int64_t r = 0; r < rows; ++r, s += ld) {
     l[r] = l[r] * factor[r] + row_exp<I>(n, finite_maximum(m[r]), s);

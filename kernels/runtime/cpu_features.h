@@ -13,6 +13,7 @@ enum CpuFeature : std::uint32_t {
   kCpuAvx512Vl = 1u << 5,
   kCpuF16c = 1u << 6,
   kCpuAvx512Vnni = 1u << 7,
+  kCpuAvx512Bf16 = 1u << 8,
 };
 
 std::uint32_t cpu_features();

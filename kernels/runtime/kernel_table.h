@@ -60,6 +60,40 @@ struct WeightKernels {
   void (*quantize_rows)(std::int64_t rows, std::int64_t in, const float* x, std::int64_t ldx, QuantizedBlock* out);
 };
 
+// Columns of a [k, n] matrix of bf16 in strips of nr and pairs of rows: [n / nr][(k + 1) / 2][nr][2], columns past n and a row past k
+// as 0. panel_stride in elements.
+struct Bf16PanelView {
+  const Bf16* data;
+  std::int64_t panel_stride;
+};
+
+// Products of bf16 with f32 sums, two at a time (ops/bf16_gemm.h). All null on a level that has no such instruction.
+struct Bf16Kernels {
+  int mr;                 // rows of gemm's register tile; its columns are nr
+  const char* gemm_name;  // as in KernelTable
+
+  // c[m, n] = a[m, k] * b[k, n], or += with accumulate. Every kBf16Depth steps of k an element gets one sum, in which each pair adds
+  // its second product and then its first, with a fused multiply-add each. Subnormal factors and results count as 0. An odd k reads
+  // a[row, k], which must be 0. Reads and writes nothing else outside.
+  void (*gemm)(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a, std::int64_t lda, Bf16PanelView b, float* c,
+               std::int64_t ldc, bool accumulate);
+
+  // As in KernelTable, into panels of pairs.
+  void (*pack_transposed)(std::int64_t n, std::int64_t dim, const void* const* rows, Bf16* panels);
+  void (*pack_panels)(std::int64_t k, std::int64_t dim, const void* const* rows, Bf16* panels);
+
+  // As in KernelTable with scale * s for s, scale > 0; s stays as it is, and p[row, j] gets the exponentials, rounded to bf16, and 0
+  // at j = n where n is odd. l is the sum of the exponentials before they are rounded.
+  bool (*online_softmax)(std::int64_t rows, std::int64_t n, float scale, const float* s, std::int64_t ld, Bf16* p,
+                         std::int64_t ldp, float* m, float* l, float* factor);
+
+  // Whether all of x[n] is finite.
+  bool (*all_finite)(std::int64_t n, const Bf16* x);
+};
+
+// Steps of k that bf16.gemm sums at a time: a piece of panel of 64 columns takes 16 KiB of L1.
+inline constexpr std::int64_t kBf16Depth = 128;
+
 // Every level of gemm begins a new sum here: calls that cut k at multiples of it give the bits of one call.
 inline constexpr std::int64_t kGemmDepth = 64;
 
@@ -69,6 +103,7 @@ struct KernelTable {
   int mr, nr;             // register tile of gemm in rows and columns; nr is also the width of a panel
   int gemm_steps, gemm_sums;  // how gemm adds along k; gemm_steps divides kGemmDepth
   WeightKernels weights;
+  Bf16Kernels bf16;
 
   // c[m, n] = a[m, k] * b[k, n], or += with accumulate. Every gemm_steps steps of k an element gets the sum of gemm_sums running
   // sums from 0 (step p goes to sum p % gemm_sums), a fused multiply-add a step: roundings grow with a sum's length, and the bits

@@ -49,6 +49,7 @@ std::uint32_t read_features() {
   if (saves_zmm && (b7 & bit_AVX512DQ)) features |= kCpuAvx512Dq;
   if (saves_zmm && (b7 & bit_AVX512VL)) features |= kCpuAvx512Vl;
   if (saves_zmm && (c7 & bit_AVX512VNNI)) features |= kCpuAvx512Vnni;
+  if (saves_zmm && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & bit_AVX512BF16)) features |= kCpuAvx512Bf16;
   return features;
 }
 

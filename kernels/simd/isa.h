@@ -80,4 +80,17 @@ concept Isa = requires(const float* in, float* out, const Bf16* bf16, const F16*
   { I::kSignedOffset } -> std::convertible_to<bool>;
 };
 
+// What a level with products of bf16 pairs has beyond that. B holds kLanes pairs.
+template <class I>
+concept Bf16Isa = Isa<I> && requires(const Bf16* bf16, Bf16* to_bf16, typename I::V v, typename I::B b, int n) {
+  { I::load_pairs(bf16) } -> std::same_as<typename I::B>;
+  { I::load_first_pairs(bf16, n) } -> std::same_as<typename I::B>;  // n elements, 0 <= n <= 2 * kLanes
+  { I::broadcast_pair(bf16) } -> std::same_as<typename I::B>;
+  { I::store_pairs(to_bf16, b) };
+  { I::interleave(bf16, bf16) } -> std::same_as<typename I::B>;  // (a[0], b[0]), (a[1], b[1]), ...: kLanes of each
+  { I::interleave_first(bf16, bf16, n) } -> std::same_as<typename I::B>;
+  { I::dot_pairs(v, b, b) } -> std::same_as<typename I::V>;  // a * b of the second ones, then of the first ones, added to v
+  { I::round_to_pairs(v, v) } -> std::same_as<typename I::B>;  // kLanes elements of each, in order
+};
+
 }  // namespace rapt::simd

@@ -41,7 +41,10 @@ def test_levels_follow_the_cpu():
         pytest.skip("no x86 feature list")
     available = {e["name"]: e["available"] for e in rapt.info()["isa_levels"]}
     assert available["avx2"] == ({"avx2", "fma"} <= set(flags))
-    assert available["avx512"] == ({"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx2", "fma"} <= set(flags))
+    avx512 = {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx2", "fma"}
+    assert available["avx512"] == (avx512 <= set(flags))
+    assert available["avx512_vnni"] == (avx512 | {"avx512_vnni"} <= set(flags))
+    assert available["avx512_bf16"] == (avx512 | {"avx512_vnni", "avx512_bf16"} <= set(flags))
 
 
 def test_version():

@@ -58,7 +58,7 @@ std::string keys_in_another_order(const RandomCase& c, const Target& target) {
   p.bias = bias.view();
   if (c.documents) p.k_documents = documents.data() + 1;
   if (const std::string wrong = call.run(want, target) + call.run(p, target); !wrong.empty()) return wrong;
-  return different_values(got, want, c);
+  return different_values(got, want, c, target);
 }
 
 void with_parts_to_merge(RandomCase& c) {
@@ -93,7 +93,7 @@ std::string parts_of_the_keys_merged(const RandomCase& c, const Target& target) 
     m.lse_b = part.lse.view();
     if (rapt_merge(context.get(), &m) != RAPT_OK) return rapt_last_error();
   }
-  return different_values(merged, whole, c);
+  return different_values(merged, whole, c, target);
 }
 
 void without_bias(RandomCase& c) { c.ragged = c.bias = c.nan = 0; }
@@ -115,7 +115,7 @@ std::string a_constant_added_to_all_scores(const RandomCase& c, const Target& ta
     if (*t)
       t->for_each(
           [&](auto b, auto h, auto i, auto d) { t->set(b, h, i, d, t->get(b, h, i, d) + static_cast<double>(constant)); });
-  return different_values(shifted, plain, c, static_cast<double>(std::abs(constant)));
+  return different_values(shifted, plain, c, target, static_cast<double>(std::abs(constant)));
 }
 
 void with_sinks(RandomCase& c) {
@@ -149,7 +149,7 @@ std::string a_sink_or_one_more_key(const RandomCase& c, const Target& target) {
   p.bias = bias.view();
   p.sinks = nullptr;
   if (const std::string wrong = call.run(want, target) + call.run(p, target); !wrong.empty()) return wrong;
-  return different_values(got, want, c);
+  return different_values(got, want, c, target);
 }
 
 void with_score_function(RandomCase& c) {
@@ -174,7 +174,7 @@ std::string scores_changed_or_a_bias(const RandomCase& c, const Target& target) 
   p.alibi_slopes = nullptr;
   p.score = nullptr;
   if (const std::string wrong = call.run(want, target) + call.run(p, target); !wrong.empty()) return wrong;
-  return different_values(got, want, c);
+  return different_values(got, want, c, target);
 }
 
 void with_all_outputs(RandomCase& c) {
@@ -221,7 +221,7 @@ std::string weights_and_what_is_made_of_them(const RandomCase& c, const Target& 
   });
   Outputs some = got;
   some.weights = {};
-  return wrong.empty() ? different_values(some, want, c) : wrong;
+  return wrong.empty() ? different_values(some, want, c, target) : wrong;
 }
 
 class Metamorphic : public testing::TestWithParam<Runner> {

@@ -123,6 +123,19 @@ TEST_P(PlanTest, Prints) {
   EXPECT_EQ(text.rfind("rapt " + GetParam().isa + ", ", 0), 0u) << text;
 }
 
+// Only what is stored in bf16 is multiplied in bf16.
+TEST_P(PlanTest, ChoosesAndPrintsTheProducts) {
+  for (const int f32 : {-1, 0, 1, 2}) {  // which of q, k and v is not bf16
+    AttentionProblem problem = problem_of({1, 2, 2, 30, 40, 64});
+    TensorView* const inputs[] = {&problem.q, &problem.k, &problem.v};
+    for (int i = 0; i < 3; ++i) inputs[i]->dtype = i == f32 ? DType::kF32 : DType::kBf16;
+    const Plan plan = make_plan(problem, machine(), kernels());
+    EXPECT_EQ(plan.bf16_products, f32 < 0 && kernels().bf16.gemm);
+    const std::string text = to_string(plan, problem, kernels());
+    EXPECT_NE(text.find(plan.bf16_products ? ", bf16 products, " : ", f32 products, "), std::string::npos) << text;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(All, PlanTest, testing::ValuesIn(native_runners()), runner_name);
 
 }  // namespace

@@ -24,6 +24,9 @@ double tolerance(const RandomCase& c, rapt_dtype type, double more) {
   return arithmetic + kRounding[type];
 }
 
+// More for an output of bf16 products: each weight is rounded by at most 2^-8 of itself, and values are 1.7 at most.
+constexpr double kBf16Weights = 1.7 * 0x1p-8;
+
 // Where the reference is not finite the result is not either, and NaN stays NaN.
 bool close(double got, double want, double tolerance) {
   if (std::isnan(want)) return std::isnan(got);
@@ -49,9 +52,16 @@ std::string compare(const char* name, const TypedTensor& got, const TypedTensor&
 
 std::int64_t panel_width(const Target& target) { return kernel_table(target.isa ? target.isa : rapt_context_isa(nullptr))->nr; }
 
-std::string different_values(const Outputs& got, const Outputs& want, const RandomCase& c, double more) {
+bool has_bf16_products(const RandomCase& c, const Target& target) {
+  const bool all_bf16 = c.q_type == RAPT_BF16 && c.kv_type == RAPT_BF16 && (c.v_type == 0 || c.v_type - 1 == RAPT_BF16);
+  return all_bf16 && target.backend == std::string("rapt") &&
+         kernel_table(target.isa ? target.isa : rapt_context_isa(nullptr))->bf16.gemm;
+}
+
+std::string different_values(const Outputs& got, const Outputs& want, const RandomCase& c, const Target& target, double more) {
+  const double weights = has_bf16_products(c, target) ? kBf16Weights : 0;
   const double f32 = tolerance(c, RAPT_F32, more);
-  const std::string results[] = {compare("out", got.out, want.out, tolerance(c, got.out.type(), more)),
+  const std::string results[] = {compare("out", got.out, want.out, tolerance(c, got.out.type(), more) + weights),
                                  compare("lse", got.lse, want.lse, f32),
                                  compare("weights", got.weights, want.weights, f32),
                                  compare("column_sums", got.column_sums, want.column_sums, f32 * 4),
@@ -67,7 +77,7 @@ std::string agrees_with_reference(const RandomCase& c, const Target& target) {
   const Outputs got = call.make_outputs(), want = call.make_outputs();
   if (const std::string wrong = call.run(got, target, static_cast<int>(c.threads) + 1); !wrong.empty()) return wrong;
   if (const std::string wrong = call.run(want, {"reference", target.isa}); !wrong.empty()) return "the reference: " + wrong;
-  return different_values(got, want, c);
+  return different_values(got, want, c, target);
 }
 
 }  // namespace rapt::test

@@ -23,9 +23,11 @@ struct Outputs {
 void clear(const Outputs& outputs);
 // The first difference, or empty.
 std::string different_bits(const Outputs& got, const Outputs& want);
-// The first one that is larger than the f32 arithmetic of the case explains, or empty. more: what a test adds to the scores'
-// size.
-std::string different_values(const Outputs& got, const Outputs& want, const RandomCase& c, double more = 0);
+// Whether the target multiplies the case's bf16 as it is, instead of as the f32 numbers that it stands for.
+bool has_bf16_products(const RandomCase& c, const Target& target);
+// The first one that is larger than the arithmetic of the case explains, or empty. more: what a test adds to the scores' size.
+std::string different_values(const Outputs& got, const Outputs& want, const RandomCase& c, const Target& target,
+                             double more = 0);
 
 // Where tensors lie, if not on the heap in one of the layouts.
 struct Where {

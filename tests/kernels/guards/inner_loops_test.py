@@ -2,7 +2,7 @@
 call others set up a frame, so that perf can say who called (GCC gives leaf functions that need no stack none, whatever the flags).
 
 A register tile that does not fit after a change still computes the right numbers, slower by a third; nothing else notices. An inner
-loop is an innermost loop without calls that does at least four fused multiply-adds a round. It must not touch the stack; what a level
+loop is an innermost loop without calls that does at least four fused multiply-adds (or dot products of bf16) a round. It must not touch the stack; what a level
 with sixteen registers cannot hold is in ALLOWED, with its reason.
 """
 
@@ -19,10 +19,10 @@ from skip import skip
 COMPILER = "GNU"
 BUILD_TYPES = ("Release", "RelWithDebInfo")
 LEAST_FMAS = 4
-LEVELS_WITH_FMA = ("avx2", "avx512", "avx512_bf16")
-
-# Every level must have these: a guard that finds no loop guards nothing.
-REQUIRED = (r"gemm_f32_\d+x\d+__\w+$", r"\bgemm_tiles<", r"\brow_exp<")
+# What a level must have: a guard that finds no loop guards nothing.
+REQUIRED_F32 = (r"gemm_f32_\d+x\d+__\w+$", r"\bgemm_tiles<", r"\brow_exp<")
+REQUIRED_BF16 = (r"gemm_bf16_\d+x\d+__\w+$", r"\bbf16_panel<", r"\bbf16_row_exp<")
+REQUIRED = {"avx2": REQUIRED_F32, "avx512": REQUIRED_F32, "avx512_bf16": REQUIRED_BF16}
 
 # Level, function, the most stack accesses in a round, why.
 ALLOWED = (
@@ -60,7 +60,7 @@ def without_frame(functions: dict[str, list[Instruction]]) -> list[str]:
 def check(level: str, loops: list[Loop]) -> list[str]:
     """What is wrong with the loops of one level."""
     inner = [loop for loop in loops if is_inner(loop)]
-    wrong = [f"{level}: no inner loop of {pattern}" for pattern in REQUIRED if not any(re.search(pattern, short(l.function)) for l in inner)]
+    wrong = [f"{level}: no inner loop of {pattern}" for pattern in REQUIRED[level] if not any(re.search(pattern, short(l.function)) for l in inner)]
     for loop in inner:
         count, most = len(loop.stack_accesses), allowed(level, short(loop.function))
         if count and re.search(NOT_YET, short(loop.function)):
@@ -83,7 +83,7 @@ def main() -> int:
     wrong = []
     for path in objects:
         level = pathlib.Path(path).name.split(".")[0]
-        if level in LEVELS_WITH_FMA:
+        if level in REQUIRED:
             functions = disassemble(path)
             wrong += check(level, innermost_loops(functions))
             wrong += [f"{level}: {short(name)} calls others without a frame" for name in without_frame(functions)]

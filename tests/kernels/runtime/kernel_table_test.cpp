@@ -78,6 +78,23 @@ TEST(KernelTableTest, SmokeWeightKernelsAreComplete) {
   }
 }
 
+// Products of bf16: all of them or none, with the panels of gemm.
+TEST(KernelTableTest, SmokeBf16KernelsAreCompleteOrAbsent) {
+  for (const std::string& level : all_levels()) {
+    const KernelTable* table = kernel_table(level.c_str());
+    if (!table) continue;
+    const Bf16Kernels& bf16 = table->bf16;
+    const bool there = bf16.gemm != nullptr;
+    EXPECT_EQ(there, level == "avx512_bf16") << level;
+    EXPECT_EQ(bf16.pack_transposed != nullptr, there) << level;
+    EXPECT_EQ(bf16.pack_panels != nullptr, there) << level;
+    EXPECT_EQ(bf16.online_softmax != nullptr, there) << level;
+    EXPECT_EQ(bf16.all_finite != nullptr, there) << level;
+    if (!there) continue;
+    EXPECT_EQ(bf16.gemm_name, "gemm_bf16_" + std::to_string(bf16.mr) + "x" + std::to_string(table->nr) + "__" + level);
+  }
+}
+
 // Panels and tiles never shrink from one level to the next.
 TEST(KernelTableTest, TilesGrowWithTheLevel) {
   int mr = 0, nr = 0;

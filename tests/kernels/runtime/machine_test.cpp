@@ -38,6 +38,8 @@ TEST(MachineTest, FeaturesAreThoseThatTheCompilerSees) {
   EXPECT_EQ((cpu_features() & kCpuAvx512Bw) != 0, __builtin_cpu_supports("avx512bw") != 0);
   EXPECT_EQ((cpu_features() & kCpuAvx512Dq) != 0, __builtin_cpu_supports("avx512dq") != 0);
   EXPECT_EQ((cpu_features() & kCpuAvx512Vl) != 0, __builtin_cpu_supports("avx512vl") != 0);
+  EXPECT_EQ((cpu_features() & kCpuAvx512Vnni) != 0, __builtin_cpu_supports("avx512vnni") != 0);
+  EXPECT_EQ((cpu_features() & kCpuAvx512Bf16) != 0, __builtin_cpu_supports("avx512bf16") != 0);
 }
 #endif
 

@@ -1,0 +1,70 @@
+// Copies into the panels of pairs that bf16_gemm reads. Layer: ops. Rows come as pointers, as in pack.h.
+// Bound: a square of 16 x 16 pairs costs 64 shuffles, 32 cycles for 512 elements; interleaving two rows 1.5 cycles for 32 elements.
+// The products that use an element pay rows / 64 cycles for it: of 384 rows packing takes 1.5 %, of 128 4 %.
+#pragma once
+#include "kernels/simd/isa.h"
+
+namespace rapt {
+namespace {
+
+// kLanes rows (the first `count` of them exist) -> kLanes columns of a panel. A pair of bf16 moves as a float: no arithmetic touches it.
+template <simd::Bf16Isa I>
+void transpose_pairs_strip(int count, std::int64_t dim, const void* const* rows, Bf16* out, std::int64_t panel_width) {
+  constexpr int kStep = 2 * I::kLanes;
+  typename I::V square[I::kLanes];
+  std::int64_t d = 0;
+  if (count == I::kLanes)
+    for (; d + kStep <= dim; d += kStep) {
+#pragma GCC unroll 16
+      for (int r = 0; r < I::kLanes; ++r) square[r] = (typename I::V)I::load_pairs((const Bf16*)rows[r] + d);
+      I::transpose(square);
+#pragma GCC unroll 16
+      for (int c = 0; c < I::kLanes; ++c) I::store_pairs(out + (d + 2 * c) * panel_width, (typename I::B)square[c]);
+    }
+  for (; d < dim; d += kStep) {
+    const int elements = dim - d < kStep ? (int)(dim - d) : kStep;
+    for (int r = 0; r < I::kLanes; ++r)
+      square[r] = r < count ? (typename I::V)I::load_first_pairs((const Bf16*)rows[r] + d, elements) : I::zero();
+    I::transpose(square);
+    for (int c = 0; 2 * c < elements; ++c) I::store_pairs(out + (d + 2 * c) * panel_width, (typename I::B)square[c]);
+  }
+}
+
+template <simd::Bf16Isa I, int NV>
+void bf16_pack_transposed(std::int64_t n, std::int64_t dim, const void* const* rows, Bf16* panels) {
+  constexpr int kPanel = NV * I::kLanes;
+  for (std::int64_t first = 0; first < n; first += kPanel, panels += (dim + 1) / 2 * 2 * kPanel)
+    for (int v = 0; v < NV; ++v) {
+      const std::int64_t row = first + v * I::kLanes, left = n - row;
+      const int count = left < 0 ? 0 : left < I::kLanes ? (int)left : I::kLanes;
+      transpose_pairs_strip<I>(count, dim, rows + (count ? row : 0), panels + v * 2 * I::kLanes, kPanel);
+    }
+}
+
+// One pair of rows by the columns of one panel, of which the first `left` exist.
+template <simd::Bf16Isa I, int NV>
+inline void interleave_rows(std::int64_t left, const Bf16* a, const Bf16* b, Bf16* out) {
+  if (left >= NV * I::kLanes) {
+#pragma GCC unroll 8
+    for (int v = 0; v < NV; ++v) I::store_pairs(out + v * 2 * I::kLanes, I::interleave(a + v * I::kLanes, b + v * I::kLanes));
+    return;
+  }
+  for (int v = 0; v < NV; ++v, left -= I::kLanes, out += 2 * I::kLanes) {
+    const int lanes = left < 0 ? 0 : left < I::kLanes ? (int)left : I::kLanes;
+    I::store_pairs(out, I::interleave_first(a, b, lanes));
+    if (lanes == I::kLanes) a += lanes, b += lanes;
+  }
+}
+
+template <simd::Bf16Isa I, int NV>
+void bf16_pack_panels(std::int64_t k, std::int64_t dim, const void* const* rows, Bf16* panels) {
+  constexpr int kPanel = NV * I::kLanes;
+  const Bf16 zeros[kPanel] = {};  // the row after an odd last one
+  for (std::int64_t first = 0; first < dim; first += kPanel)
+    for (std::int64_t r = 0; r < k; r += 2, panels += 2 * kPanel)
+      interleave_rows<I, NV>(dim - first, (const Bf16*)rows[r] + first, r + 1 < k ? (const Bf16*)rows[r + 1] + first : zeros,
+                             panels);
+}
+
+}  // namespace
+}  // namespace rapt

@@ -1,0 +1,65 @@
+// The online softmax whose weights go into a product of bf16. Layer: ops. As softmax.h, with the scores' scale on the way.
+// Bound: as softmax.h, a product and half a rounding a vector more, and half the bytes stored.
+#pragma once
+#include "kernels/ops/softmax.h"
+
+namespace rapt {
+namespace {
+
+// p = e^(scale * s - m) rounded to bf16; returns the sum before the rounding. Scaled first, then m subtracted: the largest weight is
+// exactly 1, and the bits are those of scores that were scaled in a pass of their own.
+template <simd::Bf16Isa I>
+inline float bf16_row_exp(std::int64_t n, float scale, float m, const float* s, Bf16* p) {
+  using V = typename I::V;
+  const V maximum = I::broadcast(m), factor = I::broadcast(scale);
+  V sum[kChains];
+  for (int v = 0; v < kChains; ++v) sum[v] = I::zero();
+  std::int64_t j = 0;
+  for (; j + kChains * I::kLanes <= n; j += kChains * I::kLanes) {
+    V e[kChains];
+#pragma GCC unroll 8
+    for (int v = 0; v < kChains; ++v) e[v] = I::sub(I::mul(I::load(s + j + v * I::kLanes), factor), maximum);
+    exp<I, kChains>(e);
+#pragma GCC unroll 8
+    for (int v = 0; v < kChains; v += 2) I::store_pairs(p + j + v * I::kLanes, I::round_to_pairs(e[v], e[v + 1]));
+#pragma GCC unroll 8
+    for (int v = 0; v < kChains; ++v) sum[v] = I::add(sum[v], e[v]);
+  }
+  if (j < n) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kChains; ++v) {
+      const std::int64_t left = n - j - v * I::kLanes;
+      const int lanes = left < 0 ? 0 : left < I::kLanes ? (int)left : I::kLanes;
+      const V x = I::mul(I::load_first(s + j + v * I::kLanes, lanes), factor);
+      const V e = I::keep_first(exp<I>(I::sub(x, maximum)), I::zero(), lanes);
+      I::store_first(p + j + v * I::kLanes, e, lanes);
+      sum[v] = I::add(sum[v], e);
+    }
+  }
+  if (n % 2) p[n] = {};
+  return I::reduce_add(I::add(I::add(sum[0], sum[1]), I::add(sum[2], sum[3])));
+}
+
+template <simd::Bf16Isa I>
+bool bf16_online_softmax(std::int64_t rows, std::int64_t n, float scale, const float* s, std::int64_t ld, Bf16* p,
+                         std::int64_t ldp, float* m, float* l, float* factor) {
+  for (std::int64_t r = 0; r < rows; ++r) factor[r] = max_f(scale * row_max<I>(n, s + r * ld), m[r]);
+  take_maxima<I>(rows, m, factor);
+  bool grew = false;
+  for (std::int64_t r = 0; r < rows; ++r, s += ld, p += ldp) {
+    l[r] = l[r] * factor[r] + bf16_row_exp<I>(n, scale, finite_maximum(m[r]), s, p);
+    grew |= factor[r] != 1.0f;
+  }
+  return grew;
+}
+
+template <simd::Bf16Isa I>
+bool bf16_all_finite(std::int64_t n, const Bf16* x) {
+  std::int64_t j = 0;
+  for (; j + I::kLanes <= n; j += I::kLanes)
+    if (!I::all_finite(I::load(x + j))) return false;
+  return j == n || I::all_finite(I::load_first(x + j, (int)(n - j)));
+}
+
+}  // namespace
+}  // namespace rapt

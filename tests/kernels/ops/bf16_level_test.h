@@ -1,0 +1,53 @@
+// What the tests of bf16 products share: levels that have them, and matrices of bf16.
+#pragma once
+#include <vector>
+
+#include "kernels/runtime/convert.h"
+#include "kernels/runtime/cpu_features.h"
+#include "tests/kernels/ops/level_test.h"
+#include "tests/support/rng.h"
+
+namespace rapt::test {
+
+// The levels that have them. By what they need of a CPU: the machine must not be read before main.
+inline std::vector<std::string> bf16_levels() {
+  std::vector<std::string> levels;
+  for (int i = 0; isa_at(i); ++i)
+    if (isa_at(i)->cpu_features & kCpuAvx512Bf16) levels.push_back(isa_at(i)->name);
+  return levels;
+}
+
+#define RAPT_INSTANTIATE_FOR_BF16_LEVELS(suite) \
+  INSTANTIATE_TEST_SUITE_P(All, suite, testing::ValuesIn(bf16_levels()), level_name)
+
+// [rows, columns] of random bf16 numbers, with NaN in the gaps.
+struct Bf16Matrix {
+  Bf16Matrix(std::int64_t m, std::int64_t n, std::int64_t gap = 0, Place place = Place::kHeap, std::uint64_t seed = 1)
+      : rows(m), columns(n), stride(n + gap), memory(m * stride - (m > 0 ? gap : 0), place, sizeof(Bf16)) {
+    for (std::int64_t i = 0; i < memory.count(); ++i) data()[i] = kNaN;
+    Rng rng(seed);
+    for (std::int64_t i = 0; i < rows; ++i)
+      for (std::int64_t j = 0; j < columns; ++j) row(i)[j] = to_bf16(rng.uniform(-2, 2));
+  }
+  Bf16* data() const { return reinterpret_cast<Bf16*>(memory.bytes()); }
+  Bf16* row(std::int64_t i) const { return data() + i * stride; }
+  float at(std::int64_t i, std::int64_t j) const { return to_float(row(i)[j]); }
+  std::vector<const void*> row_pointers() const {
+    std::vector<const void*> pointers;
+    for (std::int64_t i = 0; i < rows; ++i) pointers.push_back(row(i));
+    return pointers;
+  }
+
+  static constexpr Bf16 kNaN = {0x7fc1};
+  std::int64_t rows, columns, stride;
+  Memory memory;
+};
+
+inline std::int64_t round_up_to(std::int64_t a, std::int64_t b) { return (a + b - 1) / b * b; }
+
+// Where element (k, n) of a matrix lies in its panels of pairs.
+inline std::int64_t place_in_pairs(std::int64_t k, std::int64_t n, std::int64_t rows, std::int64_t nr) {
+  return n / nr * round_up_to(rows, 2) * nr + k / 2 * 2 * nr + n % nr * 2 + k % 2;
+}
+
+}  // namespace rapt::test

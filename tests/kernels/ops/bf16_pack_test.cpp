@@ -1,0 +1,66 @@
+// The copies into panels of pairs: every element where it belongs, zeros where there is none, nothing read or written outside.
+#include "tests/kernels/ops/bf16_level_test.h"
+
+namespace rapt::test {
+namespace {
+
+class Bf16Pack : public LevelTest {
+ protected:
+  // Panels of `rows` by `columns`, filled by `pack`, against element(k, n).
+  template <class Pack, class Element>
+  void expect(std::int64_t rows, std::int64_t columns, Place place, Pack pack, Element element) const {
+    const std::int64_t nr = kernels().nr, size = round_up_to(rows, 2) * round_up_to(columns, nr);
+    const Memory out(size, place, sizeof(Bf16));
+    Bf16* const panels = reinterpret_cast<Bf16*>(out.bytes());
+    std::fill_n(panels, size, Bf16Matrix::kNaN);
+    pack(panels);
+    for (std::int64_t k = 0; k < round_up_to(rows, 2); ++k)
+      for (std::int64_t n = 0; n < round_up_to(columns, nr); ++n) {
+        const Bf16 right = k < rows && n < columns ? element(k, n) : Bf16{};
+        ASSERT_EQ(panels[place_in_pairs(k, n, rows, nr)].bits, right.bits)
+            << "row " << k << " of " << rows << ", column " << n << " of " << columns;
+      }
+  }
+
+  void expect_transposed(std::int64_t n, std::int64_t dim, Place place) const {
+    name_case_for_faults("bf16 pack_transposed of " + std::to_string(n) + " x " + std::to_string(dim));
+    const Bf16Matrix in(n, dim, place == Place::kHeap ? 5 : 0, place);
+    expect(
+        dim, n, place, [&](Bf16* out) { kernels().bf16.pack_transposed(n, dim, in.row_pointers().data(), out); },
+        [&](std::int64_t k, std::int64_t j) { return in.row(j)[k]; });
+  }
+
+  void expect_panels(std::int64_t k, std::int64_t dim, Place place) const {
+    name_case_for_faults("bf16 pack_panels of " + std::to_string(k) + " x " + std::to_string(dim));
+    const Bf16Matrix in(k, dim, place == Place::kHeap ? 5 : 0, place);
+    expect(
+        k, dim, place, [&](Bf16* out) { kernels().bf16.pack_panels(k, dim, in.row_pointers().data(), out); },
+        [&](std::int64_t r, std::int64_t d) { return in.row(r)[d]; });
+  }
+};
+
+TEST_P(Bf16Pack, SmokeTransposed) {
+  for (std::int64_t n = 1; n <= 2 * kernels().nr + 1; ++n)
+    for (const std::int64_t dim : {1, 2, 3, 15, 16, 17, 31, 32, 33, 34, 63, 64, 65, 70})
+      expect_transposed(n, dim, Place::kHeap);
+}
+TEST_P(Bf16Pack, TransposedAtGuardPages) {
+  for (const Place place : kGuarded)
+    for (std::int64_t n = 1; n <= 2 * kernels().nr + 1; n += n < 20 ? 1 : 7)
+      for (std::int64_t dim = 1; dim <= 70; ++dim) expect_transposed(n, dim, place);
+}
+
+TEST_P(Bf16Pack, SmokePanels) {
+  for (std::int64_t dim = 1; dim <= 2 * kernels().nr + 1; ++dim)
+    for (const std::int64_t k : {1, 2, 3, 5, 8}) expect_panels(k, dim, Place::kHeap);
+}
+TEST_P(Bf16Pack, PanelsAtGuardPages) {
+  for (const Place place : kGuarded)
+    for (std::int64_t dim = 1; dim <= 2 * kernels().nr + 1; ++dim)
+      for (const std::int64_t k : {1, 2, 3}) expect_panels(k, dim, place);
+}
+
+RAPT_INSTANTIATE_FOR_BF16_LEVELS(Bf16Pack);
+
+}  // namespace
+}  // namespace rapt::test

@@ -1,0 +1,87 @@
+// The online softmax that writes bf16: its state is that of the f32 one on scaled scores, bit for bit, and its weights are those
+// rounded.
+#include "tests/kernels/ops/bf16_level_test.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace rapt::test {
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+class Bf16Softmax : public LevelTest {
+ protected:
+  void expect_step(std::int64_t n, float scale, Place place) const {
+    name_case_for_faults("bf16 online_softmax of " + std::to_string(n));
+    const std::int64_t rows = 5, gap = place == Place::kHeap ? 3 : 0, even = n + n % 2;
+    const Matrix s(rows, n, gap, place), scaled(rows, n);
+    const Bf16Matrix p(rows, even, gap, place);
+    for (std::int64_t r = 0; r < rows; ++r)
+      for (std::int64_t j = 0; j < n; ++j) {
+        if ((r + j) % 11 == 0 || r == 3) s.at(r, j) = -kInfinity;
+        scaled.at(r, j) = scale * s.at(r, j);
+      }
+    const std::vector<float> before = s.tensor.values();
+    std::vector<float> m = {-kInfinity, -20, 0.25f, -kInfinity, 50}, l = {0, 3, 1, 0, 2}, factor(5);
+    std::vector<float> right_m = m, right_l = l, right_factor = factor;
+    const bool grew = kernels().bf16.online_softmax(rows, n, scale, s.data(), s.stride(), p.data(), p.stride, m.data(),
+                                                    l.data(), factor.data());
+    const bool right_grew =
+        kernels().online_softmax(rows, n, scaled.data(), scaled.stride(), right_m.data(), right_l.data(), right_factor.data());
+    EXPECT_EQ(grew, right_grew);
+    EXPECT_TRUE(s.tensor.surroundings_intact());
+    EXPECT_EQ(s.tensor.values(), before);
+    for (std::int64_t r = 0; r < rows; ++r) {
+      const auto i = static_cast<std::size_t>(r);
+      ASSERT_TRUE(same_bits(m[i], right_m[i]) && same_bits(l[i], right_l[i]) && same_bits(factor[i], right_factor[i]))
+          << "row " << r << " of " << n;
+      for (std::int64_t j = 0; j < even; ++j)
+        ASSERT_EQ(p.row(r)[j].bits, j < n ? to_bf16(scaled.at(r, j)).bits : 0)
+            << "row " << r << ", column " << j << " of " << n;
+      for (std::int64_t j = even; r + 1 < rows && j < p.stride; ++j)
+        ASSERT_EQ(p.row(r)[j].bits, Bf16Matrix::kNaN.bits) << "outside";
+    }
+  }
+};
+
+TEST_P(Bf16Softmax, SmokeOnlineStep) {
+  for (std::int64_t n = 1; n <= 140; ++n) expect_step(n, n % 2 ? 0.125f : 0.3f, Place::kHeap);
+  expect_step(1000, 1, Place::kHeap);
+}
+TEST_P(Bf16Softmax, OnlineStepAtGuardPages) {
+  for (const Place place : kGuarded)
+    for (std::int64_t n = 1; n <= 140; ++n) expect_step(n, 0.3f, place);
+}
+
+TEST_P(Bf16Softmax, NotANumberMakesTheSumNaN) {
+  for (const float bad : {NAN, kInfinity})
+    for (const std::int64_t at : {0, 7, 66}) {
+      std::vector<float> s(70, 0.5f);
+      s[static_cast<std::size_t>(at)] = bad;
+      std::vector<Bf16> p(70);
+      float m = 1, l = 1, factor = 0;
+      kernels().bf16.online_softmax(1, 70, 0.5f, s.data(), 70, p.data(), 70, &m, &l, &factor);
+      EXPECT_TRUE(std::isnan(l));
+      EXPECT_TRUE(std::isnan(to_float(p[static_cast<std::size_t>(at)])));
+    }
+}
+
+TEST_P(Bf16Softmax, AllFinite) {
+  for (const Place place : kPlaces)
+    for (std::int64_t n = 1; n <= 70; ++n) {
+      const Bf16Matrix x(1, n, 0, place);
+      x.row(0)[n - 1] = {0x7f7f};  // the largest
+      EXPECT_TRUE(kernels().bf16.all_finite(n, x.data()));
+      EXPECT_TRUE(kernels().bf16.all_finite(0, x.data()));
+      for (const std::uint16_t bad : {0x7f80, 0xff80, 0x7fc0, 0xffff}) {
+        x.row(0)[n / 2] = {bad};
+        EXPECT_FALSE(kernels().bf16.all_finite(n, x.data())) << n << ", " << bad;
+      }
+    }
+}
+
+RAPT_INSTANTIATE_FOR_BF16_LEVELS(Bf16Softmax);
+
+}  // namespace
+}  // namespace rapt::test
