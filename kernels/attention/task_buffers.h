@@ -76,14 +76,8 @@ struct TaskBuffers {
   Bf16* visible_pairs;         // [head_dim_v / nr][kBf16Depth / 2][nr][2]
 
   std::size_t take(Carver carver, const Plan& plan, const AttentionProblem& problem, const KernelTable& kernels) {
-    const auto panels = [&](std::int64_t n) { return (n + kernels.nr - 1) / kernels.nr * kernels.nr; };
-    const std::int64_t f32 = plan.bf16_products ? 0 : 1, bf16 = plan.bf16_products ? 1 : 0;
-    const std::int64_t even_dim = (problem.head_dim + 1) / 2 * 2;
-    q = carver.take<float>(f32 * plan.rows_per_task * plan.q_stride);
     total.take(carver, plan);
     split.take(carver, plan);
-    k_panels = carver.take<float>(problem.paging.k_panels ? 0 : f32 * panels(plan.block_kv) * problem.head_dim);
-    v_panels = carver.take<float>(plan.pack_values ? f32 * plan.block_kv * panels(problem.head_dim_v) : 0);
     s = carver.take<float>(plan.rows_per_strip * plan.s_stride);
     block_o = carver.take<float>(plan.rows_per_strip * plan.o_stride);
     factor = carver.take<float>(plan.rows_per_strip);
@@ -92,13 +86,20 @@ struct TaskBuffers {
     end = carver.take<std::int64_t>(plan.rows_per_task);
     rows = carver.take<const void*>(plan.block_kv);
     scales = carver.take<float>(plan.block_kv);
-    visible_v = carver.take<float>(f32 * plan.keys_per_sum * plan.o_stride);
     hidden = carver.take<std::uint8_t>(plan.rows_per_strip * plan.block_kv);
-    q_bf16 = carver.take<Bf16>(bf16 * plan.rows_per_task * plan.q_stride);
-    k_pairs = carver.take<Bf16>(bf16 * panels(plan.block_kv) * even_dim);
-    v_pairs = carver.take<Bf16>(bf16 * plan.block_kv * panels(problem.head_dim_v));
-    p = carver.take<Bf16>(bf16 * plan.rows_per_strip * plan.p_stride);
-    visible_pairs = carver.take<Bf16>(bf16 * kBf16Depth * panels(problem.head_dim_v));
+    const auto panels = [&](std::int64_t n) { return (n + kernels.nr - 1) / kernels.nr * kernels.nr; };
+    if (plan.bf16_products) {
+      q_bf16 = carver.take<Bf16>(plan.rows_per_task * plan.q_stride);
+      k_pairs = carver.take<Bf16>(panels(plan.block_kv) * ((problem.head_dim + 1) / 2 * 2));
+      v_pairs = carver.take<Bf16>(plan.block_kv * panels(problem.head_dim_v));
+      p = carver.take<Bf16>(plan.rows_per_strip * plan.p_stride);
+      visible_pairs = carver.take<Bf16>(kBf16Depth * panels(problem.head_dim_v));
+    } else {
+      q = carver.take<float>(plan.rows_per_task * plan.q_stride);
+      k_panels = carver.take<float>(problem.paging.k_panels ? 0 : panels(plan.block_kv) * problem.head_dim);
+      v_panels = carver.take<float>(plan.pack_values ? plan.block_kv * panels(problem.head_dim_v) : 0);
+      visible_v = carver.take<float>(plan.keys_per_sum * plan.o_stride);
+    }
     return carver.used();
   }
 };
