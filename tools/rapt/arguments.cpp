@@ -123,7 +123,7 @@ void add_backend_option(CLI::App& app, ComputeOptions& options) {
 
 void add_isa_option(CLI::App& app, ComputeOptions& options) {
   app.add_option("--isa", options.isa,
-                 "the instruction set to use: " + join(isa_names(), " or ") + "\n(default: RAPT_ISA, or the best of the CPU)")
+                 "the instruction set to use:\n" + join(isa_names(), " or ") + "\n(default: RAPT_ISA, or the best of the CPU)")
       ->type_name("NAME")
       ->check(one_of(isa_names()));
 }
