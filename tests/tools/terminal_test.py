@@ -40,7 +40,8 @@ class Interrupt(unittest.TestCase):
         lines = stderr.decode().splitlines()
         self.assertEqual([line.split("\t")[0] for line in lines], ["prompt", "generation"])
         written = int(lines[1].split("\t")[1].removesuffix(" tokens"))
-        self.assertIn(written - len(first + rest), (0, -1))  # one newline may be added
+        # A newline may be added; the signal may come between a token and its text, which is then left out (on_token in engine.h).
+        self.assertIn(written - len(first + rest), (1, 0, -1))
 
     def test_eval_and_compare_stop_without_a_result(self):
         for arguments in [["eval", MODEL, "--text", "/dev/stdin"], ["compare", "--shape", "4,8,8,2048,2048,64"]]:
