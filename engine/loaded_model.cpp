@@ -3,6 +3,8 @@
 
 #include <sys/stat.h>
 
+#include <cstring>
+
 #include "engine/error.h"
 #include "engine/formats/json.h"
 #include "engine/tokenizers/load.h"
@@ -58,13 +60,17 @@ void check_kv_dtype(rapt_dtype dtype) {
               static_cast<int>(dtype));
 }
 
-Arithmetic arithmetic_of(rapt_arithmetic arithmetic) {
-  switch (static_cast<int>(arithmetic)) {
+// By reference, and read as the number that it is: a caller's may be none of the enumeration's, and reading that would be undefined.
+Arithmetic arithmetic_of(const rapt_arithmetic& arithmetic) {
+  static_assert(sizeof arithmetic == sizeof(int));
+  int number;
+  std::memcpy(&number, &arithmetic, sizeof number);
+  switch (number) {
     case RAPT_ARITHMETIC_I8: return Arithmetic::kInt8;
     case RAPT_ARITHMETIC_F32: return Arithmetic::kF32;
     default:
       throw_error(RAPT_INVALID_ARGUMENT, "params->arithmetic is %d; it must be RAPT_ARITHMETIC_I8 or RAPT_ARITHMETIC_F32",
-                  static_cast<int>(arithmetic));
+                  number);
   }
 }
 
