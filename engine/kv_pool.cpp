@@ -106,7 +106,7 @@ KvTensors KvPool::tensors(std::int64_t layer) const {
     tensors.k_scale = view(scales, RAPT_F32, 1, sizeof(float));
     tensors.v_scale = view(scales + scale_bytes_, RAPT_F32, 1, sizeof(float));
   }
-  tensors.k_layout = shape_.dtype == RAPT_F32 ? RAPT_KV_PANELS : RAPT_KV_ROWS;
+  tensors.k_layout = shape_.dtype == RAPT_I8 ? RAPT_KV_ROWS : RAPT_KV_PANELS;
   return tensors;
 }
 

@@ -1,7 +1,7 @@
 // The memory of a model's KV caches: pages of 64 tokens that hold every layer's keys and values, counted by their users so that
 // sequences share a common beginning. Grows by the page, and a page never moves: the addresses are reserved at once, the memory
-// is taken when a page is. f32 keys lie in panels, as the kernels read them; the other types in rows, because panels of those do
-// not exist. One pool a model, used from all its sessions' threads. Who calls: kv_cache.cpp.
+// is taken when a page is. Keys lie in panels, as the kernels read them; i8 keys in rows, because panels of those do not exist.
+// One pool a model, used from all its sessions' threads. Who calls: kv_cache.cpp.
 #pragma once
 #include <cstddef>
 #include <cstdint>

@@ -118,9 +118,9 @@ void bf16(Call& call) { store_all(call, RAPT_BF16); }
 void f16(Call& call) { store_all(call, RAPT_F16); }
 void int8_kv(Call& call) { store_kv(call, RAPT_I8); }
 
-void page(Call& call, rapt_kv_layout layout) {
+void page(Call& call, rapt_dtype type, rapt_kv_layout layout) {
   constexpr std::int64_t kPageSize = 64;
-  const rapt_kv_append_params stored = append(call, call.params.k, call.params.v, RAPT_F32, kPageSize, layout);
+  const rapt_kv_append_params stored = append(call, call.params.k, call.params.v, type, kPageSize, layout);
   call.params.k = stored.k_pages;
   call.params.v = stored.v_pages;
   call.kv_lengths.assign(static_cast<std::size_t>(call.shape.batch), call.shape.kv_len);
@@ -130,8 +130,10 @@ void page(Call& call, rapt_kv_layout layout) {
   call.params.k_layout = layout;
 }
 
-void pages(Call& call) { page(call, RAPT_KV_ROWS); }
-void panels(Call& call) { page(call, RAPT_KV_PANELS); }
+void pages(Call& call) { page(call, RAPT_F32, RAPT_KV_ROWS); }
+void panels(Call& call) { page(call, RAPT_F32, RAPT_KV_PANELS); }
+void f16_panels(Call& call) { page(call, RAPT_F16, RAPT_KV_PANELS); }
+void bf16_panels(Call& call) { page(call, RAPT_BF16, RAPT_KV_PANELS); }
 
 // --- Bytes -------------------------------------------------------------------------------------------------------------
 
@@ -160,6 +162,8 @@ const std::vector<Variant>& variants() {
       {"int8_kv", "k and v in int8, with scales", int8_kv, another_kv},
       {"pages", "k and v in shuffled pages of 64 tokens", pages, another_kv},
       {"panels", "the same, k in panel layout", panels, another_kv},
+      {"f16_panels", "the same with k and v in f16", f16_panels, another_kv},
+      {"bf16_panels", "the same with k and v in bf16", bf16_panels, another_kv},
   };
   return list;
 }

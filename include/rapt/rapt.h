@@ -115,7 +115,7 @@ typedef enum rapt_causal {
   RAPT_CAUSAL_BOTTOM_RIGHT = 2
 } rapt_causal;
 
-/* How K lies in pages. PANELS: what the kernels read without packing, written by rapt_kv_append. */
+/* How K lies in pages. PANELS: f32, bf16 or f16 as the kernels read it without packing, written by rapt_kv_append; the arithmetic is f32. */
 typedef enum rapt_kv_layout { RAPT_KV_ROWS = 0, RAPT_KV_PANELS = 1 } rapt_kv_layout;
 
 /* Changes the scores of one query row in place, after softcap, bias and ALiBi: s[0 .. num_keys-1] belong to the keys first_key,

@@ -28,8 +28,8 @@ void store_row(const float* from, const TensorView& pages, const TensorView& sca
 
 // Token `at` of a page in panel layout, [page_size / nr][head_dim][nr]: a column.
 void store_column(const float* from, const TensorView& pages, std::int64_t page, std::int64_t head, std::int64_t at, std::int64_t nr) {
-  float* const panel = pages.f32(page, head, 0) + at / nr * pages.dim * nr + at % nr;
-  for (std::int64_t d = 0; d < pages.dim; ++d) panel[d * nr] = from[d];
+  char* const panel = pages.at(page, head, at / nr * nr);
+  for (std::int64_t d = 0; d < pages.dim; ++d) from_double(pages.dtype, static_cast<double>(from[d]), panel, d * nr + at % nr);
 }
 
 }  // namespace

@@ -13,14 +13,30 @@ void KeyBlock::load_keys(std::int64_t first, std::int64_t count) {
   first_ = first;
   count_ = count;
   finite_ = Finite::kUnknown;
-  if (p_.paging.k_panels) return;
+  if (!plan_.pack_keys) return;
+  if (p_.paging.k_panels) return convert_panels();
   const float* scales = view_.k_rows(first, count, buffers_.rows, buffers_.scales);
   if (plan_.bf16_products) return kernels_.bf16.pack_transposed(count, p_.head_dim, buffers_.rows, buffers_.k_pairs);
   kernels_.pack_transposed[static_cast<int>(p_.k.dtype)](count, p_.head_dim, buffers_.rows, scales, plan_.stream, buffers_.k_panels);
 }
 
+// A panel of 16-bit pages is head_dim rows of nr elements.
+void KeyBlock::convert_panels() {
+  const std::int64_t nr = kernels_.nr;
+  for (std::int64_t j = 0, run; j < count_; j += run) {
+    run = view_.run(first_ + j, count_ - j);
+    kernels_.scale_rows[static_cast<int>(p_.k.dtype)]((run + nr - 1) / nr * p_.head_dim, nr, 1.0f, view_.k_row(first_ + j), nr,
+                                                      buffers_.k_panels + j * p_.head_dim, nr);
+  }
+}
+
 void KeyBlock::load_values() {
-  if (!plan_.pack_values) return;
+  values_packed_ = false;
+  if (plan_.pack_values) pack_values();
+}
+
+void KeyBlock::pack_values() {
+  values_packed_ = true;
   const float* scales = view_.v_rows(first_, count_, buffers_.rows, buffers_.scales);
   if (plan_.bf16_products) return kernels_.bf16.pack_panels(count_, p_.head_dim_v, buffers_.rows, buffers_.v_pairs);
   kernels_.pack_panels[static_cast<int>(p_.v.dtype)](count_, p_.head_dim_v, buffers_.rows, scales, buffers_.v_panels);
@@ -70,13 +86,13 @@ void KeyBlock::multiply(std::int64_t first, std::int64_t rows, std::int64_t n, F
   FetchAhead* const ahead = elements.rows > 0 ? &elements : next_keys_;
   const float* const q = buffers_.q + first * plan_.q_stride;
   const std::int64_t panel = p_.head_dim * kernels_.nr;
-  if (!p_.paging.k_panels)
+  if (plan_.pack_keys)
     return kernels_.gemm(rows, n, p_.head_dim, q, plan_.q_stride, {buffers_.k_panels, kernels_.nr, panel, ahead}, s,
                          plan_.s_stride, false);
   for (std::int64_t j = 0, run; j < n; j += run) {
     run = view_.run(first_ + j, n - j);
-    const float* panels = view_.k_page(first_ + j) + (first_ + j) % p_.paging.page_size / kernels_.nr * panel;
-    kernels_.gemm(rows, run, p_.head_dim, q, plan_.q_stride, {panels, kernels_.nr, panel, elements.rows > 0 ? ahead : nullptr, plan_.stream}, s + j, plan_.s_stride, false);
+    const PanelView panels = {view_.k_row(first_ + j), kernels_.nr, panel, elements.rows > 0 ? ahead : nullptr, plan_.stream};
+    kernels_.gemm_stored[static_cast<int>(p_.k.dtype)](rows, run, p_.head_dim, q, plan_.q_stride, panels, s + j, plan_.s_stride, false);
   }
 }
 
@@ -89,8 +105,8 @@ void KeyBlock::softmax(std::int64_t rows, std::int64_t n, float* m, float* l) co
 }
 
 PanelView KeyBlock::values_from(std::int64_t j) const {
-  if (plan_.pack_values) return {buffers_.v_panels + j * kernels_.nr, kernels_.nr, count_ * kernels_.nr, next_values_};
-  return {view_.v_run(first_ + j), p_.v.stride_length, kernels_.nr, next_values_, plan_.stream};
+  if (values_packed_) return {buffers_.v_panels + j * kernels_.nr, kernels_.nr, count_ * kernels_.nr, next_values_};
+  return {view_.v_row(first_ + j), p_.v.stride_length, kernels_.nr, next_values_, plan_.stream};
 }
 
 Bf16PanelView KeyBlock::pairs_from(std::int64_t j) const {
@@ -100,11 +116,12 @@ Bf16PanelView KeyBlock::pairs_from(std::int64_t j) const {
 void KeyBlock::weighted_sums(std::int64_t rows, std::int64_t n, float* o) const {
   if (plan_.bf16_products)
     return kernels_.bf16.gemm(rows, p_.head_dim_v, n, buffers_.p, plan_.p_stride, pairs_from(0), o, plan_.o_stride, false);
+  const auto gemm = kernels_.gemm_stored[static_cast<int>(values_packed_ ? DType::kF32 : p_.v.dtype)];
   const std::int64_t most = plan_.keys_per_sum < kMaxKeysPerSum ? plan_.keys_per_sum : n;  // gemm begins new sums by itself
   for (std::int64_t j = 0, run; j < n; j += run) {
     run = std::min(most, n - j);
-    if (!plan_.pack_values) run = view_.run(first_ + j, run);
-    kernels_.gemm(rows, p_.head_dim_v, run, buffers_.s + j, plan_.s_stride, values_from(j), o, plan_.o_stride, j > 0);
+    if (!values_packed_) run = view_.run(first_ + j, run);
+    gemm(rows, p_.head_dim_v, run, buffers_.s + j, plan_.s_stride, values_from(j), o, plan_.o_stride, j > 0);
   }
 }
 
@@ -114,11 +131,12 @@ void KeyBlock::visible_weighted_sums(std::int64_t r, std::int64_t n, float* o) c
   const std::uint8_t* const hidden = buffers_.hidden + r * plan_.block_kv;
   for (std::int64_t j = 0; j < n; j += plan_.keys_per_sum) {
     const std::int64_t count = std::min(plan_.keys_per_sum, n - j);
-    const PanelView values = values_from(j);
+    const PanelView values = values_from(j);  // f32 since values_are_finite()
+    const float* const data = static_cast<const float*>(values.data);
     for (std::int64_t i = 0; i < count; ++i)
       for (std::int64_t d = 0; d < p_.head_dim_v; ++d)
         buffers_.visible_v[i * plan_.o_stride + d] =
-            hidden[j + i] ? 0.0f : values.data[d / kernels_.nr * values.panel_stride + i * values.k_stride + d % kernels_.nr];
+            hidden[j + i] ? 0.0f : data[d / kernels_.nr * values.panel_stride + i * values.k_stride + d % kernels_.nr];
     kernels_.gemm(1, p_.head_dim_v, count, buffers_.s + r * plan_.s_stride + j, plan_.s_stride, visible, o, plan_.o_stride,
                   j > 0);
   }
@@ -144,17 +162,18 @@ void KeyBlock::visible_pair_sums(std::int64_t r, std::int64_t n, float* o) const
 
 bool KeyBlock::values_are_finite() {
   if (finite_ != Finite::kUnknown) return finite_ == Finite::kYes;
+  if (!values_packed_ && p_.v.dtype != DType::kF32) pack_values();  // 16 bits in place: a block that needs more than products
   bool finite = true;
   if (plan_.bf16_products) {
     const std::int64_t panels = (p_.head_dim_v + kernels_.nr - 1) / kernels_.nr;
     finite = kernels_.bf16.all_finite(panels * pairs_from(0).panel_stride, buffers_.v_pairs);
-  } else if (plan_.pack_values) {
+  } else if (values_packed_) {
     const std::int64_t panels = (p_.head_dim_v + kernels_.nr - 1) / kernels_.nr;
     finite = kernels_.all_finite(1, panels * count_ * kernels_.nr, buffers_.v_panels, 0);
   }
-  for (std::int64_t j = 0, run; !plan_.pack_values && finite && j < count_; j += run) {
+  for (std::int64_t j = 0, run; !values_packed_ && finite && j < count_; j += run) {
     run = view_.run(first_ + j, count_ - j);
-    finite = kernels_.all_finite(run, p_.head_dim_v, view_.v_run(first_ + j), p_.v.stride_length);
+    finite = kernels_.all_finite(run, p_.head_dim_v, reinterpret_cast<const float*>(view_.v_row(first_ + j)), p_.v.stride_length);
   }
   finite_ = finite ? Finite::kYes : Finite::kNo;
   return finite;

@@ -57,6 +57,8 @@ class KeyBlock {
     const float scale = std::fabs(static_cast<float>(p.softmax_scale));
     return plan.bf16_products && scale > 0 ? scale : 1.0f;
   }
+  void convert_panels();
+  void pack_values();
   PanelView values_from(std::int64_t j) const;
   Bf16PanelView pairs_from(std::int64_t j) const;
   void multiply(std::int64_t first, std::int64_t rows, std::int64_t n, FetchAhead elements) const;
@@ -73,6 +75,7 @@ class KeyBlock {
   const float scale_;          // what Q K' lacks; positive, so that -infinity stays what it is
   const bool softmax_scales_;  // by it
   std::int64_t first_ = 0, count_ = 0;
+  bool values_packed_ = false;
   enum class Finite { kUnknown, kYes, kNo } finite_ = Finite::kUnknown;
 };
 

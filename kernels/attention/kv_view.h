@@ -20,21 +20,13 @@ class KvView {
     return find_rows(p_.v, p_.v_scale, first, count, rows, scales);
   }
 
-  // Where the rows of a key lie, if not in pages.
+  // Where the rows of a key lie; in panel pages [page_size / nr][head_dim][nr], where the panel lies that begins with it.
   const char* k_row(std::int64_t key) const { return row(p_.k, key); }
   const char* v_row(std::int64_t key) const { return row(p_.v, key); }
 
   // Keys from `first` on that lie one stride after another: up to the end of the page.
   std::int64_t run(std::int64_t first, std::int64_t count) const {
     return p_.paging.table ? std::min(count, p_.paging.page_size - first % p_.paging.page_size) : count;
-  }
-
-  // f32 V in place, one run.
-  const float* v_run(std::int64_t first) const { return reinterpret_cast<const float*>(row(p_.v, first)); }
-
-  // The page of a key in panel layout, [page_size / nr][head_dim][nr].
-  const float* k_page(std::int64_t key) const {
-    return p_.k.f32(page(key / p_.paging.page_size), kv_head_, 0);
   }
 
  private:

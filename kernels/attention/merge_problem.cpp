@@ -83,8 +83,8 @@ rapt_status make_append_problem(const rapt_kv_append_params* params, const char*
   if (raw(p.k_layout) != RAPT_KV_ROWS && raw(p.k_layout) != RAPT_KV_PANELS)
     check.wrong("k_layout is %d; it is RAPT_KV_ROWS (0) or RAPT_KV_PANELS (1)", raw(p.k_layout));
   const bool panels = raw(p.k_layout) == RAPT_KV_PANELS;
-  if (panels && (raw(p.k_pages.dtype) != RAPT_F32 || p.k_pages.shape[2] % 64 != 0))
-    check.wrong("k_layout is RAPT_KV_PANELS; that needs f32 pages of a multiple of 64 tokens, not of %" PRId64, p.k_pages.shape[2]);
+  if (panels && (raw(p.k_pages.dtype) == RAPT_I8 || p.k_pages.shape[2] % 64 != 0))
+    check.wrong("k_layout is RAPT_KV_PANELS; that needs f32, bf16 or f16 pages of a multiple of 64 tokens, not of %" PRId64, p.k_pages.shape[2]);
   if (panels && p.k_pages.strides[2] != p.k_pages.shape[3])
     check.wrong("k_layout is RAPT_KV_PANELS; a page of one head must be contiguous, but k_pages.strides[2] is %" PRId64, p.k_pages.strides[2]);
   if (!p.block_table) check.wrong("block_table is NULL");

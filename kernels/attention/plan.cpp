@@ -34,7 +34,7 @@ std::int64_t l2_bytes(const Machine& machine) { return machine.l2_bytes > 0 ? ma
 // Rounding Q or K to bf16 would be an error of the library's making, so all three must be stored so.
 bool choose_bf16_products(const AttentionProblem& p, const KernelTable& kernels) {
   const auto is_bf16 = [](const TensorView& t) { return t.dtype == DType::kBf16; };
-  return kernels.bf16.gemm && is_bf16(p.q) && is_bf16(p.k) && is_bf16(p.v);
+  return kernels.bf16.gemm && is_bf16(p.q) && is_bf16(p.k) && is_bf16(p.v) && !p.paging.k_panels;
 }
 
 // A power of two from 64 to 256. Smaller blocks read and write the output state more often (128 for D = 128: 10 % slower on
@@ -69,12 +69,20 @@ std::int64_t choose_rows_per_strip(std::int64_t s_stride, const Machine& machine
   return std::max<std::int64_t>(2, rows / mr) * mr;
 }
 
+// Few rows read 16-bit keys and values where they lie: a copy would be read once or twice, and writing it costs as much as reading it.
+bool use_a_copy(std::int64_t rows, const KernelTable& kernels) { return rows >= 4 * kernels.mr; }
+
+// Panel pages are what gemm reads, but for the type.
+bool choose_pack_keys(const AttentionProblem& p, std::int64_t rows, const KernelTable& kernels) {
+  return !p.paging.k_panels || (p.k.dtype != DType::kF32 && use_a_copy(rows, kernels));
+}
+
 // V in place is a panel as it stands, but only where its rows are as wide as a panel does a panel fill the cache sets evenly:
 // rows 256 bytes apart with panels of 64 bytes use a quarter of L1. Copying pays where enough rows use the copy, and is needed
-// where V is not stored as f32 or a page ends within a sum.
-bool choose_pack_values(const AttentionProblem& p, std::int64_t rows, const KernelTable& kernels) {
-  if (p.v.dtype != DType::kF32 || (p.paging.table && p.paging.page_size % kMaxKeysPerSum != 0)) return true;
-  return p.v.stride_length != kernels.nr && rows >= 4 * kernels.mr;
+// for pairs, where V has factors (i8) or a page ends within a sum.
+bool choose_pack_values(const AttentionProblem& p, const Plan& plan, const KernelTable& kernels) {
+  if (plan.bf16_products || p.v.dtype == DType::kI8 || (p.paging.table && p.paging.page_size % kMaxKeysPerSum != 0)) return true;
+  return (p.v.dtype != DType::kF32 || p.v.stride_length != kernels.nr) && use_a_copy(plan.rows_per_task, kernels);
 }
 
 // Decoding over more keys than L3 holds. K and V of a call that fits come from there, or from nearer.
@@ -145,7 +153,8 @@ Plan make_plan(const AttentionProblem& p, const Machine& machine, const KernelTa
   plan.s_stride = plan.block_kv + kLine;  // not a power of two, so that a tile's rows fall into different cache sets
   plan.rows_per_strip = std::min(choose_rows_per_strip(plan.s_stride, machine, mr), plan.rows_per_task);
   plan.splits_are_tasks = plan.num_q_blocks == 1 && plan.num_splits > 1 && plan.rows_per_task <= kMaxRowsOfSplitTasks;
-  plan.pack_values = choose_pack_values(p, plan.rows_per_task, kernels);
+  plan.pack_keys = choose_pack_keys(p, plan.rows_per_task, kernels);
+  plan.pack_values = choose_pack_values(p, plan, kernels);
   plan.stream = choose_stream(p, plan, machine);
   plan.num_tasks = TaskGrid(p, plan).count();
   plan.max_useful_threads = choose_max_threads(p);
@@ -164,7 +173,7 @@ std::string to_string(const Plan& plan, const AttentionProblem& p, const KernelT
   std::snprintf(text, sizeof text, "rapt %s, %s products, %lld query heads on %lld KV heads, block %lldx%lld, keys %s, values %s, %lld split%s, %lld task%s, ",
                 kernels.isa, plan.bf16_products ? "bf16" : "f32", static_cast<long long>(p.num_q_heads), static_cast<long long>(p.num_kv_heads),
                 static_cast<long long>(plan.rows_per_task), static_cast<long long>(plan.block_kv),
-                p.paging.k_panels ? "in panel pages" : "packed", plan.pack_values ? "packed" : "in place",
+                plan.pack_keys ? "packed" : "in panel pages", plan.pack_values ? "packed" : "in place",
                 static_cast<long long>(plan.num_splits), plan.num_splits == 1 ? "" : "s", static_cast<long long>(plan.num_tasks),
                 plan.num_tasks == 1 ? "" : "s");
   std::string line = text;

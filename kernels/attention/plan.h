@@ -27,7 +27,8 @@ struct Plan {
   std::int64_t rows_per_task;     // tokens_per_task * group_size
   std::int64_t num_q_blocks;       // of the longest sequence
   std::int64_t rows_per_strip;    // rows of a score block
-  bool pack_values;                // else V is read in place
+  bool pack_keys;                  // else K is read from panel pages
+  bool pack_values;                // else V is read in place; converted there if stored in 16 bits
   bool stream;                     // keys and values come from DRAM and few rows use them
   std::int64_t num_tasks;
   std::int64_t max_useful_threads;  // more would cost more to wake than they compute

@@ -29,7 +29,7 @@ double key_element(const AttentionProblem& p, const Row& row, std::int64_t j, st
   if (!p.paging.k_panels) return to_double(p.k.dtype, key_row(p, p.k, row, j), d);
   const std::int64_t page = p.paging.table[row.sequence.index * p.paging.stride + j / p.paging.page_size];
   const std::int64_t at = j % p.paging.page_size;
-  return p.k.f32(page, row.kv_head, 0)[(at / nr * p.head_dim + d) * nr + at % nr];
+  return to_double(p.k.dtype, p.k.at(page, row.kv_head, 0), (at / nr * p.head_dim + d) * nr + at % nr);
 }
 
 double factor(const AttentionProblem& p, const TensorView& scale, const Row& row, std::int64_t j) {

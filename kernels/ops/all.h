@@ -61,7 +61,9 @@ void fill(KernelTable& t) {
   t.nr = NV * I::kLanes;
   t.gemm_steps = kGemmSteps<I>;
   t.gemm_sums = kGemmSums<I>;
-  t.gemm = gemm<I, MR, NV, kFullTiles>;
+  t.gemm = t.gemm_stored[(int)DType::kF32] = gemm<I, MR, NV, float, kFullTiles>;
+  t.gemm_stored[(int)DType::kBf16] = gemm<I, MR, NV, Bf16>;
+  t.gemm_stored[(int)DType::kF16] = gemm<I, MR, NV, F16>;
   fill_type<I, NV, float>(t, DType::kF32);
   fill_type<I, NV, Bf16>(t, DType::kBf16);
   fill_type<I, NV, F16>(t, DType::kF16);

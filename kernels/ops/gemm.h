@@ -1,5 +1,7 @@
 // C[m x n] (+)= A[m x k] * B[k x n], B in panels of NR columns. Layer: ops (a template over an Isa; knows no attention).
 // Serves Q K' (B: packed keys), P V (B: values, packed or in place) and linear layers (B: packed weights).
+// B may be stored in 16 bits: a tile converts what it loads, exactly, so the bits are those of an f32 copy. Every row tile converts
+// anew, a fourth to a third of a 3-row tile's operations: for few rows, which would read a copy once or twice.
 //
 // Short sums, because the roundings of a sum grow with its length: with one sum over all of k the scores of D = 64 .. 130 were up
 // to 12 % farther from the truth than PyTorch's. Where C fits into registers beside the sums (32 registers), a sum takes 32 steps
@@ -36,8 +38,8 @@ inline constexpr std::int64_t kPanelDepth = kHoldsC<I> ? 128 : kGemmDepth;
 //
 // kStream: rows of B further down are fetched on the way (PanelView::stream). The cores' own prefetchers follow rows with gaps at
 // half of DRAM's bandwidth.
-template <simd::Isa I, int MR, int NV, bool kPartial, bool kStream = false>
-inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float* a, std::int64_t lda, const float* b,
+template <simd::Isa I, int MR, int NV, bool kPartial, bool kStream = false, class T>
+inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float* a, std::int64_t lda, const T* b,
                                                      std::int64_t b_stride, float* c, std::int64_t ldc, int last,
                                                      bool accumulate) {
   static_assert(2 * MR * NV + NV + 1 <= I::kRegisters, "the tile must stay in registers");
@@ -45,8 +47,8 @@ inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float
   using Tile = V[MR][NV];
   // Multiples of the strides belong to one tile: kept for all, they crowd the inner loop's vectors out of their registers.
   asm("" : "+r"(lda), "+r"(ldc), "+r"(b_stride), "+r"(k));
-  [[maybe_unused]] const float* fetch = b + kStreamSteps * b_stride;
-  const auto load = [&](const float* p, int v) {
+  [[maybe_unused]] const T* fetch = b + kStreamSteps * b_stride;
+  const auto load = [&](const auto* p, int v) {
     return kPartial && v == NV - 1 ? I::load_first(p + v * I::kLanes, last) : I::load(p + v * I::kLanes);
   };
   const auto for_each = [](auto f) __attribute__((always_inline)) {
@@ -61,7 +63,7 @@ inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float
     for (int v = 0; v < NV; ++v) row[v] = load(b, v);
     if constexpr (kStream)
 #pragma GCC unroll 8
-      for (int v = 0; v < NV * I::kLanes; v += 16) __builtin_prefetch(fetch + v);
+      for (int v = 0; v < NV * I::kLanes; v += 64 / (int)sizeof(T)) __builtin_prefetch(fetch + v);
 #pragma GCC unroll 8
     for (int r = 0; r < MR; ++r) {
       const V left = I::broadcast(a[r * lda]);
@@ -137,21 +139,21 @@ using GemmFullTilesFn = void(std::int64_t m, std::int64_t k, const float* a, std
 
 // The same for a partial panel. These are functions of their own, because what their callers have left to do would crowd the inner
 // loop's registers.
-template <simd::Isa I, int MR, int NV, bool kPartial>
-__attribute__((noinline)) void gemm_tiles(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const float* b,
+template <simd::Isa I, int MR, int NV, bool kPartial, class T>
+__attribute__((noinline)) void gemm_tiles(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const T* b,
                                           std::int64_t b_stride, float* c, std::int64_t ldc, int last, bool accumulate) {
   for (; m >= MR; m -= MR, a += MR * lda, c += MR * ldc)
     gemm_tile<I, MR, NV, kPartial>(k, a, lda, b, b_stride, c, ldc, last, accumulate);
 }
-template <simd::Isa I, int MR, int NV>
-__attribute__((noinline)) void gemm_stream_tile(std::int64_t k, const float* a, std::int64_t lda, const float* b, std::int64_t b_stride,
+template <simd::Isa I, int MR, int NV, class T>
+__attribute__((noinline)) void gemm_stream_tile(std::int64_t k, const float* a, std::int64_t lda, const T* b, std::int64_t b_stride,
                                                 float* c, std::int64_t ldc, bool accumulate) {
   gemm_tile<I, MR, NV, false, true>(k, a, lda, b, b_stride, c, ldc, I::kLanes, accumulate);
 }
 
 // The row tiles of one panel: full tiles of MR rows, then smaller ones for what is left.
-template <simd::Isa I, int MR, int NV, bool kPartial, bool kStream = false>
-void gemm_panel(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const float* b, std::int64_t b_stride, float* c,
+template <simd::Isa I, int MR, int NV, bool kPartial, bool kStream = false, class T>
+void gemm_panel(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const T* b, std::int64_t b_stride, float* c,
                 std::int64_t ldc, int last, bool accumulate) {
   const std::int64_t full = m / MR * MR;
   if constexpr (kStream)
@@ -166,8 +168,8 @@ void gemm_panel(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda
 }
 
 // The last panel: as many vectors as its columns need, the last of them partial.
-template <simd::Isa I, int MR, int NV>
-void gemm_last_panel(std::int64_t n, std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const float* b,
+template <simd::Isa I, int MR, int NV, class T>
+void gemm_last_panel(std::int64_t n, std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const T* b,
                      std::int64_t b_stride, float* c, std::int64_t ldc, bool accumulate) {
   if constexpr (NV > 1)
     if (n <= (NV - 1) * I::kLanes) return gemm_last_panel<I, MR, NV - 1>(n, m, k, a, lda, b, b_stride, c, ldc, accumulate);
@@ -178,38 +180,42 @@ void gemm_last_panel(std::int64_t n, std::int64_t m, std::int64_t k, const float
     gemm_panel<I, MR, NV, true>(m, k, a, lda, b, b_stride, c, ldc, last, accumulate);
 }
 
-// All columns over a depth of k that lets a piece of panel stay in L1.
-template <simd::Isa I, int MR, int NV, GemmFullTilesFn* kFullTiles>
-inline void gemm_depth(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda, PanelView b, float* c,
-                       std::int64_t ldc, bool accumulate) {
+// All columns over a depth of k that lets a piece of panel stay in L1. panel: b's from there on.
+template <simd::Isa I, int MR, int NV, GemmFullTilesFn* kFullTiles, class T>
+inline void gemm_depth(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda, const T* panel,
+                       const PanelView& b, float* c, std::int64_t ldc, bool accumulate) {
   constexpr int kPanel = NV * I::kLanes;
-  const std::int64_t full = m / MR * MR;
-  const float* panel = b.data;
   for (; n >= kPanel; n -= kPanel, panel += b.panel_stride, c += kPanel) {
     if (b.stream) {
       gemm_panel<I, MR, NV, false, true>(m, k, a, lda, panel, b.k_stride, c, ldc, I::kLanes, accumulate);
       continue;
     }
-    if (full > 0) kFullTiles(full, k, a, lda, panel, b.k_stride, c, ldc, accumulate, b.ahead);
-    if constexpr (MR > 1)
-      if (full < m)
-        gemm_panel<I, (MR > 4 ? 4 : MR - 1), NV, false>(m - full, k, a + full * lda, lda, panel, b.k_stride, c + full * ldc,
-                                                        ldc, I::kLanes, accumulate);
+    if constexpr (kFullTiles == nullptr) {
+      gemm_panel<I, MR, NV, false>(m, k, a, lda, panel, b.k_stride, c, ldc, I::kLanes, accumulate);
+    } else {
+      const std::int64_t full = m / MR * MR;
+      if (full > 0) kFullTiles(full, k, a, lda, panel, b.k_stride, c, ldc, accumulate, b.ahead);
+      if constexpr (MR > 1)
+        if (full < m)
+          gemm_panel<I, (MR > 4 ? 4 : MR - 1), NV, false>(m - full, k, a + full * lda, lda, panel, b.k_stride, c + full * ldc,
+                                                          ldc, I::kLanes, accumulate);
+    }
   }
   if (n > 0) gemm_last_panel<I, MR, NV>(n, m, k, a, lda, panel, b.k_stride, c, ldc, accumulate);
 }
 
-// C is read and written once a depth.
-template <simd::Isa I, int MR, int NV, GemmFullTilesFn* kFullTiles>
+// C is read and written once a depth. T: what B is stored in; kFullTiles: of f32, where many rows are the rule.
+template <simd::Isa I, int MR, int NV, class T, GemmFullTilesFn* kFullTiles = nullptr>
 void gemm(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda, PanelView b, float* c,
           std::int64_t ldc, bool accumulate) {
+  const T* panel = (const T*)b.data;
   do {
     const std::int64_t depth = k < kPanelDepth<I> ? k : kPanelDepth<I>;
-    gemm_depth<I, MR, NV, kFullTiles>(m, n, depth, a, lda, b, c, ldc, accumulate);
+    gemm_depth<I, MR, NV, kFullTiles>(m, n, depth, a, lda, panel, b, c, ldc, accumulate);
     accumulate = true;
     k -= depth;
     a += depth;
-    b.data += depth * b.k_stride;
+    panel += depth * b.k_stride;
   } while (k > 0);
 }
 

@@ -22,7 +22,7 @@ struct FetchAhead {
 // Columns of a [k, n] matrix in strips of nr. Packed: k_stride = nr, panel_stride = k * nr, the last strip padded with zeros.
 // In place in a row-major matrix: k_stride = its row stride, panel_stride = nr; then the last strip has only its own columns.
 struct PanelView {
-  const float* data;
+  const void* data;  // f32, or what gemm_stored is called for; strides in its elements
   std::int64_t k_stride;
   std::int64_t panel_stride;
   FetchAhead* ahead = nullptr;  // what to fetch meanwhile, or null
@@ -110,6 +110,10 @@ struct KernelTable {
   // do not depend on m, n or on where the element lies. Reads and writes nothing outside.
   void (*gemm)(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda, PanelView b, float* c,
                std::int64_t ldc, bool accumulate);
+
+  // The same, and the same bits, where B is stored in another type, which every few rows convert anew. By DType: kF32 (gemm), kBf16, kF16.
+  void (*gemm_stored[kNumFloatTypes])(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda, PanelView b,
+                                      float* c, std::int64_t ldc, bool accumulate);
 
   // Arrays are indexed by DType: kF32, kBf16, kF16, kI8 for inputs; without kI8 for outputs and biases.
 

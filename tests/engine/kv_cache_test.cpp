@@ -5,6 +5,7 @@
 
 #include "engine/loaded_model.h"
 #include "kernels/kernels.h"
+#include "kernels/runtime/convert.h"
 #include "tests/engine/support.h"
 
 namespace rapt::engine::testing {
@@ -47,14 +48,15 @@ class KvCacheTest : public ::testing::TestWithParam<std::string> {
   // Tokens first ... are those that `sequence` appended.
   void expect(const KvCache& cache, std::int64_t first, std::int64_t count, int sequence) {
     const std::int64_t width = panel_width(context_.get());
-    std::vector<float> rows(static_cast<std::size_t>(kHeads * count * kDim));
+    const rapt_dtype dtype = cache.pool().shape().dtype;
+    std::vector<char> rows(static_cast<std::size_t>(kHeads * count * kDim * kv_element_size(dtype)));
     for (std::int64_t layer = 0; layer < kLayers; ++layer) {
       for (std::int64_t part = 0; part < 2; ++part) {
         cache.read(width, layer, part == 0 ? KvPart::kKeys : KvPart::kValues, first, count, rows.data());
         for (std::int64_t i = 0; i < kHeads * count * kDim; ++i) {
           const std::int64_t head = i / (count * kDim), position = first + i / kDim % count;
-          ASSERT_EQ(rows[static_cast<std::size_t>(i)], number(sequence, layer, position, part, head, i % kDim))
-              << "layer " << layer << " part " << part << " position " << position;
+          ASSERT_EQ(to_double(static_cast<DType>(dtype), rows.data(), i), number(sequence, layer, position, part, head, i % kDim))
+              << "type " << dtype << " layer " << layer << " part " << part << " position " << position;
         }
       }
     }
@@ -66,12 +68,14 @@ INSTANTIATE_TEST_SUITE_P(All, KvCacheTest, ::testing::ValuesIn(names(rapt_isa_na
                          [](const auto& isa) { return isa.param; });
 
 TEST_P(KvCacheTest, PutsEveryNumberInItsPlace) {
-  KvCache cache(make_pool());
-  for (const std::int64_t rows : {2, 1, 60, 3, 62, 100}) append(cache, rows, 0);
-  EXPECT_EQ(cache.length(), 228);
-  EXPECT_EQ(cache.num_pages(), 4);
-  expect(cache, 0, 228, 0);
-  expect(cache, 63, 2, 0);
+  for (const rapt_dtype dtype : {RAPT_F32, RAPT_BF16, RAPT_F16}) {
+    KvCache cache(make_pool(dtype));
+    for (const std::int64_t rows : {2, 1, 60, 3, 62, 100}) append(cache, rows, 0);
+    EXPECT_EQ(cache.length(), 228);
+    EXPECT_EQ(cache.num_pages(), 4);
+    expect(cache, 0, 228, 0);
+    expect(cache, 63, 2, 0);
+  }
 }
 
 TEST_P(KvCacheTest, WritesWhatItReads) {

@@ -51,6 +51,14 @@ TEST(KvPoolTest, PagesDoNotMoveAndDoNotOverlap) {
   }
 }
 
+TEST(KvPoolTest, KeysLieInPanelsWhereThereAreSuch) {
+  for (const rapt_dtype dtype : {RAPT_F32, RAPT_BF16, RAPT_F16, RAPT_I8}) {
+    KvShape shape = kShape;
+    shape.dtype = dtype;
+    EXPECT_EQ(KvPool(shape).tensors(0).k_layout, dtype == RAPT_I8 ? RAPT_KV_ROWS : RAPT_KV_PANELS);
+  }
+}
+
 // Every tensor of every layer has bytes of its own inside the page.
 TEST(KvPoolTest, LayersAndPartsDoNotOverlap) {
   KvShape shape = kShape;

@@ -62,19 +62,23 @@ TEST_F(SessionFileTest, GoesOnWithTheSameBits) {
   }
 }
 
+// Panels have other widths there. New tokens that round to the other of two 16-bit numbers make the larger differences.
 TEST_F(SessionFileTest, TravelsBetweenIsaLevels) {
-  const ModelPtr here = load_with(RAPT_F32), there = load_with(RAPT_F32, "scalar");
-  const SessionPtr session = create_session(here.get());
-  next_logits(session.get(), ids_.data(), 100);
-  ASSERT_EQ(rapt_session_save(session.get(), path_.c_str()), RAPT_OK) << rapt_last_error();
-  const SessionPtr loaded = load(there.get());
-  EXPECT_LE(largest_difference(next_logits(loaded.get(), ids_.data() + 100, 5), next_logits(session.get(), ids_.data() + 100, 5)),
-            1e-4);
-  // What it saves again is the same file.
-  const std::string first = read_file(path_);
-  ASSERT_EQ(rapt_session_rollback(loaded.get(), 100), RAPT_OK);
-  ASSERT_EQ(rapt_session_save(loaded.get(), path_.c_str()), RAPT_OK);
-  EXPECT_TRUE(read_file(path_) == first);
+  for (const auto& [dtype, bound] : {std::pair{RAPT_F32, 1e-4}, std::pair{RAPT_BF16, 1e-2}, std::pair{RAPT_F16, 1e-3}}) {
+    const ModelPtr here = load_with(dtype), there = load_with(dtype, "scalar");
+    const SessionPtr session = create_session(here.get());
+    next_logits(session.get(), ids_.data(), 100);
+    ASSERT_EQ(rapt_session_save(session.get(), path_.c_str()), RAPT_OK) << rapt_last_error();
+    const SessionPtr loaded = load(there.get());
+    const double difference =
+        largest_difference(next_logits(loaded.get(), ids_.data() + 100, 5), next_logits(session.get(), ids_.data() + 100, 5));
+    EXPECT_LE(difference, bound) << dtype;
+    // What it saves again is the same file.
+    const std::string first = read_file(path_);
+    ASSERT_EQ(rapt_session_rollback(loaded.get(), 100), RAPT_OK);
+    ASSERT_EQ(rapt_session_save(loaded.get(), path_.c_str()), RAPT_OK);
+    EXPECT_TRUE(read_file(path_) == first);
+  }
 }
 
 TEST_F(SessionFileTest, EveryPrefixAndEveryFlippedByteIsRefused) {

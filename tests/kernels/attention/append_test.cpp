@@ -115,6 +115,10 @@ TEST_P(AppendTest, OtherTypesRoundTheKeysAndValues) {
   for (const auto& [type, bound] : {std::pair{RAPT_BF16, 1.0f / 128}, std::pair{RAPT_F16, 1.0f / 1024}, std::pair{RAPT_I8, 1.0f / 80}}) {
     const std::vector<float> got = paged(type, RAPT_KV_ROWS, kPieces);
     EXPECT_EQ(got, paged(type, RAPT_KV_ROWS, kWhole));
+    if (type != RAPT_I8) {
+      EXPECT_EQ(got, paged(type, RAPT_KV_PANELS, kPieces));
+      EXPECT_EQ(got, paged(type, RAPT_KV_PANELS, kWhole));
+    }
     float worst = 0;
     for (std::size_t i = 0; i < right.size(); ++i) worst = std::max(worst, std::abs(got[i] - right[i]));
     EXPECT_LE(worst, bound) << "type " << type;
@@ -123,7 +127,7 @@ TEST_P(AppendTest, OtherTypesRoundTheKeysAndValues) {
 }
 
 TEST(AppendArguments, AreNamed) {
-  std::vector<float> tokens(64), pages(64 * 64);
+  std::vector<float> tokens(64), pages(64 * 64), factors(64);
   const std::int32_t table[1] = {0}, outside[1] = {1};
   const std::int64_t length = 0, full = 64, negative = -1;
   rapt_kv_append_params good;
@@ -148,6 +152,11 @@ TEST(AppendArguments, AreNamed) {
   refused("block_table[0] is 1; there are 1 pages", [&](auto& p) { p.block_table = outside; });
   refused("k_scale is not given", [](auto& p) { p.k_pages.dtype = RAPT_I8; });
   refused("the head sizes must agree", [](auto& p) { p.v_pages.shape[3] = 15; });
+  refused("needs f32, bf16 or f16 pages", [&](auto& p) {
+    p.k_layout = RAPT_KV_PANELS;
+    p.k_pages.dtype = RAPT_I8;
+    p.k_scale = rapt_tensor_f32(factors.data(), 1, 1, 64, 1);
+  });
   refused("RAPT_KV_PANELS", [](auto& p) {
     p.k_layout = RAPT_KV_PANELS;
     p.k_pages.shape[2] = p.v_pages.shape[2] = 32;

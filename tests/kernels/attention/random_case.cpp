@@ -34,7 +34,7 @@ void make_consistent(RandomCase& c) {
   }
   if (c.panels && c.page_size) c.page_size = c.page_size % 2 ? 2 : 4;
   if (!c.page_size) c.panels = 0;
-  if (c.panels) {
+  if (c.panels && c.kv_type == 3) {  // i8, of which there are no panels
     if (!c.v_type) c.v_type = c.kv_type + 1;
     c.kv_type = 0;
   }

@@ -33,6 +33,9 @@ void with_pages(RandomCase& c) {
 
 std::string pages_or_rows(const RandomCase& c, const Target& target) {
   if (!c.page_size) return "";
+  RandomCase in_rows = c;
+  in_rows.panels = 0;
+  if (has_bf16_products(in_rows, target) != has_bf16_products(c, target)) return "";
   const RandomCall call(c, {}, panel_width(target));
   const auto rows = [&](rapt_dtype type, std::int64_t dim) {
     return contiguous(type, {c.batch, c.kv_heads, call.max_kv_len(), dim});
@@ -69,8 +72,7 @@ TypedTensor as_f32(const TypedTensor& t, const TypedTensor& scale) {
 }
 
 void with_narrow_storage(RandomCase& c) {
-  if (c.panels) return;
-  c.kv_type = 1 + c.seed % 3;
+  c.kv_type = 1 + c.seed % (c.panels ? 2 : 3);
   c.q_type = c.seed / 3 % 3;
 }
 

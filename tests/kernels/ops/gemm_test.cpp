@@ -1,5 +1,7 @@
 // gemm, bit for bit against the sums that kernel_table.h promises, whatever m and n.
 #include "tests/kernels/ops/level_test.h"
+#include "tests/support/rng.h"
+#include "tests/support/typed_tensor.h"
 
 #include <algorithm>
 #include <utility>
@@ -29,24 +31,37 @@ class Gemm : public LevelTest {
 
   enum class Panels { kPacked, kInPlace };
 
-  // C against the plain sums for one shape; returns how many elements have other bits.
+  // C against the plain sums for one shape, whatever B is stored in; returns how many elements have other bits.
   std::int64_t count_wrong(std::int64_t m, std::int64_t n, std::int64_t k, Panels kind, bool accumulate, Place place) const {
+    std::int64_t wrong = 0;
+    for (const rapt_dtype type : {RAPT_F32, RAPT_BF16, RAPT_F16}) wrong += count_wrong(m, n, k, kind, accumulate, place, type);
+    return wrong;
+  }
+  std::int64_t count_wrong(std::int64_t m, std::int64_t n, std::int64_t k, Panels kind, bool accumulate, Place place,
+                           rapt_dtype type) const {
     name_case_for_faults("gemm " + GetParam() + " m " + std::to_string(m) + ", n " + std::to_string(n) + ", k " +
-                         std::to_string(k));
-    const std::int64_t gap = place == Place::kHeap ? 3 : 0;
-    const Matrix a(m, k, gap, place, 1), b(k, n, gap, place, 2), c(m, n, gap, place, 3);
+                         std::to_string(k) + ", type " + std::to_string(type));
+    const std::int64_t gap = place == Place::kHeap ? 3 : 0, ldb = n + gap;
+    const Matrix a(m, k, gap, place, 1), c(m, n, gap, place, 3);
     const std::vector<float> before = c.tensor.values();
-    const std::vector<float> packed = pack(b);
-    // The packed copy in guarded memory: its last panel is whole.
-    const Memory panels(static_cast<std::int64_t>(packed.size()), place);
-    std::copy(packed.begin(), packed.end(), panels.data());
-    const PanelView view = kind == Panels::kPacked ? PanelView{panels.data(), kernels().nr, k * kernels().nr}
-                                                   : PanelView{b.data(), b.stride(), kernels().nr};
-    kernels().gemm(m, n, k, a.data(), a.stride(), view, c.data(), c.stride(), accumulate);
+    const TypedTensor in_place(type, {1, 1, k, n}, {k * ldb, k * ldb, ldb, 1}, place), packed = panels_of(type, k, n, place);
+    std::vector<float> b;
+    Rng rng(2);
+    for (std::int64_t p = 0; p < k; ++p)
+      for (std::int64_t j = 0; j < n; ++j) {
+        in_place.set(0, 0, p, j, rng.uniform(-2, 2));
+        b.push_back(static_cast<float>(in_place.get(0, 0, p, j)));
+        packed.set(0, 0, j / kernels().nr * k + p, j % kernels().nr, b.back());
+      }
+    PanelView view = kind == Panels::kPacked ? PanelView{packed.row(0, 0, 0), kernels().nr, k * kernels().nr}
+                                             : PanelView{in_place.row(0, 0, 0), ldb, kernels().nr};
+    view.stream = n % 2;
+    const auto gemm = type == RAPT_F32 ? kernels().gemm : kernels().gemm_stored[type];
+    gemm(m, n, k, a.data(), a.stride(), view, c.data(), c.stride(), accumulate);
     std::int64_t wrong = !c.tensor.surroundings_intact();
     for (std::int64_t i = 0; i < m; ++i)
       for (std::int64_t j = 0; j < n; ++j) {
-        const float sum = expected(k, [&](std::int64_t p) { return std::pair(a.at(i, p), b.at(p, j)); },
+        const float sum = expected(k, [&](std::int64_t p) { return std::pair(a.at(i, p), b[static_cast<std::size_t>(p * n + j)]); },
                                    accumulate ? &before[static_cast<std::size_t>(i * n + j)] : nullptr);
         wrong += !same_bits(sum, c.at(i, j));
       }
@@ -54,12 +69,12 @@ class Gemm : public LevelTest {
   }
 
  private:
-  // The columns past n hold NaN: whatever gemm computes from them must not be seen.
-  std::vector<float> pack(const Matrix& b) const {
-    const std::int64_t nr = kernels().nr, k = b.rows(), n = b.columns();
-    std::vector<float> panels(static_cast<std::size_t>((n + nr - 1) / nr * nr * k), NAN);
-    for (std::int64_t p = 0; p < k; ++p)
-      for (std::int64_t j = 0; j < n; ++j) panels[static_cast<std::size_t>(j / nr * nr * k + p * nr + j % nr)] = b.at(p, j);
+  // Whole panels, also the last. The columns past n hold NaN: whatever gemm computes from them must not be seen.
+  TypedTensor panels_of(rapt_dtype type, std::int64_t k, std::int64_t n, Place place) const {
+    const std::int64_t nr = kernels().nr;
+    const Shape shape = {1, 1, (n + nr - 1) / nr * k, nr};
+    const TypedTensor panels(type, shape, contiguous_strides(shape), place);
+    panels.for_each([&](auto, auto, auto i, auto j) { panels.set(0, 0, i, j, NAN); });
     return panels;
   }
 };
