@@ -44,6 +44,7 @@ void KeyBlock::pack_values() {
 
 void KeyBlock::fetch_next(std::int64_t first, std::int64_t count, std::int64_t rows) {
   next_keys_ = next_values_ = nullptr;
+  next_key_ = count > 0 ? view_.k_row(first) : nullptr;
   // Few rows are done before what they asked for arrives; pages lie anywhere.
   if (count <= 0 || rows < kMinRowsToFetch || p_.paging.table) return;
   const auto ahead = [&](const TensorView& t, const char* row, std::int64_t dim, std::int64_t columns) {
@@ -91,7 +92,9 @@ void KeyBlock::multiply(std::int64_t first, std::int64_t rows, std::int64_t n, F
                          plan_.s_stride, false);
   for (std::int64_t j = 0, run; j < n; j += run) {
     run = view_.run(first_ + j, n - j);
-    const PanelView panels = {view_.k_row(first_ + j), kernels_.nr, panel, elements.rows > 0 ? ahead : nullptr, plan_.stream};
+    const char* const at = view_.k_row(first_ + j);
+    const char* const next = j + run < n ? view_.k_row(first_ + j + run) : view_.v_row(first_);
+    const PanelView panels = {at, kernels_.nr, panel, elements.rows > 0 ? ahead : nullptr, distance(at, next)};
     kernels_.gemm_stored[static_cast<int>(p_.k.dtype)](rows, run, p_.head_dim, q, plan_.q_stride, panels, s + j, plan_.s_stride, false);
   }
 }
@@ -104,9 +107,18 @@ void KeyBlock::softmax(std::int64_t rows, std::int64_t n, float* m, float* l) co
     kernels_.online_softmax(rows, n, buffers_.s, plan_.s_stride, m, l, buffers_.factor);
 }
 
-PanelView KeyBlock::values_from(std::int64_t j) const {
+// PanelView::next: between any two tensors, so not a difference of pointers; nothing where many rows use a run.
+std::int64_t KeyBlock::distance(const char* from, const char* to) const {
+  if (!plan_.fetch_runs || !to) return 0;
+  return static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(to) - reinterpret_cast<std::uintptr_t>(from));
+}
+
+// `run` values from the block's j on.
+PanelView KeyBlock::values_from(std::int64_t j, std::int64_t run) const {
   if (values_packed_) return {buffers_.v_panels + j * kernels_.nr, kernels_.nr, count_ * kernels_.nr, next_values_};
-  return {view_.v_row(first_ + j), p_.v.stride_length, kernels_.nr, next_values_, plan_.stream};
+  const char* const at = view_.v_row(first_ + j);
+  const char* const next = j + run < count_ ? view_.v_row(first_ + j + run) : next_key_;
+  return {at, p_.v.stride_length, kernels_.nr, next_values_, distance(at, next)};
 }
 
 Bf16PanelView KeyBlock::pairs_from(std::int64_t j) const {
@@ -121,7 +133,7 @@ void KeyBlock::weighted_sums(std::int64_t rows, std::int64_t n, float* o) const 
   for (std::int64_t j = 0, run; j < n; j += run) {
     run = std::min(most, n - j);
     if (!values_packed_) run = view_.run(first_ + j, run);
-    gemm(rows, p_.head_dim_v, run, buffers_.s + j, plan_.s_stride, values_from(j), o, plan_.o_stride, j > 0);
+    gemm(rows, p_.head_dim_v, run, buffers_.s + j, plan_.s_stride, values_from(j, run), o, plan_.o_stride, j > 0);
   }
 }
 
@@ -131,7 +143,7 @@ void KeyBlock::visible_weighted_sums(std::int64_t r, std::int64_t n, float* o) c
   const std::uint8_t* const hidden = buffers_.hidden + r * plan_.block_kv;
   for (std::int64_t j = 0; j < n; j += plan_.keys_per_sum) {
     const std::int64_t count = std::min(plan_.keys_per_sum, n - j);
-    const PanelView values = values_from(j);  // f32 since values_are_finite()
+    const PanelView values = values_from(j, count);  // f32 since values_are_finite()
     const float* const data = static_cast<const float*>(values.data);
     for (std::int64_t i = 0; i < count; ++i)
       for (std::int64_t d = 0; d < p_.head_dim_v; ++d)

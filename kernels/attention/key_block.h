@@ -59,7 +59,8 @@ class KeyBlock {
   }
   void convert_panels();
   void pack_values();
-  PanelView values_from(std::int64_t j) const;
+  std::int64_t distance(const char* from, const char* to) const;
+  PanelView values_from(std::int64_t j, std::int64_t run) const;
   Bf16PanelView pairs_from(std::int64_t j) const;
   void multiply(std::int64_t first, std::int64_t rows, std::int64_t n, FetchAhead elements) const;
   void scale_scores(std::int64_t rows, std::int64_t n) const;
@@ -75,6 +76,7 @@ class KeyBlock {
   const float scale_;          // what Q K' lacks; positive, so that -infinity stays what it is
   const bool softmax_scales_;  // by it
   std::int64_t first_ = 0, count_ = 0;
+  const char* next_key_ = nullptr;  // of the block to come, or null
   bool values_packed_ = false;
   enum class Finite { kUnknown, kYes, kNo } finite_ = Finite::kUnknown;
 };

@@ -85,9 +85,11 @@ bool choose_pack_values(const AttentionProblem& p, const Plan& plan, const Kerne
   return (p.v.dtype != DType::kF32 || p.v.stride_length != kernels.nr) && use_a_copy(plan.rows_per_task, kernels);
 }
 
+// Whose products take no longer than their keys and values from DRAM.
+constexpr std::int64_t kFewRows = 32;
+
 // Decoding over more keys than L3 holds. K and V of a call that fits come from there, or from nearer.
 bool choose_stream(const AttentionProblem& p, const Plan& plan, const Machine& machine) {
-  constexpr std::int64_t kFewRows = 32;
   const double bytes_per_key = static_cast<double>(p.head_dim * size_of(p.k.dtype) + p.head_dim_v * size_of(p.v.dtype));
   const double bytes = static_cast<double>(p.num_sequences * p.num_kv_heads) * static_cast<double>(p.max_kv_len) * bytes_per_key;
   return plan.rows_per_task <= kFewRows && bytes > static_cast<double>(machine.l3_bytes) / 2;
@@ -156,6 +158,7 @@ Plan make_plan(const AttentionProblem& p, const Machine& machine, const KernelTa
   plan.pack_keys = choose_pack_keys(p, plan.rows_per_task, kernels);
   plan.pack_values = choose_pack_values(p, plan, kernels);
   plan.stream = choose_stream(p, plan, machine);
+  plan.fetch_runs = plan.rows_per_task <= kFewRows;
   plan.num_tasks = TaskGrid(p, plan).count();
   plan.max_useful_threads = choose_max_threads(p);
 

@@ -26,8 +26,6 @@ inline constexpr int kGemmSteps = kHoldsC<I> ? 32 : (int)kGemmDepth;
 template <simd::Isa I>
 inline constexpr int kGemmSums = kHoldsC<I> ? 1 : 2;
 static_assert(kGemmDepth % 32 == 0);
-// How far ahead a stream is fetched: 8 KiB of a panel of 64 columns.
-inline constexpr std::int64_t kStreamSteps = 32;
 // Steps of k whose piece of panel stays in L1 while the row tiles pass by: 64 columns of 128 are 32 KiB.
 template <simd::Isa I>
 inline constexpr std::int64_t kPanelDepth = kHoldsC<I> ? 128 : kGemmDepth;
@@ -36,18 +34,16 @@ inline constexpr std::int64_t kPanelDepth = kHoldsC<I> ? 128 : kGemmDepth;
 //
 // Registers: 2 * MR * NV + NV of B + 1 broadcast, where 2 is for the sums and C, or for the sums of even and of odd steps.
 //
-// kStream: rows of B further down are fetched on the way (PanelView::stream). The cores' own prefetchers follow rows with gaps at
-// half of DRAM's bandwidth.
-template <simd::Isa I, int MR, int NV, bool kPartial, bool kStream = false, class T>
+// kFetch: what lies `next` bytes after what is read is fetched on the way (PanelView::next).
+template <simd::Isa I, int MR, int NV, bool kPartial, bool kFetch = false, class T>
 inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float* a, std::int64_t lda, const T* b,
                                                      std::int64_t b_stride, float* c, std::int64_t ldc, int last,
-                                                     bool accumulate) {
+                                                     bool accumulate, [[maybe_unused]] std::int64_t next = 0) {
   static_assert(2 * MR * NV + NV + 1 <= I::kRegisters, "the tile must stay in registers");
   using V = typename I::V;
   using Tile = V[MR][NV];
   // Multiples of the strides belong to one tile: kept for all, they crowd the inner loop's vectors out of their registers.
   asm("" : "+r"(lda), "+r"(ldc), "+r"(b_stride), "+r"(k));
-  [[maybe_unused]] const T* fetch = b + kStreamSteps * b_stride;
   const auto load = [&](const auto* p, int v) {
     return kPartial && v == NV - 1 ? I::load_first(p + v * I::kLanes, last) : I::load(p + v * I::kLanes);
   };
@@ -61,9 +57,9 @@ inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float
     V row[NV];
 #pragma GCC unroll 8
     for (int v = 0; v < NV; ++v) row[v] = load(b, v);
-    if constexpr (kStream)
+    if constexpr (kFetch)
 #pragma GCC unroll 8
-      for (int v = 0; v < NV * I::kLanes; v += 64 / (int)sizeof(T)) __builtin_prefetch(fetch + v);
+      for (int v = 0; v < NV * I::kLanes; v += 64 / (int)sizeof(T)) __builtin_prefetch((const void*)((std::uintptr_t)(b + v) + (std::uintptr_t)next));
 #pragma GCC unroll 8
     for (int r = 0; r < MR; ++r) {
       const V left = I::broadcast(a[r * lda]);
@@ -72,7 +68,6 @@ inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float
     }
     a += 1;
     b += b_stride;
-    if constexpr (kStream) fetch += b_stride;
   };
   const auto store = [&](int r, int v, V sum) __attribute__((always_inline)) {
     float* to = c + r * ldc + v * I::kLanes;
@@ -95,7 +90,7 @@ inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float
       for (std::int64_t p = 0; p < steps; ++p) step(sum);
       for_each([&](int r, int v) __attribute__((always_inline)) { total[r][v] = I::add(total[r][v], sum[r][v]); });
     }
-    if constexpr (kStream) asm("" : "+r"(ldc));  // nor do the addresses of C
+    if constexpr (kFetch) asm("" : "+r"(ldc));  // nor do the addresses of C
     for_each([&](int r, int v) __attribute__((always_inline)) { store(r, v, total[r][v]); });
   } else {
     Tile even, odd;
@@ -146,25 +141,32 @@ __attribute__((noinline)) void gemm_tiles(std::int64_t m, std::int64_t k, const 
     gemm_tile<I, MR, NV, kPartial>(k, a, lda, b, b_stride, c, ldc, last, accumulate);
 }
 template <simd::Isa I, int MR, int NV, class T>
-__attribute__((noinline)) void gemm_stream_tile(std::int64_t k, const float* a, std::int64_t lda, const T* b, std::int64_t b_stride,
-                                                float* c, std::int64_t ldc, bool accumulate) {
-  gemm_tile<I, MR, NV, false, true>(k, a, lda, b, b_stride, c, ldc, I::kLanes, accumulate);
+__attribute__((noinline)) void gemm_fetch_tile(std::int64_t k, const float* a, std::int64_t lda, const T* b, std::int64_t b_stride,
+                                               float* c, std::int64_t ldc, bool accumulate, std::int64_t next) {
+  gemm_tile<I, MR, NV, false, true>(k, a, lda, b, b_stride, c, ldc, I::kLanes, accumulate, next);
 }
 
 // The row tiles of one panel: full tiles of MR rows, then smaller ones for what is left.
-template <simd::Isa I, int MR, int NV, bool kPartial, bool kStream = false, class T>
+template <simd::Isa I, int MR, int NV, bool kPartial, class T>
 void gemm_panel(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const T* b, std::int64_t b_stride, float* c,
                 std::int64_t ldc, int last, bool accumulate) {
   const std::int64_t full = m / MR * MR;
-  if constexpr (kStream)
-    for (std::int64_t r = 0; r < full; r += MR)
-      gemm_stream_tile<I, MR, NV>(k, a + r * lda, lda, b, b_stride, c + r * ldc, ldc, accumulate);
-  else if (full > 0)
+  if (full > 0)
     gemm_tiles<I, MR, NV, kPartial>(full, k, a, lda, b, b_stride, c, ldc, last, accumulate);
   if constexpr (MR > 1)
     if (full < m)
-      gemm_panel<I, (MR > 4 ? 4 : MR - 1), NV, kPartial, kStream>(m - full, k, a + full * lda, lda, b, b_stride, c + full * ldc, ldc,
-                                                                  last, accumulate);
+      gemm_panel<I, (MR > 4 ? 4 : MR - 1), NV, kPartial>(m - full, k, a + full * lda, lda, b, b_stride, c + full * ldc, ldc, last,
+                                                         accumulate);
+}
+
+// The same of a full panel for few rows: the first tile fetches what comes next.
+template <simd::Isa I, int MR, int NV, class T>
+void gemm_fetch_panel(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const T* b, std::int64_t b_stride, float* c,
+                      std::int64_t ldc, bool accumulate, std::int64_t next) {
+  if constexpr (MR > 1)
+    if (m < MR) return gemm_fetch_panel<I, MR - 1, NV>(m, k, a, lda, b, b_stride, c, ldc, accumulate, next);
+  gemm_fetch_tile<I, MR, NV>(k, a, lda, b, b_stride, c, ldc, accumulate, next);
+  if (m > MR) gemm_panel<I, MR, NV, false>(m - MR, k, a + MR * lda, lda, b, b_stride, c + MR * ldc, ldc, I::kLanes, accumulate);
 }
 
 // The last panel: as many vectors as its columns need, the last of them partial.
@@ -186,8 +188,8 @@ inline void gemm_depth(std::int64_t m, std::int64_t n, std::int64_t k, const flo
                        const PanelView& b, float* c, std::int64_t ldc, bool accumulate) {
   constexpr int kPanel = NV * I::kLanes;
   for (; n >= kPanel; n -= kPanel, panel += b.panel_stride, c += kPanel) {
-    if (b.stream) {
-      gemm_panel<I, MR, NV, false, true>(m, k, a, lda, panel, b.k_stride, c, ldc, I::kLanes, accumulate);
+    if (b.next != 0 && m > 0) {
+      gemm_fetch_panel<I, MR, NV>(m, k, a, lda, panel, b.k_stride, c, ldc, accumulate, b.next);
       continue;
     }
     if constexpr (kFullTiles == nullptr) {

@@ -26,7 +26,7 @@ struct PanelView {
   std::int64_t k_stride;
   std::int64_t panel_stride;
   FetchAhead* ahead = nullptr;  // what to fetch meanwhile, or null
-  bool stream = false;          // data comes from DRAM and is read once, by few rows: its own next rows are fetched
+  std::int64_t next = 0;        // bytes from data to where few rows go on reading, which is asked for meanwhile; 0: nothing is
 };
 
 // 32 activations as scale * q, |q| <= 127 (ops/quantize.h).
