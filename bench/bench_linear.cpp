@@ -42,6 +42,10 @@ WeightType parse_type(const std::string& text) {
   throw BadInput("--type " + text + ": must be F32, BF16, F16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K or Q6_K");
 }
 
+Arithmetic arithmetic_of(const std::string& name) {
+  return name == "int8" ? Arithmetic::kInt8 : name == "bf16" ? Arithmetic::kBf16 : Arithmetic::kF32;
+}
+
 using ContextPtr = std::unique_ptr<rapt_context, void (*)(rapt_context*)>;
 
 struct Layers {
@@ -107,17 +111,21 @@ void add_rows(const Options& options) {
   const std::string isa = resolve_isa(options);
   const int threads = resolve_threads(options);
   add_machine_context(isa, threads);
-  const double fma = measure_peak(isa, threads), int8 = int8_rate(*machine_loops(isa.c_str()), threads, 0.3).best;
+  const MachineLoops& loops = *machine_loops(isa.c_str());
+  const double fma = measure_peak(isa, threads), int8 = int8_rate(loops, threads, 0.3).best;
+  const double bf16 = loops.bf16_dot ? bf16_rate(loops, threads, 0.3).best : 0;
   add_context("int8_peak_" + isa, std::to_string(int8 / 1e9) + " GOP/s");
+  if (bf16 > 0) add_context("bf16_peak_" + isa, std::to_string(bf16 / 1e9) + " GFLOP/s");
   measure_dram(isa, threads);
   for (const std::int64_t rows : options.rows)
     for (const std::string& type_name : options.types)
       for (const std::string& arithmetic : options.arithmetics)
         for (const std::string& shape_name : options.shapes) {
-          const Case one = {parse_type(type_name), arithmetic == "int8" ? Arithmetic::kInt8 : Arithmetic::kF32,
+          const Case one = {parse_type(type_name), arithmetic_of(arithmetic),
                             parse_shape(shape_name), rows};
           if (!supports(one.type, one.arithmetic) || one.shape.in % weight_format(one.type).block_elements != 0) continue;
-          const double peak = one.arithmetic == Arithmetic::kInt8 ? int8 : fma;
+          const double peak = one.arithmetic == Arithmetic::kInt8 ? int8 : one.arithmetic == Arithmetic::kBf16 ? bf16 : fma;
+          if (peak == 0) continue;  // a level without products of bf16
           add_row(type_name + "/" + arithmetic + "/" + shape_name + "/rows:" + std::to_string(rows),
                   [=] { return measure(one, options, isa, threads, peak); });
         }
@@ -129,11 +137,11 @@ void add_options(CLI::App& app, Options& options) {
       ->type_name("NAMES")
       ->allow_extra_args(false)
       ->capture_default_str();
-  app.add_option("--arithmetic", options.arithmetics, "f32, int8 or both; int8 is for quantised types")
+  app.add_option("--arithmetic", options.arithmetics, "f32, int8, bf16 or several; int8 is for quantised types, bf16 for levels with its products")
       ->delimiter(',')
       ->type_name("NAMES")
       ->allow_extra_args(false)
-      ->check(CLI::IsMember({"f32", "int8"}).description(""))
+      ->check(CLI::IsMember({"f32", "int8", "bf16"}).description(""))
       ->capture_default_str();
   app.add_option("--shape", options.shapes, "Inputs by outputs, as in --shape=576x1536,1536x576")
       ->delimiter(',')
@@ -160,7 +168,7 @@ void add_options(CLI::App& app, Options& options) {
 int main(int argc, char** argv) {
   using namespace rapt::bench;
   CLI::App app(
-      "Times linear layers: GB/s of stored weights, GFLOP/s and the share of the measured peak of f32 or byte products.",
+      "Times linear layers: GB/s of stored weights, GFLOP/s and the share of the measured peak of f32, byte or bf16 products.",
       "bench_linear");
   Options options;
   add_options(app, options);

@@ -68,10 +68,17 @@ Arithmetic arithmetic_of(const rapt_arithmetic& arithmetic) {
   switch (number) {
     case RAPT_ARITHMETIC_I8: return Arithmetic::kInt8;
     case RAPT_ARITHMETIC_F32: return Arithmetic::kF32;
+    case RAPT_ARITHMETIC_BF16: return Arithmetic::kBf16;
     default:
-      throw_error(RAPT_INVALID_ARGUMENT, "params->arithmetic is %d; it must be RAPT_ARITHMETIC_I8 or RAPT_ARITHMETIC_F32",
-                  number);
+      throw_error(RAPT_INVALID_ARGUMENT,
+                  "params->arithmetic is %d; it must be RAPT_ARITHMETIC_I8, RAPT_ARITHMETIC_F32 or RAPT_ARITHMETIC_BF16", number);
   }
+}
+
+void check_arithmetic(rapt_context* context, Arithmetic arithmetic) {
+  if (supports(context, arithmetic)) return;
+  throw_error(RAPT_UNSUPPORTED, "params->arithmetic is RAPT_ARITHMETIC_BF16, which needs ISA level avx512_bf16; the level is %s",
+              rapt_context_isa(context));
 }
 
 }  // namespace
@@ -92,9 +99,11 @@ ContextPtr make_context(const rapt_model_params& params) {
   return make_context(params.num_threads, params.backend, params.isa);
 }
 
-LoadedModel::LoadedModel(const std::string& path, const rapt_model_params& params) : num_threads_(params.num_threads) {
+LoadedModel::LoadedModel(const std::string& path, const rapt_model_params& params)
+    : num_threads_(params.num_threads), arithmetic_(arithmetic_of(params.arithmetic)) {
   check_kv_dtype(params.kv_dtype);
   const ContextPtr context = make_context(params);
+  check_arithmetic(context.get(), arithmetic_);
   backend_ = rapt_context_backend(context.get());
   isa_ = rapt_context_isa(context.get());
 
@@ -137,7 +146,7 @@ void LoadedModel::load_weights(rapt_context* context, const WeightSource& source
   const auto progress = [&params](double done) {
     return params.on_progress != nullptr && params.on_progress(done, params.user) != 0;
   };
-  WeightReader reader(context, source, "", progress, arithmetic_of(params.arithmetic));
+  WeightReader reader(context, source, "", progress, arithmetic_);
   model_ = load_model(files, reader);
   fingerprint_ = reader.fingerprint();
 }

@@ -37,6 +37,8 @@ class LoadedModel {
   KvCache new_cache() const;
   // See WeightReader::fingerprint.
   std::uint32_t fingerprint() const { return fingerprint_; }
+  // That was asked for: see WeightReader.
+  Arithmetic arithmetic() const { return arithmetic_; }
   // What a call without a session works with, from a stock of the model's: returned when the handle goes.
   struct DeskThings {
     ContextPtr context;
@@ -60,6 +62,7 @@ class LoadedModel {
   void return_desk(DeskThings* things) const;
 
   int num_threads_;
+  Arithmetic arithmetic_;
   std::string backend_, isa_;
   std::unique_ptr<Model> model_;
   std::unique_ptr<Tokenizer> tokenizer_;

@@ -18,17 +18,18 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the file's numbers are
 namespace rapt::engine {
 namespace {
 
-constexpr char kMagic[8] = {'R', 'A', 'P', 'T', 'S', 'E', 'S', '1'};
+constexpr char kMagic[8] = {'R', 'A', 'P', 'T', 'S', 'E', 'S', '2'};
 
 struct Header {
   char magic[8];
-  std::uint64_t fingerprint, dtype, num_layers, num_kv_heads, head_dim, length;
+  std::uint64_t fingerprint, arithmetic, dtype, num_layers, num_kv_heads, head_dim, length;
 };
 
 Header header_of(const Session& session, const KvShape& shape) {
   Header header = {};
   std::memcpy(header.magic, kMagic, sizeof kMagic);
   header.fingerprint = session.loaded().fingerprint();
+  header.arithmetic = static_cast<std::uint64_t>(session.loaded().arithmetic());
   header.dtype = static_cast<std::uint64_t>(shape.dtype);
   header.num_layers = static_cast<std::uint64_t>(shape.num_layers);
   header.num_kv_heads = static_cast<std::uint64_t>(shape.num_kv_heads);
@@ -145,8 +146,10 @@ void load_session(const std::string& path, Session& session) {
   Header expected = header_of(session, shape);
   expected.length = header.length;
   if (std::memcmp(&header, &expected, sizeof header) != 0) {
-    throw_error(RAPT_INVALID_ARGUMENT, "%s was saved with another %s", where.c_str(),
-                header.fingerprint == expected.fingerprint ? "type of the KV cache (kv_dtype)" : "model");
+    const char* const other = header.fingerprint != expected.fingerprint ? "model"
+                              : header.arithmetic != expected.arithmetic ? "arithmetic"
+                                                                         : "type of the KV cache (kv_dtype)";
+    throw_error(RAPT_INVALID_ARGUMENT, "%s was saved with another %s", where.c_str(), other);
   }
   const std::int64_t length = static_cast<std::int64_t>(header.length);
   std::int64_t size = static_cast<std::int64_t>(sizeof header + sizeof(std::uint32_t)) + 4 * length;

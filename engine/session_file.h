@@ -1,7 +1,8 @@
 // A session's tokens and their keys and values in a file. All numbers are little-endian:
 //
-//   "RAPTSES1"                          8 bytes
+//   "RAPTSES2"                          8 bytes
 //   fingerprint of the model            u64, see WeightReader::fingerprint
+//   arithmetic of its linear layers     u64, Arithmetic of kernels.h
 //   type of the cache (rapt_dtype), layers, KV heads, head_dim, tokens   u64 each
 //   the tokens' ids                     i32 each
 //   for each 64 tokens and each layer: keys, values [KV heads, tokens, head_dim], then for i8 their factors [KV heads, tokens]
@@ -20,7 +21,7 @@ namespace rapt::engine {
 void save_session(Session& session, const std::string& path);
 
 // Reads the tokens into an empty session. RAPT_INVALID_FILE if the file is damaged, RAPT_INVALID_ARGUMENT if it is of another
-// model or another type of cache; then the session is of no use.
+// model, arithmetic or type of cache; then the session is of no use.
 void load_session(const std::string& path, Session& session);
 
 }  // namespace rapt::engine

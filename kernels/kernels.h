@@ -35,17 +35,19 @@ void stored_rows(WeightType type, const void* data, std::int64_t in, const std::
 enum class Arithmetic : int {
   kF32,  // the weight's exact f32 values, f32 fused multiply-adds
   kInt8,  // quantised weights only: x is rounded to 8 bits in blocks of 32 with an f32 scale each; integer dot products are exact
+  kBf16,  // the weight's values and x are rounded to bf16, products summed in f32; only on levels with products of bf16
 };
 bool supports(WeightType type, Arithmetic arithmetic);
+bool supports(const rapt_context* context, Arithmetic arithmetic);
 
 // The weight of a linear layer in the panels that the kernels of one ISA level read. Packed once, used from any thread.
-// The values are kept exactly, in about the bytes of the file.
+// The values are kept exactly, in about the bytes of the file; those for bf16 arithmetic rounded, in two bytes each.
 class PackedWeight {
  public:
   PackedWeight() = default;
   // rows: [out_features, in_features] as the file has them, needed only during the call; of any alignment.
-  // Throws std::bad_alloc, and std::invalid_argument where in_features is no multiple of the type's block or the type does not
-  // support the arithmetic.
+  // Throws std::bad_alloc, and std::invalid_argument where in_features is no multiple of the type's block or the type or the
+  // context's level does not support the arithmetic.
   PackedWeight(rapt_context* context, WeightType type, const void* rows, std::int64_t out_features, std::int64_t in_features,
                Arithmetic arithmetic = Arithmetic::kF32);
   std::int64_t in_features() const { return in_; }
@@ -63,7 +65,7 @@ class PackedWeight {
   std::shared_ptr<std::byte> panels_;  // never written after packing: copies share it
 };
 
-// out[n, in] = rows `ids` of a packed weight as exact f32: a token embedding that shares its weight with the head.
+// out[n, in] = rows `ids` of a packed weight as it keeps them, in f32: a token embedding that shares its weight with the head.
 // The ids must be valid.
 void packed_rows(rapt_context* context, const PackedWeight& weight, const std::int32_t* ids, std::int64_t n, float* out);
 

@@ -6,6 +6,7 @@
   gpt2      GPT-2, 124 million random weights: a prompt of 512 tokens; 32 generated tokens
 
   rapt                         this library; skipped where its Python package has no Model or cannot read a file
+  rapt-bf16                    its linear layers in bf16, where the CPU has products of it
   llama.cpp, llama.cpp-flash   llama-cpp-python built for this CPU, without and with flash attention (smollm2)
   torch                        PyTorch with transformers (minilm, gpt2)
   openvino, openvino-bf16      OpenVINO in f32, and in bf16 where the CPU has it (minilm)

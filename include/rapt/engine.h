@@ -28,10 +28,15 @@ extern "C" {
 
 typedef struct rapt_model rapt_model;
 
-/* How a layer multiplies with quantised weights (Q4_0, Q8_0, Q6_K ...). Others are multiplied in f32. */
+/* How linear layers multiply. Attention inside is computed in f32. */
 typedef enum rapt_arithmetic {
-  RAPT_ARITHMETIC_I8 = 0, /* the default: inputs are rounded to 8 bits in blocks of 32, as llama.cpp does; several times faster */
-  RAPT_ARITHMETIC_F32 = 1 /* the weights' exact values, inputs as they are */
+  /* The default. With quantised weights (Q4_0, Q8_0, Q6_K ...) inputs are rounded to 8 bits in blocks of 32, as llama.cpp does;
+   * several times faster. With others as RAPT_ARITHMETIC_F32. */
+  RAPT_ARITHMETIC_I8 = 0,
+  RAPT_ARITHMETIC_F32 = 1, /* the weights' exact values, inputs as they are */
+  /* Weights of any type and inputs are rounded to bf16, sums are f32: with f32 weights up to twice as fast. A weight takes two bytes
+   * of memory. Needs ISA level avx512_bf16: RAPT_UNSUPPORTED on others. */
+  RAPT_ARITHMETIC_BF16 = 2
 } rapt_arithmetic;
 
 typedef struct rapt_model_params {
@@ -40,7 +45,7 @@ typedef struct rapt_model_params {
   const char* backend; /* of the attention inside: NULL = "rapt" */
   const char* isa;     /* NULL: the best, or RAPT_ISA */
   rapt_dtype kv_dtype; /* how keys and values are kept: RAPT_F32 (the default), RAPT_BF16, RAPT_F16 or RAPT_I8 */
-  rapt_arithmetic arithmetic; /* of layers with quantised weights */
+  rapt_arithmetic arithmetic; /* of the linear layers */
   /* Called while loading with 0 <= done <= 1; a return other than 0 cancels (RAPT_CANCELLED). May be NULL. */
   int (*on_progress)(double done, void* user);
   void* user;
@@ -150,7 +155,7 @@ RAPT_API rapt_status rapt_session_fork(const rapt_session* session, rapt_session
 RAPT_API rapt_status rapt_session_rollback(rapt_session* session, int64_t length);
 
 /* The tokens with their keys and values in a file with a checksum, and a session made from it: it goes on with the same bits.
- * The file belongs to the model and kv_dtype it was saved with; it may travel to a machine with another ISA level. */
+ * The file belongs to the model, kv_dtype and arithmetic it was saved with; it may travel to a machine with another ISA level. */
 RAPT_API rapt_status rapt_session_save(rapt_session* session, const char* path);
 RAPT_API rapt_status rapt_session_load(rapt_model* model, const char* path, rapt_session** session);
 

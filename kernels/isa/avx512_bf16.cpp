@@ -1,5 +1,5 @@
 // ISA level "avx512_bf16": level avx512_vnni with dot products of bf16 pairs (AVX512-BF16): Intel Cooper Lake and Sapphire Rapids,
-// AMD Zen 4 and later. Adds the products of bf16 attention; the rest is that of the levels below. Exports isa_avx512_bf16.
+// AMD Zen 4 and later. Adds the products of bf16 attention and linear layers; the rest is that of the levels below. Exports isa_avx512_bf16.
 #include "kernels/simd/avx512_bf16.h"
 
 #include "kernels/ops/bf16_gemm.h"
@@ -22,6 +22,7 @@ void overlay(KernelTable& t) {
   t.bf16.gemm = bf16_gemm<I, 6, 4, gemm_bf16_6x64__avx512_bf16>;
   t.bf16.pack_transposed = bf16_pack_transposed<I, 4>;
   t.bf16.pack_panels = bf16_pack_panels<I, 4>;
+  t.bf16.round_rows = round_rows<I>;
   t.bf16.online_softmax = bf16_online_softmax<I>;
   t.bf16.all_finite = bf16_all_finite<I>;
 }

@@ -56,9 +56,21 @@ void f32_product(const KernelTable& kernels, const PackedWeight& weight, const R
     }
 }
 
+// A panel at a time, so that its block of c stays in L2; gemm takes it in pieces that stay in L1.
+void bf16_product(const KernelTable& kernels, const PackedWeight& weight, const Rows& rows, std::int64_t first_row,
+                  std::int64_t m, std::int64_t first_column, std::int64_t n, float* c, std::int64_t ldc) {
+  const std::int64_t nr = kernels.nr, column = pairs_column_elements(weight.in_features());
+  const Bf16* const x = rows.rounded + first_row * rows.ld_rounded;
+  const Bf16* const panels = reinterpret_cast<const Bf16*>(weight.panels()) + first_column * column;
+  for (std::int64_t j = 0; j < n; j += nr)
+    kernels.bf16.gemm(m, std::min(nr, n - j), weight.in_features(), x, rows.ld_rounded, {panels + j * column, nr * column},
+                      c + j, ldc, false);
+}
+
 }  // namespace
 
 std::size_t product_scratch_bytes(const KernelTable& kernels, const PackedWeight& weight, std::int64_t m) {
+  if (weight.arithmetic() == Arithmetic::kBf16) return 0;
   if (weight.arithmetic() == Arithmetic::kF32)
     return weight.type() == WeightType::kF32 ? 0 : static_cast<std::size_t>(kF32Depth * kernels.nr) * sizeof(float);
   const std::int64_t block = kernels.weights.unpacked_bytes[static_cast<int>(weight.type())];
@@ -69,6 +81,8 @@ void block_product(const KernelTable& kernels, const PackedWeight& weight, const
                    std::int64_t m, std::int64_t first_column, std::int64_t n, float* c, std::int64_t ldc, void* scratch) {
   if (weight.arithmetic() == Arithmetic::kInt8)
     int8_product(kernels, weight, rows, first_row, m, first_column, n, c, ldc, scratch);
+  else if (weight.arithmetic() == Arithmetic::kBf16)
+    bf16_product(kernels, weight, rows, first_row, m, first_column, n, c, ldc);
   else
     f32_product(kernels, weight, rows, first_row, m, first_column, n, c, ldc, static_cast<float*>(scratch));
 }

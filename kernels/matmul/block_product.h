@@ -9,11 +9,13 @@
 
 namespace rapt {
 
-// The rows of a call, as f32 and, where a weight has int8 arithmetic, as 8-bit blocks [rows, in / 32].
+// The rows of a call, as f32 and as the arithmetics of its weights take them: 8-bit blocks [rows, in / 32], bf16.
 struct Rows {
   const float* x;
   std::int64_t ldx;
   const QuantizedBlock* blocks;
+  const Bf16* rounded;
+  std::int64_t ld_rounded;
 };
 
 // Memory that block_product needs for so many rows.

@@ -22,12 +22,13 @@ std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * 
 // How a call is cut. The cuts do not change a bit: every element is computed by itself.
 struct Cut {
   std::int64_t rows, in, block_rows, row_blocks;
-  bool quantize = false;
-  std::size_t scratch_bytes = 0;   // of one thread: panels and a block computed aside
-  std::int64_t block_columns = 0;  // most columns of a task
+  bool quantize = false, round = false;  // whether any of the weights takes x so
+  std::size_t scratch_bytes = 0;         // of one thread: panels and a block computed aside
+  std::int64_t block_columns = 0;        // most columns of a task
 
-  Cut(std::int64_t num_rows, std::int64_t in_features, bool any_int8) : rows(num_rows), in(in_features), quantize(any_int8) {
-    const std::int64_t row_bytes = any_int8 ? in / 32 * std::int64_t{sizeof(QuantizedBlock)} : in * 4;
+  Cut(std::int64_t num_rows, std::int64_t in_features, bool any_int8, bool any_bf16)
+      : rows(num_rows), in(in_features), quantize(any_int8), round(any_bf16) {
+    const std::int64_t row_bytes = quantize ? in / 32 * std::int64_t{sizeof(QuantizedBlock)} : in * (round ? 2 : 4);
     block_rows = std::clamp(kBlockBytes / std::max<std::int64_t>(row_bytes, 1), kMinRows, kMaxRows) / 12 * 12;
     row_blocks = ceil_div(rows, block_rows);
     block_rows = std::min(block_rows, std::max<std::int64_t>(rows, 1));
@@ -66,31 +67,33 @@ void store(const KernelTable& kernels, bool accumulate, const Block& at, const f
   for (std::int64_t r = 0; r < at.m; ++r) std::copy_n(c + r * ldc, at.n, y + r * ldy);
 }
 
-// Runs f(task's rows, f32 and quantised; scratch of the thread) for the tasks of a call.
+// Runs f(task, the call's rows in every form that its weights take; scratch of the thread) for the tasks of a call.
 template <class F>
 void run_tasks(rapt_context* context, const Cut& cut, const float* x, std::int64_t ldx, std::int64_t num_tasks,
                double multiply_adds, F f) {
   const KernelTable& kernels = *context->kernels;
   const int threads = multiply_adds < kAloneBelow ? 1 : context->num_threads;
-  const std::int64_t blocks = cut.quantize ? cut.in / 32 : 0;
-  const std::size_t quantized_bytes =
-      static_cast<std::size_t>(round_up(cut.rows * blocks * std::int64_t{sizeof(QuantizedBlock)}, 64));
-  const std::size_t per_thread = static_cast<std::size_t>(round_up(static_cast<std::int64_t>(cut.scratch_bytes), 4096));
-  char* const memory = static_cast<char*>(
-      context->workspace.reserve(static_cast<std::size_t>(context->num_threads) * per_thread + quantized_bytes));
-  QuantizedBlock* const quantized =
-      reinterpret_cast<QuantizedBlock*>(memory + static_cast<std::size_t>(context->num_threads) * per_thread);
-  if (cut.quantize) {
+  const std::int64_t blocks = cut.quantize ? cut.in / 32 : 0, ld_rounded = cut.round ? round_up(cut.in, kernels.nr) : 0;
+  const std::int64_t quantized_bytes = round_up(cut.rows * blocks * std::int64_t{sizeof(QuantizedBlock)}, 64);
+  const std::int64_t rounded_bytes = cut.rows * ld_rounded * std::int64_t{sizeof(Bf16)};
+  const std::int64_t per_thread = round_up(static_cast<std::int64_t>(cut.scratch_bytes), 4096);
+  char* const memory = static_cast<char*>(context->workspace.reserve(
+      static_cast<std::size_t>(context->num_threads * per_thread + quantized_bytes + rounded_bytes)));
+  char* const after = memory + context->num_threads * per_thread;
+  QuantizedBlock* const quantized = reinterpret_cast<QuantizedBlock*>(after);
+  Bf16* const rounded = reinterpret_cast<Bf16*>(after + quantized_bytes);
+  if (cut.quantize || cut.round) {
     constexpr std::int64_t kRowsPerTask = 16;
-    auto quantize = [&](std::int64_t task, int) {
-      const std::int64_t first = task * kRowsPerTask;
-      kernels.weights.quantize_rows(std::min(kRowsPerTask, cut.rows - first), cut.in, x + first * ldx, ldx,
-                                    quantized + first * blocks);
+    auto prepare = [&](std::int64_t task, int) {
+      const std::int64_t first = task * kRowsPerTask, count = std::min(kRowsPerTask, cut.rows - first);
+      const float* const from = x + first * ldx;
+      if (cut.quantize) kernels.weights.quantize_rows(count, cut.in, from, ldx, quantized + first * blocks);
+      if (cut.round) kernels.bf16.round_rows(count, cut.in, from, ldx, rounded + first * ld_rounded, ld_rounded);
     };
-    parallel_for(threads, ceil_div(cut.rows, kRowsPerTask), quantize);
+    parallel_for(threads, ceil_div(cut.rows, kRowsPerTask), prepare);
   }
-  const Rows rows = {x, ldx, quantized};
-  auto task = [&](std::int64_t index, int thread) { f(index, rows, memory + static_cast<std::size_t>(thread) * per_thread); };
+  const Rows rows = {x, ldx, quantized, rounded, ld_rounded};
+  auto task = [&](std::int64_t index, int thread) { f(index, rows, memory + thread * per_thread); };
   parallel_for(threads, num_tasks, task);
 }
 
@@ -99,9 +102,12 @@ void run_tasks(rapt_context* context, const Cut& cut, const float* x, std::int64
 void linear(rapt_context* context, std::int64_t rows, const float* x, std::int64_t ldx, std::span<const LinearOutput> outputs) {
   const KernelTable& kernels = *context->kernels;
   if (outputs.empty() || rows == 0) return;
-  bool any_int8 = false;
-  for (const LinearOutput& o : outputs) any_int8 = any_int8 || o.weight->arithmetic() == Arithmetic::kInt8;
-  Cut cut(rows, outputs[0].weight->in_features(), any_int8);
+  bool any_int8 = false, any_bf16 = false;
+  for (const LinearOutput& o : outputs) {
+    any_int8 = any_int8 || o.weight->arithmetic() == Arithmetic::kInt8;
+    any_bf16 = any_bf16 || o.weight->arithmetic() == Arithmetic::kBf16;
+  }
+  Cut cut(rows, outputs[0].weight->in_features(), any_int8, any_bf16);
   std::int64_t groups = 0;
   double multiply_adds = 0;
   std::size_t product = 0;
@@ -149,7 +155,7 @@ void linear_gated(rapt_context* context, std::int64_t rows, const float* x, std:
                   const PackedWeight& up, Activation activation, float* y, std::int64_t ldy) {
   const KernelTable& kernels = *context->kernels;
   if (rows == 0) return;
-  Cut cut(rows, gate.in_features(), gate.arithmetic() == Arithmetic::kInt8);
+  Cut cut(rows, gate.in_features(), gate.arithmetic() == Arithmetic::kInt8, gate.arithmetic() == Arithmetic::kBf16);
   const std::int64_t out = gate.out_features(), columns = task_columns(*context, cut, out), groups = ceil_div(out, columns);
   const std::size_t product =
       static_cast<std::size_t>(round_up(static_cast<std::int64_t>(product_scratch_bytes(kernels, gate, cut.block_rows)), 64));

@@ -9,6 +9,7 @@
 #include "kernels/matmul/weight_format.h"
 #include "kernels/matmul/weight_panels.h"
 #include "kernels/runtime/context.h"
+#include "kernels/runtime/convert.h"
 #include "kernels/runtime/parallel.h"
 #include "kernels/runtime/weight_memory.h"
 
@@ -17,8 +18,12 @@ namespace {
 
 constexpr std::int64_t kMaxColumns = 64;  // of a panel, at any level
 
-std::int64_t panel_width(const KernelTable& kernels, WeightType type) {
-  return type == WeightType::kF32 ? kernels.nr : kernels.weights.nq;
+std::int64_t panel_width(const KernelTable& kernels, WeightType type, Arithmetic arithmetic) {
+  return type == WeightType::kF32 || arithmetic == Arithmetic::kBf16 ? kernels.nr : kernels.weights.nq;
+}
+std::int64_t column_bytes(WeightType type, Arithmetic arithmetic, std::int64_t in) {
+  if (arithmetic == Arithmetic::kBf16) return pairs_column_elements(in) * std::int64_t{sizeof(Bf16)};
+  return panel_column_bytes(type, in);
 }
 
 // `count` rows to a panel of `width` columns. aligned: room for [width, in] floats if the type is f32, since a file's floats may
@@ -36,7 +41,28 @@ void pack_panel(const KernelTable& kernels, WeightType type, const std::byte* ro
   for (std::int64_t i = 0; i < count; ++i) pack_column(type, rows + i * row_bytes, in, i, width, panel);
 }
 
+// `count` rows, rounded, to a panel of pairs. values: room for [count, in] floats; rounded: for their rows, ld elements each.
+void pack_pairs(const KernelTable& kernels, WeightType type, const std::byte* rows, std::int64_t row_bytes, std::int64_t in,
+                std::int64_t count, float* values, Bf16* rounded, std::int64_t ld, std::byte* panel) {
+  const void* pointers[kMaxColumns];
+  for (std::int64_t i = 0; i < count; ++i) {
+    dequantize_row(type, rows + i * row_bytes, in, values + i * in);
+    pointers[i] = rounded + i * ld;
+  }
+  kernels.bf16.round_rows(count, in, values, in, rounded, ld);
+  kernels.bf16.pack_transposed(count, in, pointers, reinterpret_cast<Bf16*>(panel));
+}
+
+// What pack_pairs made of row `column` of its rows.
+void unpack_pairs(const Bf16* panel, std::int64_t in, std::int64_t column, std::int64_t width, float* out) {
+  for (std::int64_t k = 0; k < in; ++k) out[k] = to_float(panel[(k / 2 * width + column) * 2 + k % 2]);
+}
+
 }  // namespace
+
+bool supports(const rapt_context* context, Arithmetic arithmetic) {
+  return arithmetic != Arithmetic::kBf16 || context->kernels->bf16.gemm;
+}
 
 PackedWeight::PackedWeight(rapt_context* context, WeightType type, const void* rows, std::int64_t out_features,
                            std::int64_t in_features, Arithmetic arithmetic)
@@ -45,28 +71,40 @@ PackedWeight::PackedWeight(rapt_context* context, WeightType type, const void* r
     throw std::invalid_argument(std::string("arithmetic is int8, but the weight is ") + weight_format(type).name +
                                 "; int8 is for quantised weights");
   const KernelTable& kernels = *context->kernels;
-  const std::int64_t row_bytes = weight_row_bytes(type, in_features), width = panel_width(kernels, type);
-  const std::int64_t panels = (out_features + width - 1) / width, panel_bytes = panel_column_bytes(type, in_features) * width;
+  if (!supports(context, arithmetic))
+    throw std::invalid_argument(std::string("arithmetic is bf16, but level ") + kernels.isa + " has no products of bf16");
+  const bool pairs = arithmetic == Arithmetic::kBf16;
+  const std::int64_t row_bytes = weight_row_bytes(type, in_features), width = panel_width(kernels, type, arithmetic);
+  const std::int64_t panels = (out_features + width - 1) / width;
+  const std::int64_t panel_bytes = column_bytes(type, arithmetic, in_features) * width;
   bytes_ = static_cast<std::size_t>((panels * panel_bytes + 63) / 64 * 64);
   panels_ = allocate_weight(bytes_);
-  std::vector<float> aligned(type == WeightType::kF32 ? static_cast<std::size_t>(context->num_threads * width * in_features)
-                                                      : 0);
+  const std::int64_t threads = context->num_threads, ld = (in_features + width - 1) / width * width;
+  std::vector<float> values(type == WeightType::kF32 || pairs ? static_cast<std::size_t>(threads * width * in_features) : 0);
+  std::vector<Bf16> rounded(pairs ? static_cast<std::size_t>(threads * width * ld) : 0);
   auto pack = [&](std::int64_t panel, int thread) {
-    const std::int64_t first = panel * width;
-    pack_panel(kernels, type, static_cast<const std::byte*>(rows) + first * row_bytes, row_bytes, in_features,
-               std::min(width, out_features - first), width,
-               aligned.empty() ? nullptr : aligned.data() + thread * width * in_features, panels_.get() + panel * panel_bytes);
+    const std::int64_t first = panel * width, count = std::min(width, out_features - first);
+    const std::byte* const from = static_cast<const std::byte*>(rows) + first * row_bytes;
+    float* const room = values.empty() ? nullptr : values.data() + thread * width * in_features;
+    std::byte* const to = panels_.get() + panel * panel_bytes;
+    if (pairs) return pack_pairs(kernels, type, from, row_bytes, in_features, count, room, rounded.data() + thread * width * ld, ld, to);
+    pack_panel(kernels, type, from, row_bytes, in_features, count, width, room, to);
   };
   parallel_for(context->num_threads, panels, pack);
 }
 
 void packed_rows(rapt_context* context, const PackedWeight& weight, const std::int32_t* ids, std::int64_t n, float* out) {
   const WeightType type = weight.type();
-  const std::int64_t in = weight.in_features(), width = panel_width(*context->kernels, type);
-  const std::int64_t panel_bytes = panel_column_bytes(type, in) * width;
+  const std::int64_t in = weight.in_features(), width = panel_width(*context->kernels, type, weight.arithmetic());
+  const std::int64_t panel_bytes = column_bytes(type, weight.arithmetic(), in) * width;
   std::vector<std::byte> row(static_cast<std::size_t>(weight_row_bytes(type, in)));
   for (std::int64_t i = 0; i < n; ++i) {
-    unpack_column(type, weight.panels() + ids[i] / width * panel_bytes, in, ids[i] % width, width, row.data());
+    const std::byte* const panel = weight.panels() + ids[i] / width * panel_bytes;
+    if (weight.arithmetic() == Arithmetic::kBf16) {
+      unpack_pairs(reinterpret_cast<const Bf16*>(panel), in, ids[i] % width, width, out + i * in);
+      continue;
+    }
+    unpack_column(type, panel, in, ids[i] % width, width, row.data());
     dequantize_row(type, row.data(), in, out + i * in);
   }
 }

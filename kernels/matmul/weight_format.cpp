@@ -27,7 +27,6 @@ float read_half(const Byte* p) { return to_float(read<F16>(p)); }
 // Element i of the 32 nibbles of 16 bytes: the low ones first.
 int nibble(const Byte* p, int i) { return i < 16 ? p[i] & 15 : p[i - 16] >> 4; }
 
-void f32(const Byte* p, float* out) { *out = read<float>(p); }
 void bf16(const Byte* p, float* out) { *out = to_float(read<Bf16>(p)); }
 void f16(const Byte* p, float* out) { *out = read_half(p); }
 
@@ -93,7 +92,8 @@ void q6_k(const Byte* p, float* out) {
   }
 }
 
-constexpr void (*kBlocks[kNumWeightTypes])(const Byte*, float*) = {f32, bf16, f16, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q6_k};
+// Of F32 none: the values are what the file has.
+constexpr void (*kBlocks[kNumWeightTypes])(const Byte*, float*) = {nullptr, bf16, f16, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q6_k};
 
 }  // namespace
 
@@ -107,12 +107,13 @@ std::int64_t weight_row_bytes(WeightType type, std::int64_t in) {
   return in / format.block_elements * format.block_bytes;
 }
 
-bool supports(WeightType type, Arithmetic arithmetic) { return arithmetic == Arithmetic::kF32 || type >= WeightType::kQ8_0; }
+bool supports(WeightType type, Arithmetic arithmetic) { return arithmetic != Arithmetic::kInt8 || type >= WeightType::kQ8_0; }
 
 void dequantize_row(WeightType type, const void* row, std::int64_t in, float* out) {
   const WeightFormat& format = weight_format(type);
   const auto block = kBlocks[static_cast<int>(type)];
   const Byte* p = static_cast<const Byte*>(row);
+  if (!block) return static_cast<void>(std::memcpy(out, p, static_cast<std::size_t>(in) * sizeof(float)));
   for (std::int64_t i = 0; i < in; i += format.block_elements, p += format.block_bytes) block(p, out + i);
 }
 

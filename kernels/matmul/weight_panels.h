@@ -1,5 +1,5 @@
 // The panels in which weights that are not f32 are kept: a file's blocks, reordered without loss. Layer: kernels/matmul.
-// Who calls: packed_weight.cpp. ops/weight_blocks.h reads the panels.
+// Who calls: packed_weight.cpp, block_product.cpp. ops/weight_blocks.h reads the panels.
 #pragma once
 #include <cstdint>
 
@@ -9,6 +9,9 @@ namespace rapt {
 
 // Bytes of `in` inputs of one column.
 std::int64_t panel_column_bytes(WeightType type, std::int64_t in);
+
+// Elements of `in` inputs of one column of a panel of pairs (Bf16PanelView).
+inline std::int64_t pairs_column_elements(std::int64_t in) { return (in + 1) / 2 * 2; }
 
 // A row of a file's weight to column `column` of a panel of `columns`, and back.
 void pack_column(WeightType type, const void* row, std::int64_t in, std::int64_t column, std::int64_t columns, void* panel);

@@ -1,4 +1,5 @@
-// C[m x n] (+)= A[m x k] * B[k x n] in bf16 with f32 sums, B in panels of pairs. Layer: ops. Serves Q K' and P V of bf16 attention.
+// C[m x n] (+)= A[m x k] * B[k x n] in bf16 with f32 sums, B in panels of pairs. Layer: ops. Serves bf16 attention and
+// linear layers.
 // dot_pairs adds two products in a fixed order, so an element's bits depend on its row and column alone, as in gemm.h. One sum an
 // element: what it loses, about 2^-24, is nothing beside the 2^-8 of bf16.
 //

@@ -1,4 +1,4 @@
-// Copies into the panels of pairs that bf16_gemm reads. Layer: ops. Rows come as pointers, as in pack.h.
+// Copies into what bf16_gemm reads: panels of pairs, from rows that come as pointers as in pack.h, and rounded rows. Layer: ops.
 // Bound: a square of 16 x 16 pairs costs 64 shuffles, 32 cycles for 512 elements; interleaving two rows 1.5 cycles for 32 elements.
 // The products that use an element pay rows / 64 cycles for it: of 384 rows packing takes 1.5 %, of 128 4 %.
 #pragma once
@@ -64,6 +64,20 @@ void bf16_pack_panels(std::int64_t k, std::int64_t dim, const void* const* rows,
     for (std::int64_t r = 0; r < k; r += 2, panels += 2 * kPanel)
       interleave_rows<I, NV>(dim - first, (const Bf16*)rows[r] + first, r + 1 < k ? (const Bf16*)rows[r + 1] + first : zeros,
                              panels);
+}
+
+template <simd::Bf16Isa I>
+void round_rows(std::int64_t rows, std::int64_t dim, const float* x, std::int64_t ldx, Bf16* out, std::int64_t ldo) {
+  for (std::int64_t r = 0; r < rows; ++r, x += ldx, out += ldo) {
+    std::int64_t j = 0;
+    for (; j + 2 * I::kLanes <= dim; j += 2 * I::kLanes)
+      I::store_pairs(out + j, I::round_to_pairs(I::load(x + j), I::load(x + j + I::kLanes)));
+    for (; j < ldo; j += 2 * I::kLanes) {
+      const int left = dim - j < 0 ? 0 : (int)(dim - j), low = left < I::kLanes ? left : I::kLanes;
+      const float* const rest = x + dim - left;
+      I::store_pairs(out + j, I::round_to_pairs(I::load_first(rest, low), I::load_first(rest + low, left - low)));
+    }
+  }
 }
 
 }  // namespace

@@ -82,6 +82,9 @@ struct Bf16Kernels {
   void (*pack_transposed)(std::int64_t n, std::int64_t dim, const void* const* rows, Bf16* panels);
   void (*pack_panels)(std::int64_t k, std::int64_t dim, const void* const* rows, Bf16* panels);
 
+  // out[rows, dim] = x, rounded to nearest even, subnormal numbers to 0. ldo: a multiple of nr; what a row has past dim becomes 0.
+  void (*round_rows)(std::int64_t rows, std::int64_t dim, const float* x, std::int64_t ldx, Bf16* out, std::int64_t ldo);
+
   // As in KernelTable with scale * s for s, scale > 0; s stays as it is, and p[row, j] gets the exponentials, rounded to bf16, and 0
   // at j = n where n is odd. l is the sum of the exponentials before they are rounded.
   bool (*online_softmax)(std::int64_t rows, std::int64_t n, float scale, const float* s, std::int64_t ld, Bf16* p,

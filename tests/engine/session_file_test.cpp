@@ -1,4 +1,4 @@
-// Saved sessions: they go on with the same bits; files that are damaged, cut short or of another model are refused.
+// Saved sessions: they go on with the same bits; files that are damaged, cut short, of another model or another arithmetic are refused.
 #include <filesystem>
 
 #include "tests/engine/support.h"
@@ -8,11 +8,12 @@ namespace {
 
 constexpr std::size_t kVocab = 65;
 
-ModelPtr load_with(rapt_dtype kv_dtype, const char* isa = nullptr) {
+ModelPtr load_with(rapt_dtype kv_dtype, const char* isa = nullptr, rapt_arithmetic arithmetic = RAPT_ARITHMETIC_I8) {
   rapt_model_params params;
   rapt_model_params_init(&params);
   params.kv_dtype = kv_dtype;
   params.isa = isa;
+  params.arithmetic = arithmetic;
   rapt_model* model = nullptr;
   EXPECT_EQ(rapt_model_load(kModel.c_str(), &params, &model), RAPT_OK) << rapt_last_error();
   return ModelPtr(model);
@@ -101,14 +102,16 @@ TEST_F(SessionFileTest, EveryPrefixAndEveryFlippedByteIsRefused) {
   EXPECT_TRUE(refuses(RAPT_INVALID_FILE, {"a.session"}, model.get()));
 }
 
-TEST_F(SessionFileTest, IsOfOneModelAndOneTypeOfCache) {
+TEST_F(SessionFileTest, IsOfOneModelOneArithmeticAndOneTypeOfCache) {
   const ModelPtr model = load_with(RAPT_F32);
   const SessionPtr session = create_session(model.get());
   next_logits(session.get(), ids_.data(), 2);
   ASSERT_EQ(rapt_session_save(session.get(), path_.c_str()), RAPT_OK);
   const ModelPtr other = load_model(kData + "/gpt2"), rounded = load_with(RAPT_BF16);
   EXPECT_TRUE(refuses(RAPT_INVALID_ARGUMENT, {"another model"}, other.get()));
-  EXPECT_TRUE(refuses(RAPT_INVALID_ARGUMENT, {"kv_dtype"}, rounded.get()));
+  EXPECT_TRUE(refuses(RAPT_INVALID_ARGUMENT, {"another type of the KV cache", "kv_dtype"}, rounded.get()));
+  const ModelPtr exact = load_with(RAPT_F32, nullptr, RAPT_ARITHMETIC_F32);
+  EXPECT_TRUE(refuses(RAPT_INVALID_ARGUMENT, {"another arithmetic"}, exact.get()));
 }
 
 TEST_F(SessionFileTest, AFailureLeavesTheOldFile) {

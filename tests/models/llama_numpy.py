@@ -7,13 +7,24 @@ import gguf
 import numpy as np
 
 
+def to_bf16(x):
+    """Rounded to nearest even."""
+    bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
+    return ((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).view(np.float32).astype(np.float64)
+
+
 class Llama:
-    def __init__(self, path):
+    """rounded: with weights and the inputs of linear layers rounded to bf16, and nothing else."""
+
+    def __init__(self, path, rounded=False):
         reader = gguf.GGUFReader(path)
         self.fields = reader.fields
         name = self.value("general.architecture")
         assert name == "llama", name
         self.weights = {t.name: gguf.quants.dequantize(t.data, t.tensor_type).astype(np.float64) for t in reader.tensors}
+        self.rounded = rounded
+        if rounded:
+            self.weights = {name: to_bf16(w) if w.ndim == 2 else w for name, w in self.weights.items()}
         self.layers = int(self.value("llama.block_count"))
         self.heads = int(self.value("llama.attention.head_count"))
         self.kv_heads = int(self.value("llama.attention.head_count_kv"))
@@ -38,16 +49,19 @@ class Llama:
             def layer(name):
                 return w[f"blk.{i}.{name}.weight"]
             h = self.norm(x, layer("attn_norm"))
-            q = self.rotate((h @ layer("attn_q").T).reshape(len(ids), self.heads, self.head_dim), past)
-            k = self.rotate((h @ layer("attn_k").T).reshape(len(ids), self.kv_heads, self.head_dim), past)
-            v = (h @ layer("attn_v").T).reshape(len(ids), self.kv_heads, self.head_dim)
+            q = self.rotate(self.linear(h, layer("attn_q")).reshape(len(ids), self.heads, self.head_dim), past)
+            k = self.rotate(self.linear(h, layer("attn_k")).reshape(len(ids), self.kv_heads, self.head_dim), past)
+            v = self.linear(h, layer("attn_v")).reshape(len(ids), self.kv_heads, self.head_dim)
             k, v = np.concatenate([sequence[i][0], k]), np.concatenate([sequence[i][1], v])
             sequence[i] = k, v
-            x = x + self.attend(q, k, v, past) @ layer("attn_output").T
+            x = x + self.linear(self.attend(q, k, v, past), layer("attn_output"))
             h = self.norm(x, layer("ffn_norm"))
-            gate = h @ layer("ffn_gate").T
-            x = x + (gate / (1 + np.exp(-gate)) * (h @ layer("ffn_up").T)) @ layer("ffn_down").T
-        return self.norm(x, w["output_norm.weight"]) @ self.head.T
+            gate = self.linear(h, layer("ffn_gate"))
+            x = x + self.linear(gate / (1 + np.exp(-gate)) * self.linear(h, layer("ffn_up")), layer("ffn_down"))
+        return self.linear(self.norm(x, w["output_norm.weight"]), self.head)
+
+    def linear(self, x, weight):
+        return (to_bf16(x) if self.rounded else x) @ weight.T
 
     def norm(self, x, weight):
         return x / np.sqrt((x * x).mean(-1, keepdims=True) + self.eps) * weight

@@ -4,6 +4,7 @@ import random
 
 import numpy as np
 from bert_numpy import Bert
+from conftest import load_bf16
 
 import rapt
 
@@ -37,6 +38,19 @@ def test_vectors(minilm):
     assert cosines.min() >= 0.99999
     assert np.abs(found - wanted).max() <= 2e-6
     assert np.abs(wanted - wanted[0]).max() > 0.1  # the texts differ
+
+
+def test_vectors_in_bf16(minilm):
+    model, oracle = load_bf16(minilm), Bert(minilm)
+    wanted = np.stack([oracle.embed(text) for text in texts()])
+    found = model.embed(texts())
+    cosines = (found * wanted).sum(1)
+    print(cosines.min())
+    assert cosines.min() >= 0.9995
+    assert np.abs(found - wanted).max() > 1e-5  # or nothing was rounded
+    alone = rapt.Model(minilm, arithmetic="bfloat16", threads=1)
+    for n in (0, 12, 199):
+        np.testing.assert_array_equal(alone.embed([texts()[n]])[0], found[n])
 
 
 def test_meaning(minilm):

@@ -1,4 +1,4 @@
-"""SmolLM2 against a NumPy pass in double over its dequantised weights: logits, greedy texts, perplexity; in f32 and with 8-bit inputs.
+"""SmolLM2 against a NumPy pass in double over its dequantised weights: logits, greedy texts, perplexity; in f32, with 8-bit inputs and in bf16.
 
 Greedy texts are compared by one pass of the oracle over prompt and text: the text is the oracle's own if each of its tokens is the most
 likely one after those before it.
@@ -8,6 +8,7 @@ import pathlib
 
 import numpy as np
 import pytest
+from conftest import load_bf16
 from llama_numpy import Llama
 
 import rapt
@@ -25,6 +26,7 @@ PROMPTS = [
     "Photosynthesis is the process by which",
 ]
 TEXT = pathlib.Path(__file__).resolve().parents[1] / "data/nanogpt-char/eval.txt"
+BF16 = 1.5e-2  # of logits computed with weights and inputs rounded to bf16
 EIGHT_BITS = 4e-2  # of logits computed with inputs rounded to 8 bits: below the worst of llama.cpp's on these prompts
 
 
@@ -47,6 +49,11 @@ def rounded(smollm2):
     return rapt.Model(smollm2)
 
 
+@pytest.fixture(scope="module")
+def bf16(smollm2):
+    return load_bf16(smollm2)
+
+
 @pytest.mark.parametrize("prompt", PROMPTS)
 def test_logits_and_greedy_text(prompt, oracle, exact, rounded):
     session = exact.session()
@@ -60,6 +67,26 @@ def test_logits_and_greedy_text(prompt, oracle, exact, rounded):
     print(prompt.encode(), errors)
     assert errors["f32"] <= 1e-5
     assert errors["int8"] <= EIGHT_BITS
+
+
+def test_bf16_errs_as_the_rounding_does(smollm2, oracle, bf16):
+    """The error of bf16 is that of rounded operands in exact arithmetic: sums, attention and norms add nothing to it."""
+    rounding, one_thread = Llama(smollm2, rounded=True), rapt.Model(smollm2, arithmetic="bfloat16", threads=1)
+    errors = []
+    for prompt in PROMPTS:
+        ids = np.array(bf16.tokenize(prompt))
+        logits = bf16.logits(ids)
+        expected = oracle.forward(ids, oracle.sequence())
+        errors.append([relative_rms(found, expected) for found in (logits, rounding.forward(ids, rounding.sequence()))])
+        print(prompt.encode(), errors[-1])
+        session = one_thread.session()
+        for id, row in zip(ids, logits, strict=True):
+            np.testing.assert_array_equal(session.decode(id), row)
+    ours, least = np.array(errors).T
+    print(ours.mean(), least.mean())
+    assert ours.max() <= BF16
+    assert ours.mean() <= 1.25 * least.mean()
+    assert ours.min() > 1e-3  # or nothing was rounded
 
 
 def test_eight_bits_err_less_than_llama_cpp(smollm2, oracle, rounded):
@@ -78,12 +105,12 @@ def test_eight_bits_err_less_than_llama_cpp(smollm2, oracle, rounded):
     assert ours.mean() < theirs.mean()
 
 
-def test_perplexity(oracle, exact, rounded):
+def test_perplexity(oracle, exact, rounded, bf16):
     ids = np.array(exact.tokenize(TEXT.read_text()[:12000])[:2001])
     assert len(ids) == 2001
     sequence = oracle.sequence()
     expected = sum(loss(oracle.forward(part, sequence), after) for part, after in zip(np.split(ids[:-1], 8), np.split(ids[1:], 8), strict=True))
-    for model, bound in [(exact, 1e-4), (rounded, 0.005)]:
+    for model, bound in [(exact, 1e-4), (rounded, 0.005), (bf16, 0.005)]:
         perplexity = np.exp((loss(model.logits(ids[:-1]), ids[1:]) - expected) / 2000)
         print(perplexity)
         assert abs(perplexity - 1) <= bound

@@ -14,9 +14,10 @@ void add_model_options(CLI::App& app, ModelOptions& options) {
   add_backend_option(app, options.compute);
   add_isa_option(app, options.compute);
   app.add_option("--arithmetic", options.arithmetic,
-                 "of quantised weights: int8 (inputs rounded to 8 bits) or\nf32 (exact, slower) (default: int8)")
+                 "of linear layers: int8 (inputs rounded to 8 bits where\nweights are quantised), f32 (exact, slower) or bf16\n"
+                 "(weights and inputs rounded; level avx512_bf16)\n(default: int8)")
       ->type_name("NAME")
-      ->check(one_of({"int8", "f32"}));
+      ->check(one_of({"int8", "f32", "bf16"}));
 }
 
 Model load_model(const ModelOptions& options) {
@@ -26,7 +27,9 @@ Model load_model(const ModelOptions& options) {
   params.num_threads = options.compute.threads;
   params.backend = options.compute.backend_or_null();
   params.isa = options.compute.isa_or_null();
-  params.arithmetic = options.arithmetic == "f32" ? RAPT_ARITHMETIC_F32 : RAPT_ARITHMETIC_I8;
+  params.arithmetic = options.arithmetic == "f32"    ? RAPT_ARITHMETIC_F32
+                      : options.arithmetic == "bf16" ? RAPT_ARITHMETIC_BF16
+                                                     : RAPT_ARITHMETIC_I8;
   params.on_progress = Progress::on_progress;
   params.user = &progress;
   rapt_model* model = nullptr;

@@ -3,6 +3,6 @@
 from .frameworks import OPENVINO, OPENVINO_BF16, TORCH
 from .job import Doer
 from .llama_cpp import LLAMA, LLAMA_FLASH
-from .ours import OURS
+from .ours import OURS, OURS_BF16
 
-DOERS: dict[str, Doer] = {doer.name: doer for doer in (OURS, LLAMA, LLAMA_FLASH, TORCH, OPENVINO, OPENVINO_BF16)}
+DOERS: dict[str, Doer] = {doer.name: doer for doer in (OURS, OURS_BF16, LLAMA, LLAMA_FLASH, TORCH, OPENVINO, OPENVINO_BF16)}

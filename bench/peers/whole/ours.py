@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Callable
 
 from . import files
 from .job import Doer, Job, Skip, token_ids
 
 
-def load(job: Job, threads: int) -> Any:
+def load(job: Job, threads: int, arithmetic: str) -> Any:
     import rapt
 
     if not hasattr(rapt, "Model"):
         raise Skip("this build of rapt's package has no rapt.Model")
     path = {"smollm2": files.smollm2, "minilm": files.minilm, "gpt2": files.gpt2}[job.model]()
-    return rapt.Model(str(path), threads=threads)
+    try:
+        return rapt.Model(str(path), threads=threads, arithmetic=arithmetic)
+    except NotImplementedError as error:
+        raise Skip(str(error)) from None
 
 
-def make(job: Job, threads: int) -> Callable[[], object]:
-    model = load(job, threads)
+def make(job: Job, threads: int, arithmetic: str = "int8") -> Callable[[], object]:
+    model = load(job, threads, arithmetic)
     if job.kind == "embed":
         texts = texts_of(job)
         return lambda: model.embed(texts)
@@ -58,3 +62,4 @@ def version() -> str:
 
 
 OURS = Doer("rapt", [], ["smollm2", "minilm", "gpt2"], version, make)
+OURS_BF16 = Doer("rapt-bf16", [], ["smollm2", "minilm", "gpt2"], version, partial(make, arithmetic="bfloat16"))

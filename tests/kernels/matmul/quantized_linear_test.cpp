@@ -1,4 +1,4 @@
-// Linear layers over weights of every stored type, in f32 and in int8 arithmetic: values against double and against plain loops,
+// Linear layers over weights of every stored type, in f32, int8 and bf16 arithmetic: values against double and against plain loops,
 // the same bits however a call is cut, epilogues, groups of layers, and what PackedWeight refuses.
 #include <gtest/gtest.h>
 
@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "tests/kernels/matmul/int8_reference.h"
-#include "tests/kernels/ops/level_test.h"
+#include "tests/kernels/ops/bf16_level_test.h"
 
 namespace rapt::test {
 namespace {
@@ -21,7 +21,8 @@ struct Kind {
   Arithmetic arithmetic;
 
   std::string name() const {
-    return std::string(weight_format(type).name) + (arithmetic == Arithmetic::kInt8 ? " int8" : " f32");
+    static constexpr const char* kNames[] = {" f32", " int8", " bf16"};
+    return weight_format(type).name + std::string(kNames[static_cast<int>(arithmetic)]);
   }
   std::int64_t block() const { return weight_format(type).block_elements; }
   PackedWeight pack(const Context& context, const StoredWeight& w) const {
@@ -29,11 +30,12 @@ struct Kind {
   }
 };
 
-std::vector<Kind> all_kinds() {
+// All that the context's level has.
+std::vector<Kind> all_kinds(const Context& context) {
   std::vector<Kind> kinds;
   for (const WeightType type : all_types())
-    for (const Arithmetic arithmetic : {Arithmetic::kF32, Arithmetic::kInt8})
-      if (supports(type, arithmetic)) kinds.push_back({type, arithmetic});
+    for (const Arithmetic arithmetic : {Arithmetic::kF32, Arithmetic::kInt8, Arithmetic::kBf16})
+      if (supports(type, arithmetic) && supports(context.get(), arithmetic)) kinds.push_back({type, arithmetic});
   return kinds;
 }
 
@@ -43,11 +45,19 @@ class QuantizedLinear : public testing::TestWithParam<std::string> {
   Runner runner() const { return {"rapt", GetParam()}; }
   float multiply_add(float a, float b, float c) const { return GetParam() == "scalar" ? a * b + c : std::fma(a, b, c); }
 
-  // Element (r, o) as the arithmetic defines it: to the bit for int8, within a few roundings for f32. row: the weight's row o.
+  // Element (r, o) as the arithmetic defines it: to the bit for int8 and bf16, within a few roundings for f32. row: the weight's row o.
   void expect_element(const Kind& kind, const StoredWeight& w, const std::vector<float>& row, std::int64_t o, const float* x,
                       float y) const {
     if (kind.arithmetic == Arithmetic::kInt8) {
       const float right = int8_element(w, o, x, 0, [this](float a, float b, float s) { return multiply_add(a, b, s); });
+      ASSERT_TRUE(same_bits(y, right)) << kind.name() << ": " << y << ", not " << right << ", column " << o << " of " << w.out;
+      return;
+    }
+    if (kind.arithmetic == Arithmetic::kBf16) {
+      const auto factors = [&](std::int64_t k) {
+        return std::pair(to_float(to_bf16(x[k])), to_float(to_bf16(row[static_cast<std::size_t>(k)])));
+      };
+      const float right = bf16_element(w.in, factors, nullptr);
       ASSERT_TRUE(same_bits(y, right)) << kind.name() << ": " << y << ", not " << right << ", column " << o << " of " << w.out;
       return;
     }
@@ -64,7 +74,7 @@ RAPT_INSTANTIATE_FOR_LEVELS(QuantizedLinear);
 
 TEST_P(QuantizedLinear, SmokeIsXTimesW) {
   const Context context(runner(), 2);
-  for (const Kind& kind : all_kinds())
+  for (const Kind& kind : all_kinds(context))
     for (const std::int64_t blocks : {1, 3})
       for (const std::int64_t out : {1, 17, 70})
         for (const std::int64_t rows : {0, 1, 5, 13}) {
@@ -85,7 +95,7 @@ TEST_P(QuantizedLinear, SmokeIsXTimesW) {
 TEST_P(QuantizedLinear, SameBitsForAnyRowsAndThreads) {
   const std::int64_t in = 1024, out = 40, rows = 200;
   const Context one(runner(), 1), two(runner(), 2), five(runner(), 5);
-  for (const Kind& kind : all_kinds()) {
+  for (const Kind& kind : all_kinds(one)) {
     const StoredWeight weight(kind.type, out, in);
     const PackedWeight packed = kind.pack(one, weight);
     const Matrix x(rows, in), expected(rows, out);
@@ -104,7 +114,7 @@ TEST_P(QuantizedLinear, SameBitsForAnyRowsAndThreads) {
 
 TEST_P(QuantizedLinear, AtGuardPages) {
   const Context context(runner());
-  for (const Kind& kind : all_kinds())
+  for (const Kind& kind : all_kinds(context))
     for (const Place place : kGuarded)
       for (const std::int64_t rows : {1, 3, 9}) {
         name_case_for_faults("linear " + kind.name() + " " + GetParam() + " of " + std::to_string(rows));
@@ -163,7 +173,9 @@ TEST_P(QuantizedLinear, GroupsAndGatesAreTheSameLayersOneByOne) {
   const std::int64_t in = 512, rows = 60;
   for (const Kind kind : {Kind{WeightType::kQ4_1, Arithmetic::kInt8},
                           {WeightType::kQ8_0, Arithmetic::kF32},
-                          {WeightType::kF16, Arithmetic::kF32}}) {
+                          {WeightType::kF16, Arithmetic::kF32},
+                          {WeightType::kF16, Arithmetic::kBf16}}) {
+    if (!supports(Context(runner()).get(), kind.arithmetic)) continue;
     const StoredWeight first(kind.type, 100, in, 1), second(kind.type, 37, in, 2), third(kind.type, 100, in, 3);
     const StoredWeight floats(WeightType::kF32, 20, in, 4);
     for (const int threads : {1, 3}) {
@@ -194,10 +206,10 @@ TEST_P(QuantizedLinear, GroupsAndGatesAreTheSameLayersOneByOne) {
   }
 }
 
-TEST_P(QuantizedLinear, PackedWeightKeepsValuesInTheBytesOfTheFile) {
+TEST_P(QuantizedLinear, PackedWeightKeepsValuesInTheBytesOfTheFileOrOfBf16) {
   const Context context(runner(), 2);
   const std::int64_t out = 192, in = 768;
-  for (const Kind& kind : all_kinds()) {
+  for (const Kind& kind : all_kinds(context)) {
     const StoredWeight weight(kind.type, out, in, 5, 3);
     const PackedWeight packed = kind.pack(context, weight);
     EXPECT_EQ(packed.in_features(), in);
@@ -205,12 +217,15 @@ TEST_P(QuantizedLinear, PackedWeightKeepsValuesInTheBytesOfTheFile) {
     EXPECT_EQ(packed.type(), kind.type);
     EXPECT_EQ(packed.arithmetic(), kind.arithmetic);
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(packed.panels()) % 64, 0u);
-    EXPECT_LE(static_cast<double>(packed.bytes()), 1.03 * static_cast<double>(out * weight.row_bytes)) << kind.name();
+    const bool rounded = kind.arithmetic == Arithmetic::kBf16;
+    EXPECT_LE(static_cast<double>(packed.bytes()), 1.03 * static_cast<double>(out * (rounded ? 2 * in : weight.row_bytes)))
+        << kind.name();
     const std::vector<std::int32_t> ids = {0, 191, 16, 7, 7};
     std::vector<float> rows(ids.size() * static_cast<std::size_t>(in));
     packed_rows(context.get(), packed, ids.data(), static_cast<std::int64_t>(ids.size()), rows.data());
     for (std::size_t i = 0; i < ids.size(); ++i) {
-      const std::vector<float> values = weight.values(ids[i]);
+      std::vector<float> values = weight.values(ids[i]);
+      if (rounded) std::transform(values.begin(), values.end(), values.begin(), [](float v) { return to_float(to_bf16(v)); });
       EXPECT_TRUE(std::equal(values.begin(), values.end(), rows.begin() + static_cast<std::ptrdiff_t>(i) * in))
           << kind.name() << ids[i];
     }
@@ -220,7 +235,7 @@ TEST_P(QuantizedLinear, PackedWeightKeepsValuesInTheBytesOfTheFile) {
 TEST_P(QuantizedLinear, NotANumberStaysInItsRow) {
   const Context context(runner());
   const std::int64_t in = 512, out = 40, rows = 10;
-  for (const Kind& kind : all_kinds()) {
+  for (const Kind& kind : all_kinds(context)) {
     const StoredWeight weight(kind.type, out, in);
     const PackedWeight packed = kind.pack(context, weight);
     for (const float bad : {NAN, INFINITY}) {
@@ -231,6 +246,20 @@ TEST_P(QuantizedLinear, NotANumberStaysInItsRow) {
         for (std::int64_t o = 0; o < out; ++o)
           EXPECT_EQ(std::isfinite(y.at(r, o)), r != 4) << kind.name() << ": " << r << ", " << o;
     }
+  }
+}
+
+TEST_P(QuantizedLinear, OnlyLevelsWithProductsOfBf16TakeThem) {
+  const Context context(runner());
+  const StoredWeight weight(WeightType::kF32, 4, 8);
+  const bool there = kernel_table(GetParam().c_str())->bf16.gemm != nullptr;
+  EXPECT_EQ(supports(context.get(), Arithmetic::kBf16), there);
+  try {
+    PackedWeight(context.get(), weight.type, weight.data(), weight.out, weight.in, Arithmetic::kBf16);
+    EXPECT_TRUE(there);
+  } catch (const std::invalid_argument& e) {
+    EXPECT_FALSE(there);
+    EXPECT_EQ(e.what(), "arithmetic is bf16, but level " + GetParam() + " has no products of bf16");
   }
 }
 

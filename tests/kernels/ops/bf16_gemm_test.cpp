@@ -1,7 +1,6 @@
 // Products of bf16, bit for bit against the sums that kernel_table.h promises, whatever m and n.
 #include "tests/kernels/ops/bf16_level_test.h"
 
-#include <algorithm>
 #include <cmath>
 
 namespace rapt::test {
@@ -9,20 +8,6 @@ namespace {
 
 class Bf16Gemm : public LevelTest {
  protected:
-  // One element: every kBf16Depth steps a sum of its own; of a pair the second product first.
-  template <class F>
-  static float expected(std::int64_t k, F factors, const float* before) {
-    float c = before ? *before : 0.0f;
-    for (std::int64_t first = 0; first < std::max<std::int64_t>(k, 1); first += kBf16Depth) {
-      float sum = 0;
-      for (std::int64_t p = first; p < std::min(k, first + kBf16Depth); p += 2)
-        for (const std::int64_t i : {p + 1, p})
-          if (i < k) sum = std::fma(factors(i).first, factors(i).second, sum);
-      c = first > 0 || before ? c + sum : sum;
-    }
-    return c;
-  }
-
   // Packed by hand: columns past n are NaN, which must not be seen, and the row past an odd k is 0.
   static std::vector<Bf16> pack(const Bf16Matrix& b, std::int64_t nr) {
     std::vector<Bf16> panels(static_cast<std::size_t>(round_up_to(b.columns, nr) * round_up_to(b.rows, 2)), Bf16Matrix::kNaN);
@@ -47,7 +32,7 @@ class Bf16Gemm : public LevelTest {
     std::int64_t wrong = !c.tensor.surroundings_intact();
     for (std::int64_t i = 0; i < m; ++i)
       for (std::int64_t j = 0; j < n; ++j)
-        wrong += !same_bits(c.at(i, j), expected(
+        wrong += !same_bits(c.at(i, j), bf16_element(
                                             k, [&](std::int64_t p) { return std::pair(a.at(i, p), b.at(p, j)); },
                                             accumulate ? &before[static_cast<std::size_t>(i * n + j)] : nullptr));
     return wrong;

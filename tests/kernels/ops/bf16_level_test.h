@@ -1,5 +1,8 @@
 // What the tests of bf16 products share: levels that have them, and matrices of bf16.
 #pragma once
+#include <algorithm>
+#include <cmath>
+#include <utility>
 #include <vector>
 
 #include "kernels/runtime/convert.h"
@@ -48,6 +51,21 @@ inline std::int64_t round_up_to(std::int64_t a, std::int64_t b) { return (a + b 
 // Where element (k, n) of a matrix lies in its panels of pairs.
 inline std::int64_t place_in_pairs(std::int64_t k, std::int64_t n, std::int64_t rows, std::int64_t nr) {
   return n / nr * round_up_to(rows, 2) * nr + k / 2 * 2 * nr + n % nr * 2 + k % 2;
+}
+
+// One element of a product of bf16 as kernel_table.h promises it: every kBf16Depth steps a sum of its own; of a pair the second product
+// first. factors(i): the pair of factors of step i. before: what it is added to, or null.
+template <class F>
+float bf16_element(std::int64_t k, F factors, const float* before) {
+  float c = before ? *before : 0.0f;
+  for (std::int64_t first = 0; first < std::max<std::int64_t>(k, 1); first += kBf16Depth) {
+    float sum = 0;
+    for (std::int64_t p = first; p < std::min(k, first + kBf16Depth); p += 2)
+      for (const std::int64_t i : {p + 1, p})
+        if (i < k) sum = std::fma(factors(i).first, factors(i).second, sum);
+    c = first > 0 || before ? c + sum : sum;
+  }
+  return c;
 }
 
 }  // namespace rapt::test

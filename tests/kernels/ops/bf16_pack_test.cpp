@@ -1,4 +1,4 @@
-// The copies into panels of pairs: every element where it belongs, zeros where there is none, nothing read or written outside.
+// The copies into panels of pairs and rounded rows: every element where it belongs, zeros where there is none, nothing read or written outside.
 #include "tests/kernels/ops/bf16_level_test.h"
 
 namespace rapt::test {
@@ -60,7 +60,37 @@ TEST_P(Bf16Pack, PanelsAtGuardPages) {
       for (const std::int64_t k : {1, 2, 3}) expect_panels(k, dim, place);
 }
 
+class Bf16RoundRows : public LevelTest {
+ protected:
+  // Nearest even, but subnormal numbers to 0.
+  static Bf16 rounded(float x) { return std::abs(x) < 0x1p-126f ? to_bf16(std::copysign(0.0f, x)) : to_bf16(x); }
+
+  void expect(std::int64_t rows, std::int64_t dim, Place place) const {
+    name_case_for_faults("bf16 round_rows of " + std::to_string(rows) + " x " + std::to_string(dim));
+    const float special[] = {0x1.01p0f, 0x1.03p0f, 0x1.010002p0f, -0x1.fffffep127f, NAN, INFINITY, -0x1p-127f, 0x1.fffffcp-127f, 0x1p-126f};
+    const Matrix x(rows, dim, place == Place::kHeap ? 3 : 0, place);
+    for (std::int64_t i = 0; i < rows * dim; i += 3) x.at(i / dim, i % dim) = special[i / 3 % 9];
+    const std::int64_t ldo = round_up_to(dim, kernels().nr);
+    const Memory memory(rows * ldo, place, sizeof(Bf16));
+    Bf16* const out = reinterpret_cast<Bf16*>(memory.bytes());
+    std::fill_n(out, rows * ldo, Bf16Matrix::kNaN);
+    kernels().bf16.round_rows(rows, dim, x.data(), x.stride(), out, ldo);
+    for (std::int64_t r = 0; r < rows; ++r)
+      for (std::int64_t j = 0; j < ldo; ++j)
+        ASSERT_EQ(out[r * ldo + j].bits, j < dim ? rounded(x.at(r, j)).bits : 0) << "row " << r << ", " << j << " of " << dim;
+  }
+};
+
+TEST_P(Bf16RoundRows, SmokeEveryTail) {
+  for (std::int64_t dim = 1; dim <= 2 * kernels().nr + 1; ++dim) expect(3, dim, Place::kHeap);
+}
+TEST_P(Bf16RoundRows, AtGuardPages) {
+  for (const Place place : kGuarded)
+    for (std::int64_t dim = 1; dim <= 2 * kernels().nr + 1; ++dim) expect(2, dim, place);
+}
+
 RAPT_INSTANTIATE_FOR_BF16_LEVELS(Bf16Pack);
+RAPT_INSTANTIATE_FOR_BF16_LEVELS(Bf16RoundRows);
 
 }  // namespace
 }  // namespace rapt::test

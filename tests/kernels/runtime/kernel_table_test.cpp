@@ -88,6 +88,7 @@ TEST(KernelTableTest, SmokeBf16KernelsAreCompleteOrAbsent) {
     EXPECT_EQ(there, level == "avx512_bf16") << level;
     EXPECT_EQ(bf16.pack_transposed != nullptr, there) << level;
     EXPECT_EQ(bf16.pack_panels != nullptr, there) << level;
+    EXPECT_EQ(bf16.round_rows != nullptr, there) << level;
     EXPECT_EQ(bf16.online_softmax != nullptr, there) << level;
     EXPECT_EQ(bf16.all_finite != nullptr, there) << level;
     if (!there) continue;

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Path: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes]"
 
 _KV_DTYPES = {"float32": 0, "bfloat16": 1, "float16": 2, "int8": 3}  # rapt_dtype
-_ARITHMETICS = {"int8": 0, "float32": 1}  # rapt_arithmetic
+_ARITHMETICS = {"int8": 0, "float32": 1, "bfloat16": 2}  # rapt_arithmetic
 
 
 class Model:
@@ -37,12 +37,13 @@ class Model:
         backend: of the attention inside: "rapt", "reference" or "onednn".
         isa: as in attention().
         kv_dtype: how sessions keep keys and values: "float32", "bfloat16", "float16" or "int8".
-        arithmetic: of quantised weights: "int8" rounds the inputs of a layer to 8 bits, "float32" does not and is slower.
+        arithmetic: of linear layers: "int8" rounds the inputs of those with quantised weights to 8 bits, "float32" does not and is
+            slower; "bfloat16" rounds weights and inputs, on ISA level "avx512_bf16".
 
     Raises:
         ValueError: a file that is no model, with what is wrong with it; an unknown name.
         OSError: a file that cannot be read.
-        NotImplementedError: a family or a backend that rapt lacks, or a package that was built without the engine.
+        NotImplementedError: a family or a backend that rapt lacks, an arithmetic that the ISA level lacks, or a package that was built without the engine.
     """
 
     def __init__(
@@ -196,7 +197,7 @@ class Session:
         self._core.save(_path(path))
 
     def load(self, path: Path) -> None:
-        """Becomes what save() wrote, by the same model and kv_dtype."""
+        """Becomes what save() wrote, by the same model with the same kv_dtype and arithmetic."""
         self._core.load(_path(path))
 
 
