@@ -13,21 +13,10 @@ void KeyBlock::load_keys(std::int64_t first, std::int64_t count) {
   first_ = first;
   count_ = count;
   finite_ = Finite::kUnknown;
-  if (!plan_.pack_keys) return;
-  if (p_.paging.k_panels) return convert_panels();
+  if (p_.paging.k_panels) return;
   const float* scales = view_.k_rows(first, count, buffers_.rows, buffers_.scales);
   if (plan_.bf16_products) return kernels_.bf16.pack_transposed(count, p_.head_dim, buffers_.rows, buffers_.k_pairs);
   kernels_.pack_transposed[static_cast<int>(p_.k.dtype)](count, p_.head_dim, buffers_.rows, scales, plan_.stream, buffers_.k_panels);
-}
-
-// A panel of 16-bit pages is head_dim rows of nr elements.
-void KeyBlock::convert_panels() {
-  const std::int64_t nr = kernels_.nr;
-  for (std::int64_t j = 0, run; j < count_; j += run) {
-    run = view_.run(first_ + j, count_ - j);
-    kernels_.scale_rows[static_cast<int>(p_.k.dtype)]((run + nr - 1) / nr * p_.head_dim, nr, 1.0f, view_.k_row(first_ + j), nr,
-                                                      buffers_.k_panels + j * p_.head_dim, nr);
-  }
 }
 
 void KeyBlock::load_values() {
@@ -87,7 +76,7 @@ void KeyBlock::multiply(std::int64_t first, std::int64_t rows, std::int64_t n, F
   FetchAhead* const ahead = elements.rows > 0 ? &elements : next_keys_;
   const float* const q = buffers_.q + first * plan_.q_stride;
   const std::int64_t panel = p_.head_dim * kernels_.nr;
-  if (plan_.pack_keys)
+  if (!p_.paging.k_panels)
     return kernels_.gemm(rows, n, p_.head_dim, q, plan_.q_stride, {buffers_.k_panels, kernels_.nr, panel, ahead}, s,
                          plan_.s_stride, false);
   for (std::int64_t j = 0, run; j < n; j += run) {
@@ -107,9 +96,9 @@ void KeyBlock::softmax(std::int64_t rows, std::int64_t n, float* m, float* l) co
     kernels_.online_softmax(rows, n, buffers_.s, plan_.s_stride, m, l, buffers_.factor);
 }
 
-// PanelView::next: between any two tensors, so not a difference of pointers; nothing where many rows use a run.
+// PanelView::next, if nothing else fetches ahead. Between any two tensors, so not a difference of pointers.
 std::int64_t KeyBlock::distance(const char* from, const char* to) const {
-  if (!plan_.fetch_runs || !to) return 0;
+  if (next_keys_ || !to) return 0;
   return static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(to) - reinterpret_cast<std::uintptr_t>(from));
 }
 

@@ -57,7 +57,6 @@ class KeyBlock {
     const float scale = std::fabs(static_cast<float>(p.softmax_scale));
     return plan.bf16_products && scale > 0 ? scale : 1.0f;
   }
-  void convert_panels();
   void pack_values();
   std::int64_t distance(const char* from, const char* to) const;
   PanelView values_from(std::int64_t j, std::int64_t run) const;

@@ -57,7 +57,7 @@ struct RowStates {
 struct TaskBuffers {
   float* q;                    // [rows_per_task, head_dim], row stride plan.q_stride
   SoftmaxState total, split;   // over all splits so far, and over the one at hand
-  float* k_panels;             // [block_kv / nr][head_dim][nr]; none where K is read from panel pages
+  float* k_panels;             // [block_kv / nr][head_dim][nr]; none with panel pages
   float* v_panels;             // [head_dim_v / nr][block_kv][nr]; none for f32 values in place
   float* s;                    // [rows_per_strip, block_kv], row stride plan.s_stride
   float* block_o;              // [rows_per_strip, head_dim_v], row stride plan.o_stride: P V of the block at hand
@@ -96,7 +96,7 @@ struct TaskBuffers {
       visible_pairs = carver.take<Bf16>(kBf16Depth * panels(problem.head_dim_v));
     } else {
       q = carver.take<float>(plan.rows_per_task * plan.q_stride);
-      k_panels = carver.take<float>(plan.pack_keys ? panels(plan.block_kv) * problem.head_dim : 0);
+      k_panels = carver.take<float>(problem.paging.k_panels ? 0 : panels(plan.block_kv) * problem.head_dim);
       v_panels = carver.take<float>(plan.pack_values || problem.v.dtype != DType::kF32 ? plan.block_kv * panels(problem.head_dim_v) : 0);
       visible_v = carver.take<float>(plan.keys_per_sum * plan.o_stride);
     }

@@ -26,7 +26,7 @@ struct PanelView {
   std::int64_t k_stride;
   std::int64_t panel_stride;
   FetchAhead* ahead = nullptr;  // what to fetch meanwhile, or null
-  std::int64_t next = 0;        // bytes from data to where few rows go on reading, which is asked for meanwhile; 0: nothing is
+  std::int64_t next = 0;        // bytes from data to what is read after it, which the first rows ask for meanwhile; 0: nothing is
 };
 
 // 32 activations as scale * q, |q| <= 127 (ops/quantize.h).
@@ -114,7 +114,7 @@ struct KernelTable {
   void (*gemm)(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda, PanelView b, float* c,
                std::int64_t ldc, bool accumulate);
 
-  // The same, and the same bits, where B is stored in another type, which every few rows convert anew. By DType: kF32 (gemm), kBf16, kF16.
+  // The same, and the same bits, where B is stored in another type, which every tile of rows converts anew. By DType: kF32 (gemm), kBf16, kF16.
   void (*gemm_stored[kNumFloatTypes])(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda, PanelView b,
                                       float* c, std::int64_t ldc, bool accumulate);
 

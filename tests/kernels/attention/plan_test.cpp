@@ -136,21 +136,25 @@ TEST_P(PlanTest, ChoosesAndPrintsTheProducts) {
   }
 }
 
-// Few rows read 16-bit panel pages and values where they lie; many rows read a copy, and so do rows in pages that end within a sum.
-TEST_P(PlanTest, FewRowsNeedNoCopyOf16Bits) {
-  for (const DType type : {DType::kBf16, DType::kF16})
-    for (const std::int64_t q_len : {1, 3, 400})
-      for (const std::int64_t page_size : {48, 64}) {
-        AttentionProblem problem = problem_of({1, 3, 1, q_len, 2000, 64});
-        problem.k.dtype = problem.v.dtype = type;
-        const std::int32_t table[1] = {0};
-        problem.paging = {table, 1, page_size, page_size == 64};
-        const Plan plan = make_plan(problem, machine(), kernels());
-        const bool in_place = 3 * q_len < 4 * kernels().mr && page_size == 64;
-        EXPECT_EQ(plan.pack_keys, !in_place);
-        EXPECT_EQ(plan.pack_values, !in_place);
-        EXPECT_NE(to_string(plan, problem, kernels()).find(in_place ? "keys in panel pages, values in place" : "keys packed, values packed"), std::string::npos);
-      }
+// Values of 16 bits stay where f32 would, unless many rows use them; factors, pairs and pages that end within a sum need a copy.
+TEST_P(PlanTest, CopiesOnlyValuesThatNeedIt) {
+  for (const DType type : {DType::kF32, DType::kBf16, DType::kF16, DType::kI8})
+    for (const std::int64_t q_len : {1, 400})
+      for (const std::int64_t page_size : {48, 64})
+        for (const std::int64_t stride : {std::int64_t{kernels().nr}, std::int64_t{1000}}) {
+          AttentionProblem problem = problem_of({1, 3, 1, q_len, 2000, 64});
+          problem.v.dtype = type;
+          problem.v.stride_length = stride;
+          const std::int32_t table[1] = {0};
+          problem.paging = {table, 1, page_size, page_size == 64};
+          const Plan plan = make_plan(problem, machine(), kernels());
+          const bool always = type == DType::kF32 && stride == kernels().nr;
+          const bool in_place = type != DType::kI8 && page_size == 64 && (q_len == 1 || always);
+          EXPECT_EQ(plan.pack_values, !in_place);
+          const std::string text = to_string(plan, problem, kernels());
+          EXPECT_NE(text.find(page_size == 64 ? "keys in panel pages" : "keys packed"), std::string::npos) << text;
+          EXPECT_NE(text.find(in_place ? "values in place" : "values packed"), std::string::npos) << text;
+        }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, PlanTest, testing::ValuesIn(native_runners()), runner_name);
