@@ -13,11 +13,17 @@
 namespace rapt {
 namespace {
 
+// Memory that a tile asks for: two lines with each of its first steps. Asked for all at once lines would fill the core's miss buffers.
+struct Ahead {
+  const Bf16* from = nullptr;
+  std::int64_t steps = 0;
+};
+
 // One register tile of MR rows and the first NV vectors of a panel of kPanel columns. Registers: MR * NV accumulators + NV of B + 1
 // broadcast. last: lanes of the last vector that exist; kPartial says whether it may be fewer than all.
 template <simd::Bf16Isa I, int MR, int NV, int kPanel, bool kPartial>
 inline __attribute__((always_inline)) void bf16_tile(std::int64_t pairs, const Bf16* a, std::int64_t lda, const Bf16* b,
-                                                     float* c, std::int64_t ldc, int last, bool accumulate) {
+                                                     float* c, std::int64_t ldc, int last, bool accumulate, Ahead ahead = {}) {
   static_assert(MR * NV + NV + 1 <= I::kRegisters, "the tile must stay in registers");
   using V = typename I::V;
   V acc[MR][NV];
@@ -27,6 +33,10 @@ inline __attribute__((always_inline)) void bf16_tile(std::int64_t pairs, const B
     for (int v = 0; v < NV; ++v) acc[r][v] = I::zero();
 #pragma GCC unroll 2
   for (std::int64_t p = 0; p < pairs; ++p, a += 2, b += 2 * kPanel) {
+    if (p < ahead.steps) {
+      __builtin_prefetch(ahead.from + p * 64);
+      __builtin_prefetch(ahead.from + p * 64 + 32);
+    }
     typename I::B row[NV];
 #pragma GCC unroll 8
     for (int v = 0; v < NV; ++v) row[v] = I::load_pairs(b + v * 2 * I::kLanes);
@@ -53,8 +63,11 @@ inline __attribute__((always_inline)) void bf16_tile(std::int64_t pairs, const B
 template <simd::Bf16Isa I, int MR, int NV>
 inline __attribute__((always_inline)) void bf16_full_tiles(std::int64_t m, std::int64_t pairs, const Bf16* a, std::int64_t lda,
                                                            const Bf16* b, float* c, std::int64_t ldc, bool accumulate) {
-  for (; m >= MR; m -= MR, a += MR * lda, c += MR * ldc)
-    bf16_tile<I, MR, NV, NV * I::kLanes, false>(pairs, a, lda, b, c, ldc, I::kLanes, accumulate);
+  // The tiles ask for the piece of panel that lies behind this one: the next to be read, for a linear layer out of L3.
+  constexpr int kPanel = NV * I::kLanes;
+  Ahead ahead = {b + pairs * 2 * kPanel, (pairs * kPanel / 32 + m / MR - 1) / (m / MR)};
+  for (; m >= MR; m -= MR, a += MR * lda, c += MR * ldc, ahead.from += ahead.steps * 64)
+    bf16_tile<I, MR, NV, kPanel, false>(pairs, a, lda, b, c, ldc, I::kLanes, accumulate, ahead);
 }
 using Bf16FullTilesFn = void(std::int64_t m, std::int64_t pairs, const Bf16* a, std::int64_t lda, const Bf16* b, float* c,
                              std::int64_t ldc, bool accumulate);
