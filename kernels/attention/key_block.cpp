@@ -96,9 +96,10 @@ void KeyBlock::softmax(std::int64_t rows, std::int64_t n, float* m, float* l) co
     kernels_.online_softmax(rows, n, buffers_.s, plan_.s_stride, m, l, buffers_.factor);
 }
 
-// PanelView::next, if nothing else fetches ahead. Between any two tensors, so not a difference of pointers.
+// PanelView::next, if nothing else fetches ahead; rows without gaps are left to the core's own prefetchers, unless they come from DRAM.
+// Between any two tensors, so not a difference of pointers.
 std::int64_t KeyBlock::distance(const char* from, const char* to) const {
-  if (next_keys_ || !to) return 0;
+  if (next_keys_ || !to || !(p_.paging.table || plan_.stream)) return 0;
   return static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(to) - reinterpret_cast<std::uintptr_t>(from));
 }
 

@@ -28,7 +28,7 @@ struct Plan {
   std::int64_t num_q_blocks;       // of the longest sequence
   std::int64_t rows_per_strip;    // rows of a score block
   bool pack_values;                // else V is read in place
-  bool stream;                     // keys come from DRAM and few rows use them: asked for ahead where they are packed
+  bool stream;                     // keys and values come from DRAM and few rows use them
   std::int64_t num_tasks;
   std::int64_t max_useful_threads;  // more would cost more to wake than they compute
   std::int64_t q_stride, o_stride, s_stride, p_stride;  // row strides of the packed Q, the output state, the scores and bf16 P
