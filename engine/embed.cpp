@@ -9,8 +9,9 @@
 namespace rapt::engine {
 namespace {
 
-// Enough rows for the gemms to run at full speed, and few enough that the largest layer's output stays in a server's L2.
-constexpr std::int64_t kTokensAtOnce = 1024;
+// Of a thread. Enough rows for the gemms to run at full speed, and few enough that what a layer writes is near when the next one reads
+// it. Measured with MiniLM in bf16, 32 texts of 128 tokens on Zen 5: 229 ms with 256, 236 with 512, 242 with 1,024; in f32 no difference.
+constexpr std::int64_t kTokensAtOnce = 256;
 
 void check_family(const LoadedModel& model) {
   if (!model.shape().writes) return;
@@ -50,12 +51,13 @@ void encode_text(const LoadedModel& model, std::string_view text, std::vector<st
 void embed_ids(const LoadedModel& model, const std::int32_t* ids, std::span<const std::int64_t> offsets, float* vectors) {
   check_texts(model, ids, offsets);
   const LoadedModel::Desk desk = model.borrow_desk();
+  const std::int64_t most = kTokensAtOnce * rapt_context_num_threads(desk->context.get());
   std::vector<std::int64_t> batch;
   for (std::size_t first = 0, last; first + 1 < offsets.size(); first = last) {
     batch = {0};
     for (last = first; last + 1 < offsets.size(); ++last) {
       const std::int64_t rows = offsets[last + 1] - offsets[first];
-      if (last > first && rows > kTokensAtOnce) break;
+      if (last > first && rows > most) break;
       batch.push_back(rows);
     }
     model.model().encode(desk->context.get(), ids + offsets[first], batch, desk->scratch,
