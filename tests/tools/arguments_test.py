@@ -42,7 +42,7 @@ WRONG = [
     (["generate", MODEL, "--prompt", "a", "--isa", "sse2"], "must be scalar, avx2, avx512, avx512_vnni or avx512_bf16"),
     (["generate", MODEL, "--prompt", "é"], "U+00E9"),
     (["generate", MODEL, "--prompt", "a" * 129], "129 tokens"),
-    (["generate", MODEL, "--prompt", "a", "--arithmetic", "f64"], "must be int8 or f32 or bf16"),
+    (["generate", MODEL, "--prompt", "a", "--arithmetic", "f64"], "must be int8, f32 or bf16"),
     (["chat", CHAT_MODEL, "--tokens", "0"], '--tokens is "0"'),
     (["chat", CHAT_MODEL, "--system", ""], "--system is empty"),
     (["embed", BERT, "--file", "a", "b"], "TEXT excludes --file"),
