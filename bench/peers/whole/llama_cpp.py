@@ -32,7 +32,8 @@ class Context:
     def decode(self, ids: list[int]) -> None:
         for start in range(0, len(ids), BATCH):
             part = ids[start : start + BATCH]
-            batch = self.api.llama_batch_get_one((self.api.llama_token * len(part))(*part), len(part))
+            tokens = (self.api.llama_token * len(part))(*part)  # the batch only points to it
+            batch = self.api.llama_batch_get_one(tokens, len(part))
             status = self.api.llama_decode(self.context, batch)
             if status:
                 raise RuntimeError(f"llama_decode returned {status}")
