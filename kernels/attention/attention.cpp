@@ -28,6 +28,8 @@ namespace {
 
 // 12 rows with both AVX levels: 6 or 24 cost causal calls of length 1,024 one or two per cent more (Zen 5).
 constexpr std::int64_t kTilesAtEdge = 4;
+// Rows whose scores stay in L1 from the first operation on them to the last. A vector of AVX-512, for the factors of e^x.
+constexpr std::int64_t kRowsInL1 = 16;
 
 class Task {
  public:
@@ -143,18 +145,21 @@ class Task {
   // The first `count` keys of the block.
   void run_rows(std::int64_t first, std::int64_t rows, std::int64_t count, const SoftmaxState& state) {
     if (ops_.masks() && ops_.hide_all(rows_, first, rows, block_.first(), count)) return;
-    float* const s = buffers_.s;
     float* const o = state.o + first * plan_.o_stride;
     const bool partly_visible = !all_see(first, rows, count);
-    const auto change_scores = [&] {
-      if (ops_.any()) ops_.apply(rows_, first, rows, block_.first(), count, s, plan_.s_stride);
-      if (partly_visible) mask_rows(kernels_, buffers_, first, rows, block_.first(), count, s, plan_.s_stride);
+    const auto change_scores = [&](std::int64_t r, std::int64_t some) {
+      float* const s = buffers_.s + r * plan_.s_stride;
+      if (ops_.any()) ops_.apply(rows_, first + r, some, block_.first(), count, s, plan_.s_stride);
+      if (partly_visible) mask_rows(kernels_, buffers_, first + r, some, block_.first(), count, s, plan_.s_stride);
     };
     const bool hides = (partly_visible || ops_.masks() || block_.multiplies_beyond(count)) && !block_.values_are_finite();
     if (hides) note_hidden(first, rows, count, change_scores);
     block_.scores(first, rows, count, ops_.elements(rows_, first, rows, block_.first(), count));
-    change_scores();
-    block_.softmax(rows, count, state.m + first, state.l + first);
+    for (std::int64_t r = 0; r < rows; r += kRowsInL1) {
+      const std::int64_t some = std::min(kRowsInL1, rows - r);
+      change_scores(r, some);
+      block_.softmax(r, some, count, state.m + first + r, state.l + first + r);
+    }
     float* const sums = buffers_.block_o;
     if (!hides) block_.weighted_sums(rows, count, sums);
     for (std::int64_t r = 0; hides && r < rows; ++r)
@@ -172,7 +177,7 @@ class Task {
         for (std::int64_t j = 0; j < count; ++j) f(buffers_.s[r * plan_.s_stride + j], buffers_.hidden[r * plan_.block_kv + j]);
     };
     for_each_score([](float& s, std::uint8_t&) { s = s == -INFINITY ? 0 : s; });
-    change_scores();
+    change_scores(0, rows);
     for_each_score([](float& s, std::uint8_t& hidden) { hidden = s == -INFINITY; });
   }
 

@@ -72,28 +72,30 @@ void KeyBlock::multiply(std::int64_t first, std::int64_t rows, std::int64_t n, F
                               plan_.s_stride, false);
   }
   const std::int64_t tiles = std::max<std::int64_t>(1, rows / kernels_.mr) * ((n + kernels_.nr - 1) / kernels_.nr);
-  elements.lines_a_tile = static_cast<int>((elements.rows * elements.lines + tiles - 1) / std::max<std::int64_t>(1, tiles));
-  FetchAhead* const ahead = elements.rows > 0 ? &elements : next_keys_;
+  elements.lines_a_tile = static_cast<int>((elements.rows * elements.lines + tiles - 1) / tiles);
+  elements.beside = next_keys_;
   const float* const q = buffers_.q + first * plan_.q_stride;
   const std::int64_t panel = p_.head_dim * kernels_.nr;
   if (!p_.paging.k_panels)
-    return kernels_.gemm(rows, n, p_.head_dim, q, plan_.q_stride, {buffers_.k_panels, kernels_.nr, panel, ahead}, s,
+    return kernels_.gemm(rows, n, p_.head_dim, q, plan_.q_stride, {buffers_.k_panels, kernels_.nr, panel, &elements}, s,
                          plan_.s_stride, false);
   for (std::int64_t j = 0, run; j < n; j += run) {
     run = view_.run(first_ + j, n - j);
     const char* const at = view_.k_row(first_ + j);
     const char* const next = j + run < n ? view_.k_row(first_ + j + run) : view_.v_row(first_);
-    const PanelView panels = {at, kernels_.nr, panel, elements.rows > 0 ? ahead : nullptr, distance(at, next)};
+    const PanelView panels = {at, kernels_.nr, panel, &elements, distance(at, next)};
     kernels_.gemm_stored[static_cast<int>(p_.k.dtype)](rows, run, p_.head_dim, q, plan_.q_stride, panels, s + j, plan_.s_stride, false);
   }
 }
 
-void KeyBlock::softmax(std::int64_t rows, std::int64_t n, float* m, float* l) const {
+void KeyBlock::softmax(std::int64_t row, std::int64_t rows, std::int64_t n, float* m, float* l) const {
+  float* const s = buffers_.s + row * plan_.s_stride;
+  float* const factor = buffers_.factor + row;
   if (plan_.bf16_products)
-    kernels_.bf16.online_softmax(rows, n, softmax_scales_ ? scale_ : 1.0f, buffers_.s, plan_.s_stride, buffers_.p,
-                                 plan_.p_stride, m, l, buffers_.factor);
+    kernels_.bf16.online_softmax(rows, n, softmax_scales_ ? scale_ : 1.0f, s, plan_.s_stride, buffers_.p + row * plan_.p_stride,
+                                 plan_.p_stride, m, l, factor);
   else
-    kernels_.online_softmax(rows, n, buffers_.s, plan_.s_stride, m, l, buffers_.factor);
+    kernels_.online_softmax(rows, n, s, plan_.s_stride, m, l, factor);
 }
 
 // PanelView::next, if nothing else fetches ahead; rows without gaps are left to the core's own prefetchers, unless they come from DRAM.

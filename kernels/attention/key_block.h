@@ -32,12 +32,12 @@ class KeyBlock {
   void fetch_next(std::int64_t first, std::int64_t count, std::int64_t rows);
 
   // buffers.s[rows, n] = Q K' of the task's rows from `first` on against the first n keys of the block. Times softmax_scale, unless
-  // nothing but softmax() looks at them. elements: what to fetch meanwhile, before the next keys.
+  // nothing but softmax() looks at them. elements: what to fetch meanwhile, beside the next keys.
   void scores(std::int64_t first, std::int64_t rows, std::int64_t n, FetchAhead elements = {}) const;
   void natural_scores(std::int64_t first, std::int64_t rows, std::int64_t n) const;  // always times softmax_scale
 
-  // One step of the online softmax: buffers.s to weights, m, l, buffers.factor.
-  void softmax(std::int64_t rows, std::int64_t n, float* m, float* l) const;
+  // One step of the online softmax of rows [row, row + rows) of buffers.s: to weights, m, l, buffers.factor.
+  void softmax(std::int64_t row, std::int64_t rows, std::int64_t n, float* m, float* l) const;
 
   // o[rows, head_dim_v] = P V, the weights that softmax() left by the first n values.
   void weighted_sums(std::int64_t rows, std::int64_t n, float* o) const;

@@ -69,29 +69,41 @@ bool all_minus_infinity(const char* elements, DType type, std::int64_t n) {
 
 }  // namespace
 
-void ScoreOps::apply_to_row(const TaskRows& rows, std::int64_t row, std::int64_t key, std::int64_t n, float* s) const {
-  const std::int64_t batch = rows.sequence.batch, head = rows.head(row), query = rows.query(row);
-  if (p_.bias) kernels_.add_bias[static_cast<int>(p_.bias.dtype)](n, element(p_.bias, batch, head, query, key), s);
-  if (p_.alibi_slopes) {
-    const std::int64_t position = rows.sequence.q_offset + query;
-    kernels_.alibi(n, p_.alibi_slopes[head], static_cast<float>(key - position), s);
+// A bias or a dense mask, head by head: the rows of one head lie a stride apart.
+void ScoreOps::add_elements(const TensorView& t, const TaskRows& rows, std::int64_t first, std::int64_t count, std::int64_t key,
+                            std::int64_t n, float* s, std::int64_t ld) const {
+  const std::int64_t group = rows.group_size;
+  for (std::int64_t r = 0; r < std::min(group, count); ++r) {
+    const std::int64_t queries = (count - r + group - 1) / group;
+    const char* const from = element(t, rows.sequence.batch, rows.head(first + r), rows.query(first + r), key);
+    if (t.dtype == DType::kBool)
+      kernels_.mask_bytes(queries, n, reinterpret_cast<const std::uint8_t*>(from), t.stride_length, s + r * ld, group * ld);
+    else
+      kernels_.add_bias[static_cast<int>(t.dtype)](queries, n, from, t.stride_length, s + r * ld, group * ld);
   }
-  if (p_.score) {
-    const rapt_score_row at = {rows.sequence.index, head, query, key, n};
-    p_.score(s, &at, p_.score_user);
-  }
-  if (p_.additive_mask()) kernels_.add_bias[static_cast<int>(p_.mask.dtype)](n, element(p_.mask, batch, head, query, key), s);
-  else if (p_.mask) kernels_.mask_bytes(n, reinterpret_cast<const std::uint8_t*>(element(p_.mask, batch, head, query, key)), s);
-  if (p_.block_mask) mask_blocks(p_, rows, row, key, n, s);
-  if (p_.q_documents) mask_documents(p_, rows, row, key, n, s);
-  if (p_.tree_mask) mask_tree(p_, rows, row, key, n, s);
 }
 
 void ScoreOps::apply(const TaskRows& rows, std::int64_t first, std::int64_t count, std::int64_t key, std::int64_t n, float* s,
                      std::int64_t ld) const {
+  const auto for_each_row = [&](auto f) {
+    for (std::int64_t r = 0; r < count; ++r) f(first + r, s + r * ld);
+  };
   if (p_.softcap != 0) kernels_.softcap(count, n, p_.softcap, s, ld);
-  if (!p_.alibi_slopes && !masks_) return;
-  for (std::int64_t r = 0; r < count; ++r) apply_to_row(rows, first + r, key, n, s + r * ld);
+  if (p_.bias) add_elements(p_.bias, rows, first, count, key, n, s, ld);
+  if (p_.alibi_slopes)
+    for_each_row([&](std::int64_t r, float* row) {
+      const std::int64_t position = rows.sequence.q_offset + rows.query(r);
+      kernels_.alibi(n, p_.alibi_slopes[rows.head(r)], static_cast<float>(key - position), row);
+    });
+  if (p_.score)
+    for_each_row([&](std::int64_t r, float* row) {
+      const rapt_score_row at = {rows.sequence.index, rows.head(r), rows.query(r), key, n};
+      p_.score(row, &at, p_.score_user);
+    });
+  if (p_.mask) add_elements(p_.mask, rows, first, count, key, n, s, ld);
+  if (p_.block_mask) for_each_row([&](std::int64_t r, float* row) { mask_blocks(p_, rows, r, key, n, row); });
+  if (p_.q_documents) for_each_row([&](std::int64_t r, float* row) { mask_documents(p_, rows, r, key, n, row); });
+  if (p_.tree_mask) for_each_row([&](std::int64_t r, float* row) { mask_tree(p_, rows, r, key, n, row); });
 }
 
 FetchAhead ScoreOps::elements(const TaskRows& rows, std::int64_t first, std::int64_t count, std::int64_t key, std::int64_t n) const {
@@ -99,7 +111,7 @@ FetchAhead ScoreOps::elements(const TaskRows& rows, std::int64_t first, std::int
   if (!t || (rows.group_size > 1 && t.stride_head != 0)) return {};
   const std::int64_t last = first + count - 1, size = size_of(t.dtype);
   return {element(t, rows.sequence.batch, rows.head(first), rows.query(first), key), t.stride_length * size,
-          t.stride_length == 0 ? 1 : rows.query(last) - rows.query(first) + 1, static_cast<int>((n * size + 63) / 64), 0, 0};
+          t.stride_length == 0 ? 1 : rows.query(last) - rows.query(first) + 1, static_cast<int>((n * size + 63) / 64), 0, 0, nullptr};
 }
 
 bool ScoreOps::hide_all(const TaskRows& rows, std::int64_t first, std::int64_t count, std::int64_t key, std::int64_t n) const {

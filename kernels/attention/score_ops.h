@@ -37,7 +37,8 @@ class ScoreOps {
   bool hide_all(const TaskRows& rows, std::int64_t first, std::int64_t count, std::int64_t key, std::int64_t n) const;
 
  private:
-  void apply_to_row(const TaskRows& rows, std::int64_t row, std::int64_t key, std::int64_t n, float* s) const;
+  void add_elements(const TensorView& t, const TaskRows& rows, std::int64_t first, std::int64_t count, std::int64_t key,
+                    std::int64_t n, float* s, std::int64_t ld) const;
 
   const AttentionProblem& p_;
   const KernelTable& kernels_;

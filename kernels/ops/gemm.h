@@ -108,15 +108,16 @@ inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float
   }
 }
 
-inline void fetch_some(FetchAhead& ahead) {
-  for (int i = 0; i < ahead.lines_a_tile && ahead.rows > 0; ++i) {
-    __builtin_prefetch(ahead.row + ahead.line * 64, 0, 2);
-    if (++ahead.line == ahead.lines) {
-      ahead.line = 0;
-      ahead.row += ahead.stride;
-      --ahead.rows;
+inline void fetch_some(FetchAhead* ahead) {
+  for (; ahead; ahead = ahead->beside)
+    for (int i = 0; i < ahead->lines_a_tile && ahead->rows > 0; ++i) {
+      __builtin_prefetch(ahead->row + ahead->line * 64, 0, 2);
+      if (++ahead->line == ahead->lines) {
+        ahead->line = 0;
+        ahead->row += ahead->stride;
+        --ahead->rows;
+      }
     }
-  }
 }
 
 // All full row tiles of one full panel: where the time goes. An ISA file gives it a name of its own for `perf report`.
@@ -125,7 +126,7 @@ inline __attribute__((always_inline)) void gemm_full_tiles(std::int64_t m, std::
                                                            const float* b, std::int64_t b_stride, float* c, std::int64_t ldc,
                                                            bool accumulate, FetchAhead* ahead) {
   for (; m >= MR; m -= MR, a += MR * lda, c += MR * ldc) {
-    if (ahead) fetch_some(*ahead);
+    fetch_some(ahead);
     gemm_tile<I, MR, NV, false>(k, a, lda, b, b_stride, c, ldc, I::kLanes, accumulate);
   }
 }

@@ -30,24 +30,27 @@ void alibi(std::int64_t n, float slope, float first, float* s) {
 
 // s += bias. -infinity, of either, hides the key whatever the other is: the sum with NaN or +infinity would be NaN.
 template <simd::Isa I, class T>
-void add_bias(std::int64_t n, const void* bias, float* s) {
+void add_bias(std::int64_t rows, std::int64_t n, const void* bias, std::int64_t bias_stride, float* s, std::int64_t ld) {
   const T* from = (const T*)bias;
   const typename I::V hidden = I::broadcast(kMinusInfinity), lowest = I::broadcast(-__FLT_MAX__);
-  for_each_vector<I>(n, [&](std::int64_t j, int lanes) {
-    const typename I::V b = load_some<I>(from + j, lanes), x = load_some<I>(s + j, lanes);
-    const typename I::V sum = I::select_less(x, lowest, hidden, I::add(x, b));
-    store_some<I>(s + j, I::select_less(b, lowest, hidden, sum), lanes);
-  });
+  for (std::int64_t r = 0; r < rows; ++r, from += bias_stride, s += ld)
+    for_each_vector<I>(n, [&](std::int64_t j, int lanes) {
+      const typename I::V b = load_some<I>(from + j, lanes), x = load_some<I>(s + j, lanes);
+      typename I::V sum = I::add(x, b);
+      if (__builtin_expect(I::any_nan(sum), false)) sum = I::select_less(x, lowest, hidden, I::select_less(b, lowest, hidden, sum));
+      store_some<I>(s + j, sum, lanes);
+    });
 }
 
-// s[j] = mask[j] ? s[j] : -infinity. mask: bytes, 0 is false.
+// s = mask ? s : -infinity. mask: bytes, 0 is false.
 template <simd::Isa I>
-void mask_bytes(std::int64_t n, const std::uint8_t* mask, float* s) {
+void mask_bytes(std::int64_t rows, std::int64_t n, const std::uint8_t* mask, std::int64_t mask_stride, float* s, std::int64_t ld) {
   const typename I::V hidden = I::broadcast(kMinusInfinity);
-  for_each_vector<I>(n, [&](std::int64_t j, int lanes) {
-    const typename I::V m = I::abs(load_some<I>((const std::int8_t*)mask + j, lanes));
-    store_some<I>(s + j, I::select_less(I::zero(), m, load_some<I>(s + j, lanes), hidden), lanes);
-  });
+  for (std::int64_t r = 0; r < rows; ++r, mask += mask_stride, s += ld)
+    for_each_vector<I>(n, [&](std::int64_t j, int lanes) {
+      const typename I::V m = I::abs(load_some<I>((const std::int8_t*)mask + j, lanes));
+      store_some<I>(s + j, I::select_less(I::zero(), m, load_some<I>(s + j, lanes), hidden), lanes);
+    });
 }
 
 }  // namespace

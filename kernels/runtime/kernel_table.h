@@ -9,7 +9,7 @@
 
 namespace rapt {
 
-// Rows that will be packed next: gemm asks for a few of their cache lines before each register tile, to have them in L2 when their
+// Rows that will be read next: gemm asks for a few of their cache lines before each register tile, to have them in L2 when their
 // turn comes. Asked for all at once they would fill the core's miss buffers (a line takes 100 ns from DRAM) and stop everything else.
 struct FetchAhead {
   const char* row;
@@ -17,6 +17,7 @@ struct FetchAhead {
   std::int64_t rows;    // left, with the one at hand
   int lines, line;      // of a row, and the next of them
   int lines_a_tile;
+  FetchAhead* beside = nullptr;  // others to fetch as well
 };
 
 // Columns of a [k, n] matrix in strips of nr. Packed: k_stride = nr, panel_stride = k * nr, the last strip padded with zeros.
@@ -137,8 +138,9 @@ struct KernelTable {
   // Score operations over a block, in place (ops/score.h). One row, but for softcap.
   void (*softcap)(std::int64_t rows, std::int64_t n, float cap, float* s, std::int64_t ld);
   void (*alibi)(std::int64_t n, float slope, float first, float* s);
-  void (*add_bias[kNumFloatTypes])(std::int64_t n, const void* bias, float* s);
-  void (*mask_bytes)(std::int64_t n, const std::uint8_t* mask, float* s);
+  void (*add_bias[kNumFloatTypes])(std::int64_t rows, std::int64_t n, const void* bias, std::int64_t bias_stride, float* s,
+                                   std::int64_t ld);  // strides in elements
+  void (*mask_bytes)(std::int64_t rows, std::int64_t n, const std::uint8_t* mask, std::int64_t mask_stride, float* s, std::int64_t ld);
 
   // s[row, j] = -infinity for the columns outside [begin[row], end[row]), 0 <= j < n.
   void (*mask_range)(std::int64_t rows, std::int64_t n, const std::int64_t* begin, const std::int64_t* end, float* s,

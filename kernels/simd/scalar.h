@@ -87,6 +87,11 @@ struct Scalar {
       if (!(v[i] - v[i] == 0.0f)) return false;
     return true;
   }
+  static bool any_nan(V v) {
+    for (int i = 0; i < 4; ++i)
+      if (v[i] != v[i]) return true;
+    return false;
+  }
   static void transpose(V* r) {
     for (int i = 0; i < 4; ++i)
       for (int j = i + 1; j < 4; ++j) {
