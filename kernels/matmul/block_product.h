@@ -22,7 +22,7 @@ struct Rows {
 std::size_t product_scratch_bytes(const KernelTable& kernels, const PackedWeight& weight, std::int64_t m);
 
 // c[m, n] = rows first_row .. first_row + m - 1 of x times columns first_column .. first_column + n - 1 of W'.
-// first_column: a multiple of nr.
+// first_column: a multiple of nr, or in int8 arithmetic of nq.
 void block_product(const KernelTable& kernels, const PackedWeight& weight, const Rows& rows, std::int64_t first_row,
                    std::int64_t m, std::int64_t first_column, std::int64_t n, float* c, std::int64_t ldc, void* scratch);
 

@@ -36,11 +36,12 @@ struct Cut {
 };
 
 // Columns of a task: whole panels, and several tasks for every thread.
-std::int64_t task_columns(const rapt_context& context, const Cut& cut, std::int64_t out) {
-  const std::int64_t panels = ceil_div(out, context.kernels->nr);
+std::int64_t task_columns(const rapt_context& context, const Cut& cut, const PackedWeight& weight) {
+  const std::int64_t width = weight.arithmetic() == Arithmetic::kInt8 ? context.kernels->weights.nq : context.kernels->nr;
+  const std::int64_t panels = ceil_div(weight.out_features(), width);
   const std::int64_t parts =
       std::max<std::int64_t>(1, ceil_div(4 * context.num_threads, std::max<std::int64_t>(cut.row_blocks, 1)));
-  return std::max<std::int64_t>(1, ceil_div(panels, parts)) * context.kernels->nr;
+  return std::max<std::int64_t>(1, ceil_div(panels, parts)) * width;
 }
 
 // What a task writes: rows and columns of an output.
@@ -112,7 +113,7 @@ void linear(rapt_context* context, std::int64_t rows, const float* x, std::int64
   double multiply_adds = 0;
   std::size_t product = 0;
   for (const LinearOutput& o : outputs) {
-    const std::int64_t out = o.weight->out_features(), columns = task_columns(*context, cut, out);
+    const std::int64_t out = o.weight->out_features(), columns = task_columns(*context, cut, *o.weight);
     groups += ceil_div(out, columns);
     cut.block_columns = std::max(cut.block_columns, columns);
     product = std::max(product, product_scratch_bytes(kernels, *o.weight, cut.block_rows));
@@ -125,7 +126,7 @@ void linear(rapt_context* context, std::int64_t rows, const float* x, std::int64
               std::int64_t group = task % groups, columns = 0;
               const LinearOutput* o = outputs.data();
               for (;; ++o) {
-                columns = task_columns(*context, cut, o->weight->out_features());
+                columns = task_columns(*context, cut, *o->weight);
                 const std::int64_t count = ceil_div(o->weight->out_features(), columns);
                 if (group < count) break;
                 group -= count;
@@ -155,10 +156,14 @@ void linear_gated(rapt_context* context, std::int64_t rows, const float* x, std:
                   const PackedWeight& up, Activation activation, float* y, std::int64_t ldy) {
   const KernelTable& kernels = *context->kernels;
   if (rows == 0) return;
-  Cut cut(rows, gate.in_features(), gate.arithmetic() == Arithmetic::kInt8, gate.arithmetic() == Arithmetic::kBf16);
-  const std::int64_t out = gate.out_features(), columns = task_columns(*context, cut, out), groups = ceil_div(out, columns);
-  const std::size_t product =
-      static_cast<std::size_t>(round_up(static_cast<std::int64_t>(product_scratch_bytes(kernels, gate, cut.block_rows)), 64));
+  // The two may be stored, and hence multiplied, in different ways.
+  const auto either = [&](Arithmetic a) { return gate.arithmetic() == a || up.arithmetic() == a; };
+  Cut cut(rows, gate.in_features(), either(Arithmetic::kInt8), either(Arithmetic::kBf16));
+  const std::int64_t out = gate.out_features();
+  const std::int64_t columns = task_columns(*context, cut, gate.arithmetic() == Arithmetic::kInt8 ? up : gate);  // the wider panels
+  const std::int64_t groups = ceil_div(out, columns);
+  const std::size_t product = static_cast<std::size_t>(round_up(
+      static_cast<std::int64_t>(std::max(product_scratch_bytes(kernels, gate, cut.block_rows), product_scratch_bytes(kernels, up, cut.block_rows))), 64));
   cut.scratch_bytes = product + static_cast<std::size_t>(cut.block_rows * columns) * sizeof(float);
   const double multiply_adds = 2.0 * static_cast<double>(rows * cut.in) * static_cast<double>(out);
   run_tasks(context, cut, x, ldx, groups * cut.row_blocks, multiply_adds,

@@ -53,13 +53,13 @@ void parallel_for(int num_threads, std::int64_t num_tasks, TaskRef f) {
 #ifdef _OPENMP
   if (threads > 1 && !omp_in_parallel() && !forked_after_parallel()) {
     const unsigned mode = get_float_mode();
+    std::atomic<std::int64_t> next{0};  // of our own: an OpenMP loop costs a second barrier
 #pragma omp parallel num_threads(threads)
     {
       const unsigned before = get_float_mode();
       if (before != mode) set_float_mode(mode);
       const int thread = omp_get_thread_num();
-#pragma omp for schedule(dynamic, 1)
-      for (std::int64_t task = 0; task < num_tasks; ++task) f(task, thread);
+      for (std::int64_t task; (task = next.fetch_add(1, std::memory_order_relaxed)) < num_tasks;) f(task, thread);
       if (before != mode) set_float_mode(before);
     }
     return;
