@@ -5,6 +5,8 @@
 
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -29,7 +31,9 @@ class ScratchFolder {
  public:
   ScratchFolder() {
     std::string pattern = (std::filesystem::temp_directory_path() / "rapt-test-XXXXXX").string();
-    path_ = mkdtemp(pattern.data());
+    const char* const made = mkdtemp(pattern.data());
+    if (made == nullptr) std::perror(pattern.c_str()), std::abort();
+    path_ = made;
   }
   ~ScratchFolder() { std::filesystem::remove_all(path_); }
   std::string file(const std::string& name) const { return path_ + "/" + name; }

@@ -53,12 +53,6 @@ void compute(const std::string& path) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const rapt::fuzz::InputFile file(data, size);
-  try {
-    read_everything(file.path());
-  } catch (const rapt::engine::Error&) {
-    return 0;
-  }
-  compute(file.path());
+  rapt::fuzz::read_and_compute(data, size, read_everything, compute);
   return 0;
 }

@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <string>
 
+#include "engine/error.h"
+
 namespace rapt::fuzz {
 
 class InputFile {
@@ -23,5 +25,17 @@ class InputFile {
  private:
   int fd_;
 };
+
+// A parser's input: an Error, or a file that models may be made of.
+inline void read_and_compute(const std::uint8_t* data, std::size_t size, void (*read_everything)(const std::string& path),
+                             void (*compute)(const std::string& path)) {
+  const InputFile file(data, size);
+  try {
+    read_everything(file.path());
+  } catch (const engine::Error&) {
+    return;
+  }
+  compute(file.path());
+}
 
 }  // namespace rapt::fuzz
