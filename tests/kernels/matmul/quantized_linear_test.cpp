@@ -177,11 +177,12 @@ TEST_P(QuantizedLinear, GroupsAndGatesAreTheSameLayersOneByOne) {
                           {WeightType::kF16, Arithmetic::kBf16}}) {
     if (!supports(Context(runner()).get(), kind.arithmetic)) continue;
     const StoredWeight first(kind.type, 100, in, 1), second(kind.type, 37, in, 2), third(kind.type, 100, in, 3);
-    const StoredWeight floats(WeightType::kF32, 20, in, 4);
+    const StoredWeight floats(WeightType::kF32, 20, in, 4), floats_up(WeightType::kF32, 100, in, 6);
     for (const int threads : {1, 3}) {
       const Context context(runner(), threads);
       const PackedWeight a = kind.pack(context, first), b = kind.pack(context, second), c = kind.pack(context, third);
       const PackedWeight f32(context.get(), WeightType::kF32, floats.data(), floats.out, in);
+      const PackedWeight float_up(context.get(), WeightType::kF32, floats_up.data(), floats_up.out, in);
       for (const std::int64_t m : {std::int64_t{1}, rows}) {
         const Matrix x(m, in), bias(1, 37), alone(m, 257), together(m, 257);
         const auto outputs = [&](const Matrix& y) {
@@ -194,13 +195,16 @@ TEST_P(QuantizedLinear, GroupsAndGatesAreTheSameLayersOneByOne) {
         linear(context.get(), m, x.data(), in, outputs(together));
         EXPECT_EQ(count_different_bits(alone.tensor, together.tensor), 0) << kind.name() << ", " << m;
 
-        const Matrix gated(m, 100, 4, Place::kHeap, 5), up(m, 100);
-        linear(context.get(), m, x.data(), in, c, {}, up.data(), 100);
-        const Epilogue gate = {.activation = Activation::kSilu, .multiply = up.data(), .ld_multiply = 100};
-        linear(context.get(), m, x.data(), in, a, gate, up.data(), 100);
-        linear_gated(context.get(), m, x.data(), in, a, c, Activation::kSilu, gated.data(), gated.stride());
-        EXPECT_TRUE(gated.tensor.surroundings_intact());
-        EXPECT_EQ(count_different_bits(up.tensor, gated.tensor), 0) << kind.name() << ", " << m;
+        // Gate and up of one kind, and of two.
+        for (const auto& [gate, up] : {std::pair(&a, &c), {&a, &float_up}, {&float_up, &a}}) {
+          const Matrix gated(m, 100, 4, Place::kHeap, 5), product(m, 100);
+          linear(context.get(), m, x.data(), in, *up, {}, product.data(), 100);
+          const Epilogue times = {.activation = Activation::kSilu, .multiply = product.data(), .ld_multiply = 100};
+          linear(context.get(), m, x.data(), in, *gate, times, product.data(), 100);
+          linear_gated(context.get(), m, x.data(), in, *gate, *up, Activation::kSilu, gated.data(), gated.stride());
+          EXPECT_TRUE(gated.tensor.surroundings_intact());
+          EXPECT_EQ(count_different_bits(product.tensor, gated.tensor), 0) << kind.name() << ", " << m;
+        }
       }
     }
   }
