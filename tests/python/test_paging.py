@@ -159,7 +159,7 @@ def read_only(array):
     ({"kv_layout": "columns"}, ValueError, "kv_layout is 'columns'; it must be 'rows' or 'panels'"),
     ({"kv_layout": 1}, TypeError, "kv_layout is 1; it must be 'rows' or 'panels'"),
     ({"kv_layout": "panels", "k_pages": lambda x: x[:, :, :48], "v_pages": lambda x: x[:, :, :48]}, ValueError, "panels"),
-    ({"kv_layout": "panels", "k_pages": lambda x: x.astype(np.float16)}, ValueError, "panels"),
+    ({"kv_layout": "panels", "k_pages": lambda x: x.astype(np.int8), "k_scale": np.ones((4, KV_HEADS, 64), np.float32)}, ValueError, "panels"),
     ({"isa": "mmx"}, ValueError, "isa is 'mmx'"),
     ({"threads": 0}, ValueError, "threads is 0; it must be at least 1"),
 ])  # fmt: skip
