@@ -35,13 +35,9 @@ TEST_F(Bf16ArithmeticTest, LogitsAreNearTheTruth) {
     const SessionPtr session = create_session(model.get());
     std::vector<float> logits(expected.size(), NAN);
     ASSERT_EQ(rapt_session_append(session.get(), ids.data(), ids.size(), logits.data(), nullptr), RAPT_OK) << rapt_last_error();
-    double error = 0, size = 0;
-    for (std::size_t i = 0; i < expected.size(); ++i) {
-      error += std::pow(static_cast<double>(logits[i]) - expected[i], 2);
-      size += std::pow(static_cast<double>(expected[i]), 2);
-    }
-    EXPECT_GT(std::sqrt(error / size), 1e-4) << member.folder;  // or nothing was rounded
-    EXPECT_LT(std::sqrt(error / size), member.bound) << member.folder;
+    const double error = relative_rms(logits, expected);
+    EXPECT_GT(error, 1e-4) << member.folder;  // or nothing was rounded
+    EXPECT_LT(error, member.bound) << member.folder;
   }
 }
 

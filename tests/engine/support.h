@@ -87,6 +87,17 @@ inline double largest_difference(const std::vector<float>& a, const std::vector<
   return largest;
 }
 
+// ||a - b|| / ||b||
+inline double relative_rms(const std::vector<float>& a, const std::vector<float>& b) {
+  EXPECT_EQ(a.size(), b.size());
+  double error = 0, size = 0;
+  for (std::size_t i = 0; i < a.size() && i < b.size(); ++i) {
+    error += std::pow(static_cast<double>(a[i]) - b[i], 2);
+    size += std::pow(static_cast<double>(b[i]), 2);
+  }
+  return std::sqrt(error / size);
+}
+
 struct FreeModel {
   void operator()(rapt_model* model) const { rapt_model_free(model); }
 };

@@ -1,4 +1,4 @@
-"""How the command's threads wait: asleep, unless the environment says otherwise. Read from the environment of the running process."""
+"""How the command's threads wait: asleep after a short spin, unless the environment says otherwise. Read from the environment of the running process."""
 
 import os
 import pathlib
@@ -25,9 +25,10 @@ def while_it_computes(*arguments, **environment):
 
 
 class Waiting(unittest.TestCase):
-    def test_threads_sleep(self):
+    def test_threads_sleep_after_a_short_spin(self):
         environment, name = while_it_computes("--threads", 2)
         self.assertEqual(environment.get("OMP_WAIT_POLICY"), "passive")
+        self.assertLessEqual(int(environment["GOMP_SPINCOUNT"]), 1000)
         self.assertEqual(name, "rapt")
 
     def test_what_the_environment_says_is_kept(self):
@@ -39,7 +40,9 @@ class Waiting(unittest.TestCase):
     def test_one_thread_waits_for_none(self):
         for arguments, variables in [(["--threads", 1], {}), ([], {"OMP_NUM_THREADS": "1"})]:
             with self.subTest(arguments=arguments, variables=variables):
-                self.assertNotIn("OMP_WAIT_POLICY", while_it_computes(*arguments, **variables)[0])
+                environment, _ = while_it_computes(*arguments, **variables)
+                self.assertNotIn("OMP_WAIT_POLICY", environment)
+                self.assertNotIn("GOMP_SPINCOUNT", environment)
 
     def test_the_text_is_the_same(self):
         arguments = ["generate", MODEL, "--prompt", "JULIET:\nMy lord", "--tokens", 5, "--threads", 2]
