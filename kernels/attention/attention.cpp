@@ -147,17 +147,18 @@ class Task {
     if (ops_.masks() && ops_.hide_all(rows_, first, rows, block_.first(), count)) return;
     float* const o = state.o + first * plan_.o_stride;
     const bool partly_visible = !all_see(first, rows, count);
-    const auto change_scores = [&](std::int64_t r, std::int64_t some) {
+    const ScoreBias bias = block_.adds_bias() ? ops_.bias(rows_, first, block_.first()) : ScoreBias{};
+    const auto change_scores = [&](std::int64_t r, std::int64_t some, bool has_bias) {
       float* const s = buffers_.s + r * plan_.s_stride;
-      if (ops_.any()) ops_.apply(rows_, first + r, some, block_.first(), count, s, plan_.s_stride);
+      if (ops_.any()) ops_.apply(rows_, first + r, some, block_.first(), count, s, plan_.s_stride, has_bias);
       if (partly_visible) mask_rows(kernels_, buffers_, first + r, some, block_.first(), count, s, plan_.s_stride);
     };
     const bool hides = (partly_visible || ops_.masks() || block_.multiplies_beyond(count)) && !block_.values_are_finite();
     if (hides) note_hidden(first, rows, count, change_scores);
-    block_.scores(first, rows, count, ops_.elements(rows_, first, rows, block_.first(), count));
+    block_.scores(first, rows, count, bias ? FetchAhead{} : ops_.elements(rows_, first, rows, block_.first(), count), bias);
     for (std::int64_t r = 0; r < rows; r += kRowsInL1) {
       const std::int64_t some = std::min(kRowsInL1, rows - r);
-      change_scores(r, some);
+      change_scores(r, some, static_cast<bool>(bias));
       block_.softmax(r, some, count, state.m + first + r, state.l + first + r);
     }
     float* const sums = buffers_.block_o;
@@ -177,7 +178,7 @@ class Task {
         for (std::int64_t j = 0; j < count; ++j) f(buffers_.s[r * plan_.s_stride + j], buffers_.hidden[r * plan_.block_kv + j]);
     };
     for_each_score([](float& s, std::uint8_t&) { s = s == -INFINITY ? 0 : s; });
-    change_scores(0, rows);
+    change_scores(0, rows, false);
     for_each_score([](float& s, std::uint8_t& hidden) { hidden = s == -INFINITY; });
   }
 

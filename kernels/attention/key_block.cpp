@@ -48,13 +48,13 @@ void KeyBlock::fetch_next(std::int64_t first, std::int64_t count, std::int64_t r
   next_values_ = &values_ahead_;
 }
 
-void KeyBlock::scores(std::int64_t first, std::int64_t rows, std::int64_t n, FetchAhead elements) const {
-  multiply(first, rows, n, elements);
+void KeyBlock::scores(std::int64_t first, std::int64_t rows, std::int64_t n, FetchAhead elements, ScoreBias bias) const {
+  multiply(first, rows, n, elements, bias);
   if (!softmax_scales_) scale_scores(rows, n);
 }
 
 void KeyBlock::natural_scores(std::int64_t first, std::int64_t rows, std::int64_t n) const {
-  multiply(first, rows, n, {});
+  multiply(first, rows, n, {}, {});
   scale_scores(rows, n);
 }
 
@@ -64,7 +64,7 @@ void KeyBlock::scale_scores(std::int64_t rows, std::int64_t n) const {
   kernels_.rescale_rows(rows, n, buffers_.factor, buffers_.s, plan_.s_stride);
 }
 
-void KeyBlock::multiply(std::int64_t first, std::int64_t rows, std::int64_t n, FetchAhead elements) const {
+void KeyBlock::multiply(std::int64_t first, std::int64_t rows, std::int64_t n, FetchAhead elements, ScoreBias bias) const {
   float* const s = buffers_.s;
   if (plan_.bf16_products) {
     const Bf16PanelView keys = {buffers_.k_pairs, (p_.head_dim + 1) / 2 * 2 * kernels_.nr};
@@ -76,6 +76,9 @@ void KeyBlock::multiply(std::int64_t first, std::int64_t rows, std::int64_t n, F
   elements.beside = next_keys_;
   const float* const q = buffers_.q + first * plan_.q_stride;
   const std::int64_t panel = p_.head_dim * kernels_.nr;
+  if (bias)
+    return kernels_.biased_gemm(rows, n, p_.head_dim, q, plan_.q_stride, {buffers_.k_panels, kernels_.nr, panel, next_keys_}, bias.data,
+                                bias.ld, s, plan_.s_stride);
   if (!p_.paging.k_panels)
     return kernels_.gemm(rows, n, p_.head_dim, q, plan_.q_stride, {buffers_.k_panels, kernels_.nr, panel, &elements}, s,
                          plan_.s_stride, false);

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "kernels/attention/kv_view.h"
+#include "kernels/attention/score_ops.h"
 #include "kernels/attention/task_buffers.h"
 
 namespace rapt {
@@ -32,8 +33,9 @@ class KeyBlock {
   void fetch_next(std::int64_t first, std::int64_t count, std::int64_t rows);
 
   // buffers.s[rows, n] = Q K' of the task's rows from `first` on against the first n keys of the block. Times softmax_scale, unless
-  // nothing but softmax() looks at them. elements: what to fetch meanwhile, beside the next keys.
-  void scores(std::int64_t first, std::int64_t rows, std::int64_t n, FetchAhead elements = {}) const;
+  // nothing but softmax() looks at them. elements: what to fetch meanwhile, beside the next keys. bias: added, if adds_bias().
+  void scores(std::int64_t first, std::int64_t rows, std::int64_t n, FetchAhead elements = {}, ScoreBias bias = {}) const;
+  bool adds_bias() const { return !plan_.bf16_products && !p_.paging.k_panels; }
   void natural_scores(std::int64_t first, std::int64_t rows, std::int64_t n) const;  // always times softmax_scale
 
   // One step of the online softmax of rows [row, row + rows) of buffers.s: to weights, m, l, buffers.factor.
@@ -61,7 +63,7 @@ class KeyBlock {
   std::int64_t distance(const char* from, const char* to) const;
   PanelView values_from(std::int64_t j, std::int64_t run) const;
   Bf16PanelView pairs_from(std::int64_t j) const;
-  void multiply(std::int64_t first, std::int64_t rows, std::int64_t n, FetchAhead elements) const;
+  void multiply(std::int64_t first, std::int64_t rows, std::int64_t n, FetchAhead elements, ScoreBias bias) const;
   void scale_scores(std::int64_t rows, std::int64_t n) const;
   void visible_pair_sums(std::int64_t r, std::int64_t n, float* o) const;
 

@@ -84,12 +84,12 @@ void ScoreOps::add_elements(const TensorView& t, const TaskRows& rows, std::int6
 }
 
 void ScoreOps::apply(const TaskRows& rows, std::int64_t first, std::int64_t count, std::int64_t key, std::int64_t n, float* s,
-                     std::int64_t ld) const {
+                     std::int64_t ld, bool has_bias) const {
   const auto for_each_row = [&](auto f) {
     for (std::int64_t r = 0; r < count; ++r) f(first + r, s + r * ld);
   };
   if (p_.softcap != 0) kernels_.softcap(count, n, p_.softcap, s, ld);
-  if (p_.bias) add_elements(p_.bias, rows, first, count, key, n, s, ld);
+  if (p_.bias && !has_bias) add_elements(p_.bias, rows, first, count, key, n, s, ld);
   if (p_.alibi_slopes)
     for_each_row([&](std::int64_t r, float* row) {
       const std::int64_t position = rows.sequence.q_offset + rows.query(r);
@@ -100,10 +100,18 @@ void ScoreOps::apply(const TaskRows& rows, std::int64_t first, std::int64_t coun
       const rapt_score_row at = {rows.sequence.index, rows.head(r), rows.query(r), key, n};
       p_.score(row, &at, p_.score_user);
     });
-  if (p_.mask) add_elements(p_.mask, rows, first, count, key, n, s, ld);
+  if (p_.mask && !(has_bias && !p_.bias)) add_elements(p_.mask, rows, first, count, key, n, s, ld);
   if (p_.block_mask) for_each_row([&](std::int64_t r, float* row) { mask_blocks(p_, rows, r, key, n, row); });
   if (p_.q_documents) for_each_row([&](std::int64_t r, float* row) { mask_documents(p_, rows, r, key, n, row); });
   if (p_.tree_mask) for_each_row([&](std::int64_t r, float* row) { mask_tree(p_, rows, r, key, n, row); });
+}
+
+ScoreBias ScoreOps::bias(const TaskRows& rows, std::int64_t first, std::int64_t key) const {
+  const TensorView& t = p_.bias ? p_.bias : p_.mask;
+  const bool comes_first = p_.softcap == 0 && (p_.bias || (!p_.alibi_slopes && !p_.score));
+  if (!t || t.dtype != DType::kF32 || !comes_first || rows.group_size > 1) return {};
+  const char* const at = element(t, rows.sequence.batch, rows.head(first), rows.query(first), key);
+  return {reinterpret_cast<const float*>(at), t.stride_length};
 }
 
 FetchAhead ScoreOps::elements(const TaskRows& rows, std::int64_t first, std::int64_t count, std::int64_t key, std::int64_t n) const {

@@ -18,6 +18,13 @@ struct TaskRows {
   std::int64_t head(std::int64_t row) const { return kv_head * group_size + row % group_size; }
 };
 
+// The elements that are added to a strip of scores: [rows, keys] from data on, or none.
+struct ScoreBias {
+  const float* data = nullptr;
+  std::int64_t ld = 0;  // between rows
+  explicit operator bool() const { return data != nullptr; }
+};
+
 class ScoreOps {
  public:
   ScoreOps(const AttentionProblem& problem, const KernelTable& kernels)
@@ -25,9 +32,14 @@ class ScoreOps {
   bool any() const { return any_; }
   bool masks() const { return masks_; }  // may hide keys inside a row's interval
 
-  // s[count, n]: scores of rows [first, first + count) against keys [key, key + n), row stride ld.
+  // s[count, n]: scores of rows [first, first + count) against keys [key, key + n), row stride ld. has_bias: they were computed
+  // with bias().
   void apply(const TaskRows& rows, std::int64_t first, std::int64_t count, std::int64_t key, std::int64_t n, float* s,
-             std::int64_t ld) const;
+             std::int64_t ld, bool has_bias = false) const;
+
+  // The bias or additive mask of rows from `first` on and keys from `key` on, where nothing else happens to the scores before it, in
+  // f32 with one stride between rows.
+  ScoreBias bias(const TaskRows& rows, std::int64_t first, std::int64_t key) const;
 
   // The elements of a bias or dense mask that `apply` will read, to be fetched while the scores are computed; no rows if there are
   // none, or if they do not lie one stride after another. lines_a_tile is the caller's.

@@ -10,9 +10,14 @@ __attribute__((noinline)) void gemm_f32_3x64__avx512(std::int64_t m, std::int64_
                                                      bool accumulate, FetchAhead* ahead) {
   gemm_full_tiles<simd::Avx512, 3, 4>(m, k, a, lda, b, b_stride, c, ldc, accumulate, ahead);
 }
+__attribute__((noinline)) void gemm_bias_f32_3x64__avx512(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda,
+                                                          const float* b, std::int64_t b_stride, float* c, std::int64_t ldc,
+                                                          bool accumulate, FetchAhead* ahead, TileBias bias) {
+  biased_full_tiles<simd::Avx512, 3, 4>(m, k, a, lda, b, b_stride, c, ldc, accumulate, ahead, bias);
+}
 
 void overlay(KernelTable& t) {
-  fill<simd::Avx512, 3, 4, gemm_f32_3x64__avx512>(t);
+  fill<simd::Avx512, 3, 4, gemm_f32_3x64__avx512, gemm_bias_f32_3x64__avx512>(t);
   fill_weights<simd::Avx512, 6, 2>(t.weights);
   t.gemm_name = "gemm_f32_3x64__avx512";
 }

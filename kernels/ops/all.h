@@ -1,6 +1,7 @@
 // Everything an ISA level fills its part of the kernel table with. Layer: ops. Included by kernels/isa/<isa>.cpp alone.
 #pragma once
 #include "kernels/ops/activation.h"
+#include "kernels/ops/biased_gemm.h"
 #include "kernels/ops/gemm.h"
 #include "kernels/ops/int8_gemm.h"
 #include "kernels/ops/norm.h"
@@ -53,8 +54,9 @@ void fill_weights(WeightKernels& t) {
   fill_format<I, MR, NV, Q6_K>(t, WeightType::kQ6_K);
 }
 
-// MR x NV: gemm's register tile, in rows and vectors. kFullTiles: gemm_full_tiles of these under the name to see in profiles.
-template <simd::Isa I, int MR, int NV, GemmFullTilesFn* kFullTiles>
+// MR x NV: gemm's register tile, in rows and vectors. kFullTiles, kBiasedTiles: gemm_full_tiles and biased_full_tiles of these
+// under the names to see in profiles.
+template <simd::Isa I, int MR, int NV, GemmFullTilesFn* kFullTiles, BiasedFullTilesFn* kBiasedTiles>
 void fill(KernelTable& t) {
   t.isa = I::kName;
   t.mr = MR;
@@ -62,6 +64,7 @@ void fill(KernelTable& t) {
   t.gemm_steps = kGemmSteps<I>;
   t.gemm_sums = kGemmSums<I>;
   t.gemm = t.gemm_stored[(int)DType::kF32] = gemm<I, MR, NV, float, kFullTiles>;
+  t.biased_gemm = biased_gemm<I, MR, NV, kFullTiles, kBiasedTiles>;
   t.gemm_stored[(int)DType::kBf16] = gemm<I, MR, NV, Bf16>;
   t.gemm_stored[(int)DType::kF16] = gemm<I, MR, NV, F16>;
   fill_type<I, NV, float>(t, DType::kF32);

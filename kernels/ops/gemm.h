@@ -30,15 +30,21 @@ static_assert(kGemmDepth % 32 == 0);
 template <simd::Isa I>
 inline constexpr std::int64_t kPanelDepth = kHoldsC<I> ? 128 : kGemmDepth;
 
+// What happens to a tile's sums in their registers: nothing, or TileBias of ops/biased_gemm.h.
+struct PlainSums {
+  template <simd::Isa I, int MR, int NV>
+  void apply(typename I::V (&)[MR][NV]) const {}
+};
+
 // One register tile. last: lanes of the last vector that exist (1 .. kLanes); kPartial says whether it may be fewer than all.
 //
 // Registers: 2 * MR * NV + NV of B + 1 broadcast, where 2 is for the sums and C, or for the sums of even and of odd steps.
 //
 // kFetch: what lies `next` bytes after what is read is fetched on the way (PanelView::next).
-template <simd::Isa I, int MR, int NV, bool kPartial, bool kFetch = false, class T>
+template <simd::Isa I, int MR, int NV, bool kPartial, bool kFetch = false, class T, class Finish = PlainSums>
 inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float* a, std::int64_t lda, const T* b,
                                                      std::int64_t b_stride, float* c, std::int64_t ldc, int last,
-                                                     bool accumulate, [[maybe_unused]] std::int64_t next = 0) {
+                                                     bool accumulate, [[maybe_unused]] std::int64_t next = 0, Finish finish = {}) {
   static_assert(2 * MR * NV + NV + 1 <= I::kRegisters, "the tile must stay in registers");
   using V = typename I::V;
   using Tile = V[MR][NV];
@@ -90,6 +96,7 @@ inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float
       for (std::int64_t p = 0; p < steps; ++p) step(sum);
       for_each([&](int r, int v) __attribute__((always_inline)) { total[r][v] = I::add(total[r][v], sum[r][v]); });
     }
+    finish.template apply<I, MR, NV>(total);
     if constexpr (kFetch) asm("" : "+r"(ldc));  // nor do the addresses of C
     for_each([&](int r, int v) __attribute__((always_inline)) { store(r, v, total[r][v]); });
   } else {
@@ -102,9 +109,11 @@ inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float
     }
     if (k % 2) step(even);
     for_each([&](int r, int v) __attribute__((always_inline)) {
-      const V sum = I::add(even[r][v], odd[r][v]);
-      store(r, v, accumulate ? I::add(load(c + r * ldc, v), sum) : sum);
+      even[r][v] = I::add(even[r][v], odd[r][v]);
+      if (accumulate) even[r][v] = I::add(load(c + r * ldc, v), even[r][v]);
     });
+    finish.template apply<I, MR, NV>(even);
+    for_each([&](int r, int v) __attribute__((always_inline)) { store(r, v, even[r][v]); });
   }
 }
 

@@ -28,16 +28,22 @@ void alibi(std::int64_t n, float slope, float first, float* s) {
   });
 }
 
-// s += bias. -infinity, of either, hides the key whatever the other is: the sum with NaN or +infinity would be NaN.
+// x + bias. -infinity, of either, hides the key whatever the other is: the sum with NaN or +infinity would be NaN.
+template <simd::Isa I>
+inline __attribute__((always_inline)) typename I::V biased(typename I::V x, typename I::V bias) {
+  const typename I::V hidden = I::broadcast(kMinusInfinity), lowest = I::broadcast(-__FLT_MAX__);
+  return I::select_less(x, lowest, hidden, I::select_less(bias, lowest, hidden, I::add(x, bias)));
+}
+
+// s = biased(s, bias)
 template <simd::Isa I, class T>
 void add_bias(std::int64_t rows, std::int64_t n, const void* bias, std::int64_t bias_stride, float* s, std::int64_t ld) {
   const T* from = (const T*)bias;
-  const typename I::V hidden = I::broadcast(kMinusInfinity), lowest = I::broadcast(-__FLT_MAX__);
   for (std::int64_t r = 0; r < rows; ++r, from += bias_stride, s += ld)
     for_each_vector<I>(n, [&](std::int64_t j, int lanes) {
       const typename I::V b = load_some<I>(from + j, lanes), x = load_some<I>(s + j, lanes);
       typename I::V sum = I::add(x, b);
-      if (__builtin_expect(I::any_nan(sum), false)) sum = I::select_less(x, lowest, hidden, I::select_less(b, lowest, hidden, sum));
+      if (__builtin_expect(I::any_nan(sum, sum), false)) sum = biased<I>(x, b);
       store_some<I>(s + j, sum, lanes);
     });
 }

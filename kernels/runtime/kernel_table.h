@@ -119,6 +119,10 @@ struct KernelTable {
   void (*gemm_stored[kNumFloatTypes])(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda, PanelView b,
                                       float* c, std::int64_t ldc, bool accumulate);
 
+  // gemm, and then add_bias of f32 with row stride ld_bias, in one pass: the same bits.
+  void (*biased_gemm)(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda, PanelView b, const float* bias,
+                      std::int64_t ld_bias, float* c, std::int64_t ldc);
+
   // Arrays are indexed by DType: kF32, kBf16, kF16, kI8 for inputs; without kI8 for outputs and biases.
 
   // out[rows, dim] = scale * in, with row strides in elements. Q before the first gemm.

@@ -80,7 +80,7 @@ struct Avx2 {
     const V difference = _mm256_sub_ps(v, v);  // 0 for finite, NaN for the rest
     return _mm256_movemask_ps(_mm256_cmp_ps(difference, difference, _CMP_UNORD_Q)) == 0;
   }
-  static bool any_nan(V v) { return _mm256_movemask_ps(_mm256_cmp_ps(v, v, _CMP_UNORD_Q)) != 0; }
+  static bool any_nan(V a, V b) { return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_UNORD_Q)) != 0; }
   // 24 shuffles: pairs, quads, then halves.
   static void transpose(V* r) {
     V t[8];

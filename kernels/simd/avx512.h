@@ -65,7 +65,7 @@ struct Avx512 {
   static bool all_finite(V v) {
     return _mm512_fpclass_ps_mask(v, 0x01 | 0x08 | 0x10 | 0x80) == 0;  // quiet NaN, +infinity, -infinity, signalling NaN
   }
-  static bool any_nan(V v) { return _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q) != 0; }
+  static bool any_nan(V a, V b) { return _mm512_cmp_ps_mask(a, b, _CMP_UNORD_Q) != 0; }
   // 64 shuffles: pairs, quads, then 128-bit lanes twice.
   static void transpose(V* r) {
     V t[16], u[16];

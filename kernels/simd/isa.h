@@ -51,7 +51,7 @@ concept Isa = requires(const float* in, float* out, const Bf16* bf16, const F16*
   { I::reduce_add(v) } -> std::same_as<float>;
   { I::reduce_max(v) } -> std::same_as<float>;
   { I::all_finite(v) } -> std::same_as<bool>;
-  { I::any_nan(v) } -> std::same_as<bool>;
+  { I::any_nan(v, v) } -> std::same_as<bool>;  // in either
   { I::transpose(rows) };  // rows[kLanes]: a square of floats, in place
 
   { I::max_bits(v, v) } -> std::same_as<typename I::V>;  // the larger as integers: of magnitudes, the larger, NaN above all

@@ -87,9 +87,9 @@ struct Scalar {
       if (!(v[i] - v[i] == 0.0f)) return false;
     return true;
   }
-  static bool any_nan(V v) {
+  static bool any_nan(V a, V b) {
     for (int i = 0; i < 4; ++i)
-      if (v[i] != v[i]) return true;
+      if (a[i] != a[i] || b[i] != b[i]) return true;
     return false;
   }
   static void transpose(V* r) {

@@ -20,7 +20,7 @@ COMPILER = "GNU"
 BUILD_TYPES = ("Release", "RelWithDebInfo")
 LEAST_FMAS = 4
 # What a level must have: a guard that finds no loop guards nothing.
-REQUIRED_F32 = (r"gemm_f32_\d+x\d+__\w+$", r"\bgemm_tiles<", r"\brow_exp<")
+REQUIRED_F32 = (r"gemm_f32_\d+x\d+__\w+$", r"gemm_bias_f32_\d+x\d+__\w+$", r"\bgemm_tiles<", r"\brow_exp<")
 REQUIRED_BF16 = (r"gemm_bf16_\d+x\d+__\w+$", r"\bbf16_panel<", r"\bbf16_row_exp<")
 REQUIRED = {"avx2": REQUIRED_F32, "avx512": REQUIRED_F32, "avx512_bf16": REQUIRED_BF16}
 
