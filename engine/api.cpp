@@ -44,6 +44,7 @@ rapt_status rapt_model_get_info(const rapt_model* model, rapt_model_info* info) 
     info->num_parameters = shape.num_parameters;
     info->writes_text = shape.writes ? 1 : 0;
     info->makes_vectors = shape.writes ? 0 : 1;
+    info->kv_dtype = model->kv_dtype();
   });
 }
 

@@ -52,19 +52,35 @@ ModelFiles describe(const SafeTensors& file, const std::string& folder) {
 
 bool is_gguf(const std::string& path) { return MappedFile(path).bytes().substr(0, 4) == "GGUF"; }
 
-void check_kv_dtype(rapt_dtype dtype) {
-  for (const rapt_dtype known : {RAPT_F32, RAPT_BF16, RAPT_F16, RAPT_I8}) {
-    if (dtype == known) return;
-  }
-  throw_error(RAPT_INVALID_ARGUMENT, "params->kv_dtype is %d; it must be RAPT_F32, RAPT_BF16, RAPT_F16 or RAPT_I8",
-              static_cast<int>(dtype));
+// An enumeration as the number that it is: a caller's may be none of the names, and reading that as the enumeration would be undefined.
+template <class Enum>
+int number_of(const Enum& value) {
+  static_assert(sizeof value == sizeof(int));
+  int number;
+  std::memcpy(&number, &value, sizeof number);
+  return number;
 }
 
-// By reference, and read as the number that it is: a caller's may be none of the enumeration's, and reading that would be undefined.
+void check_kv_dtype(const rapt_kv_dtype& dtype) {
+  const int number = number_of(dtype);
+  if (number >= RAPT_KV_AUTO && number <= RAPT_KV_I8) return;
+  throw_error(RAPT_INVALID_ARGUMENT,
+              "params->kv_dtype is %d; it must be RAPT_KV_AUTO, RAPT_KV_F32, RAPT_KV_BF16, RAPT_KV_F16 or RAPT_KV_I8", number);
+}
+
+rapt_dtype cache_dtype(rapt_kv_dtype wanted, bool prefers_f16) {
+  switch (wanted) {
+    case RAPT_KV_F32: return RAPT_F32;
+    case RAPT_KV_BF16: return RAPT_BF16;
+    case RAPT_KV_F16: return RAPT_F16;
+    case RAPT_KV_I8: return RAPT_I8;
+    case RAPT_KV_AUTO: break;
+  }
+  return prefers_f16 ? RAPT_F16 : RAPT_F32;
+}
+
 Arithmetic arithmetic_of(const rapt_arithmetic& arithmetic) {
-  static_assert(sizeof arithmetic == sizeof(int));
-  int number;
-  std::memcpy(&number, &arithmetic, sizeof number);
+  const int number = number_of(arithmetic);
   switch (number) {
     case RAPT_ARITHMETIC_I8: return Arithmetic::kInt8;
     case RAPT_ARITHMETIC_F32: return Arithmetic::kF32;
@@ -114,11 +130,12 @@ LoadedModel::LoadedModel(const std::string& path, const rapt_model_params& param
                 static_cast<long long>(tokenizer_->vocab_size()), static_cast<long long>(shape().vocab_size));
   }
   if (!shape().writes) return;
+  const bool prefers_f16 = rounds_inputs_ && backend_ != "onednn";  // which reads f32 alone
   pool_ = std::make_shared<KvPool>(KvShape{.num_layers = shape().num_layers,
                                            .num_kv_heads = shape().num_kv_heads,
                                            .head_dim = shape().head_dim,
                                            .context_length = shape().context_length,
-                                           .dtype = params.kv_dtype});
+                                           .dtype = cache_dtype(params.kv_dtype, prefers_f16)});
 }
 
 void LoadedModel::load_safetensors(rapt_context* context, const std::string& path, const rapt_model_params& params) {
@@ -149,6 +166,17 @@ void LoadedModel::load_weights(rapt_context* context, const WeightSource& source
   WeightReader reader(context, source, "", progress, arithmetic_);
   model_ = load_model(files, reader);
   fingerprint_ = reader.fingerprint();
+  rounds_inputs_ = reader.rounds_inputs();
+}
+
+const char* LoadedModel::kv_dtype() const {
+  if (pool_ == nullptr) return "none";
+  switch (pool_->shape().dtype) {
+    case RAPT_BF16: return "bf16";
+    case RAPT_F16: return "f16";
+    case RAPT_I8: return "i8";
+    default: return "f32";
+  }
 }
 
 KvCache LoadedModel::new_cache() const {

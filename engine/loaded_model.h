@@ -35,6 +35,7 @@ class LoadedModel {
   ContextPtr new_context() const { return make_context(num_threads_, backend_.c_str(), isa_.c_str()); }
   // An empty cache in the pool that all sessions of the model share. RAPT_UNSUPPORTED if the model does not write.
   KvCache new_cache() const;
+  const char* kv_dtype() const;  // as rapt_model_info has it
   // See WeightReader::fingerprint.
   std::uint32_t fingerprint() const { return fingerprint_; }
   // That was asked for: see WeightReader.
@@ -68,6 +69,7 @@ class LoadedModel {
   std::unique_ptr<Tokenizer> tokenizer_;
   std::shared_ptr<KvPool> pool_;
   std::uint32_t fingerprint_ = 0;
+  bool rounds_inputs_ = false;
   mutable std::mutex desks_mutex_;
   mutable std::vector<std::unique_ptr<DeskThings>> desks_;
 };

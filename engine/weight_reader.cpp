@@ -79,6 +79,7 @@ std::vector<float> WeightReader::read_optional(const std::string& name, const st
 PackedWeight WeightReader::packed(const std::string& name, std::int64_t rows, std::int64_t dim) {
   const StoredTensor tensor = need(name, {rows, dim});
   const Arithmetic arithmetic = supports(*tensor.type, arithmetic_) ? arithmetic_ : Arithmetic::kF32;
+  rounds_inputs_ |= arithmetic != Arithmetic::kF32;
   PackedWeight weight(context_, *tensor.type, tensor.bytes.data(), rows, dim, arithmetic);
   done_with(name, tensor, rows * dim);
   return weight;

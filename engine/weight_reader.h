@@ -51,6 +51,8 @@ class WeightReader {
   Embedding embedding(const std::string& name, std::int64_t rows, std::int64_t dim);
 
   std::int64_t num_parameters() const { return num_parameters_; }
+  // Whether a layer's arithmetic rounds its inputs.
+  bool rounds_inputs() const { return rounds_inputs_; }
   // Tells models apart: a CRC-32 over the names of the tensors read and the first bytes of each.
   std::uint32_t fingerprint() const { return fingerprint_; }
 
@@ -65,6 +67,7 @@ class WeightReader {
   std::string prefix_;
   std::function<bool(double)> on_progress_;
   Arithmetic arithmetic_;
+  bool rounds_inputs_ = false;
   std::int64_t num_parameters_ = 0;
   std::uint64_t bytes_read_ = 0;
   std::uint32_t fingerprint_ = 0;

@@ -39,12 +39,23 @@ typedef enum rapt_arithmetic {
   RAPT_ARITHMETIC_BF16 = 2
 } rapt_arithmetic;
 
+/* How sessions keep keys and values. */
+typedef enum rapt_kv_dtype {
+  /* The default: f16 where linear layers round their inputs (RAPT_ARITHMETIC_BF16, or RAPT_ARITHMETIC_I8 with quantised weights), else
+   * f32, which is also all that backend "onednn" reads. Beside that rounding f16's is not seen, and a token reads half as many bytes. */
+  RAPT_KV_AUTO = 0,
+  RAPT_KV_F32 = 1,
+  RAPT_KV_BF16 = 2,
+  RAPT_KV_F16 = 3,
+  RAPT_KV_I8 = 4 /* with a factor per token and head */
+} rapt_kv_dtype;
+
 typedef struct rapt_model_params {
   size_t struct_size;
   int num_threads;     /* as in rapt_context_params */
   const char* backend; /* of the attention inside: NULL = "rapt" */
   const char* isa;     /* NULL: the best, or RAPT_ISA */
-  rapt_dtype kv_dtype; /* how keys and values are kept: RAPT_F32 (the default), RAPT_BF16, RAPT_F16 or RAPT_I8 */
+  rapt_kv_dtype kv_dtype;
   rapt_arithmetic arithmetic; /* of the linear layers */
   /* Called while loading with 0 <= done <= 1; a return other than 0 cancels (RAPT_CANCELLED). May be NULL. */
   int (*on_progress)(double done, void* user);
@@ -72,6 +83,7 @@ typedef struct rapt_model_info {
   int64_t num_parameters; /* tied weights once */
   int writes_text;        /* 1: sessions and generation */
   int makes_vectors;      /* 1: rapt_embed, rapt_embed_ids */
+  const char* kv_dtype;   /* what sessions keep: "f32", "bf16", "f16", "i8", or "none" where there are none */
 } rapt_model_info;
 
 static inline void rapt_model_info_init(rapt_model_info* info) {

@@ -54,6 +54,22 @@ TEST_F(LoadedModelTest, TellsWhatItLoaded) {
   EXPECT_TRUE(info.context_length == 128 && info.num_parameters == 1206016);
 }
 
+TEST_F(LoadedModelTest, KeepsKeysAndValuesInF16WhereInputsAreRounded) {
+  const std::string quantised = kData + "/llama-gguf/model.gguf", plain = RAPT_MODEL_DIR "/nanogpt-char";
+  const auto kept = [](const ModelPtr& model) {
+    rapt_model_info info;
+    rapt_model_info_init(&info);
+    EXPECT_EQ(rapt_model_get_info(model.get(), &info), RAPT_OK);
+    return std::string(info.kv_dtype);
+  };
+  EXPECT_EQ(kept(load_model(plain)), "f32");
+  EXPECT_EQ(kept(load_model(quantised)), "f16");
+  EXPECT_EQ(kept(load_model(quantised, nullptr, nullptr, 1, RAPT_ARITHMETIC_F32)), "f32");
+  EXPECT_EQ(kept(load_model(kData + "/bert")), "none");
+  if (rapt_backend_available("onednn") != RAPT_OK) return;
+  EXPECT_EQ(kept(load_model(quantised, nullptr, "onednn")), "f32");
+}
+
 TEST_F(LoadedModelTest, HuggingFaceFolderHasNoTokenizerUnlessItsFilesAreThere) {
   folder_.write("config.json", read_file(kData + "/gpt2/config.json"));
   folder_.write("model.safetensors", read_file(kData + "/gpt2/model.safetensors"));

@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::size_t kVocab = 65;
 
-ModelPtr load_with(rapt_dtype kv_dtype, const char* isa = nullptr, rapt_arithmetic arithmetic = RAPT_ARITHMETIC_I8) {
+ModelPtr load_with(rapt_kv_dtype kv_dtype, const char* isa = nullptr, rapt_arithmetic arithmetic = RAPT_ARITHMETIC_I8) {
   rapt_model_params params;
   rapt_model_params_init(&params);
   params.kv_dtype = kv_dtype;
@@ -45,7 +45,7 @@ class SessionFileTest : public ::testing::Test {
 };
 
 TEST_F(SessionFileTest, GoesOnWithTheSameBits) {
-  for (const rapt_dtype dtype : {RAPT_F32, RAPT_BF16, RAPT_F16, RAPT_I8}) {
+  for (const rapt_kv_dtype dtype : {RAPT_KV_F32, RAPT_KV_BF16, RAPT_KV_F16, RAPT_KV_I8}) {
     for (const std::size_t length : {std::size_t{0}, std::size_t{1}, std::size_t{64}, std::size_t{100}}) {
       const ModelPtr model = load_with(dtype), again = load_with(dtype);
       const SessionPtr session = create_session(model.get());
@@ -65,7 +65,7 @@ TEST_F(SessionFileTest, GoesOnWithTheSameBits) {
 
 // Panels have other widths there. New tokens that round to the other of two 16-bit numbers make the larger differences.
 TEST_F(SessionFileTest, TravelsBetweenIsaLevels) {
-  for (const auto& [dtype, bound] : {std::pair{RAPT_F32, 1e-4}, std::pair{RAPT_BF16, 1e-2}, std::pair{RAPT_F16, 1e-3}}) {
+  for (const auto& [dtype, bound] : {std::pair{RAPT_KV_F32, 1e-4}, std::pair{RAPT_KV_BF16, 1e-2}, std::pair{RAPT_KV_F16, 1e-3}}) {
     const ModelPtr here = load_with(dtype), there = load_with(dtype, "scalar");
     const SessionPtr session = create_session(here.get());
     next_logits(session.get(), ids_.data(), 100);
@@ -83,7 +83,7 @@ TEST_F(SessionFileTest, TravelsBetweenIsaLevels) {
 }
 
 TEST_F(SessionFileTest, EveryPrefixAndEveryFlippedByteIsRefused) {
-  const ModelPtr model = load_with(RAPT_F32);
+  const ModelPtr model = load_with(RAPT_KV_F32);
   const SessionPtr session = create_session(model.get());
   next_logits(session.get(), ids_.data(), 2);
   ASSERT_EQ(rapt_session_save(session.get(), path_.c_str()), RAPT_OK);
@@ -103,19 +103,19 @@ TEST_F(SessionFileTest, EveryPrefixAndEveryFlippedByteIsRefused) {
 }
 
 TEST_F(SessionFileTest, IsOfOneModelOneArithmeticAndOneTypeOfCache) {
-  const ModelPtr model = load_with(RAPT_F32);
+  const ModelPtr model = load_with(RAPT_KV_F32);
   const SessionPtr session = create_session(model.get());
   next_logits(session.get(), ids_.data(), 2);
   ASSERT_EQ(rapt_session_save(session.get(), path_.c_str()), RAPT_OK);
-  const ModelPtr other = load_model(kData + "/gpt2"), rounded = load_with(RAPT_BF16);
+  const ModelPtr other = load_model(kData + "/gpt2"), rounded = load_with(RAPT_KV_BF16);
   EXPECT_TRUE(refuses(RAPT_INVALID_ARGUMENT, {"another model"}, other.get()));
   EXPECT_TRUE(refuses(RAPT_INVALID_ARGUMENT, {"another type of the KV cache", "kv_dtype"}, rounded.get()));
-  const ModelPtr exact = load_with(RAPT_F32, nullptr, RAPT_ARITHMETIC_F32);
+  const ModelPtr exact = load_with(RAPT_KV_F32, nullptr, RAPT_ARITHMETIC_F32);
   EXPECT_TRUE(refuses(RAPT_INVALID_ARGUMENT, {"another arithmetic"}, exact.get()));
 }
 
 TEST_F(SessionFileTest, AFailureLeavesTheOldFile) {
-  const ModelPtr model = load_with(RAPT_F32);
+  const ModelPtr model = load_with(RAPT_KV_F32);
   const SessionPtr session = create_session(model.get());
   EXPECT_TRUE(failed_with(RAPT_IO_ERROR, rapt_session_save(session.get(), "/absent/a.session"), {"/absent/a.session"}));
   std::filesystem::create_directory(path_);  // the finished file cannot take this name

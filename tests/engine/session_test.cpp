@@ -229,7 +229,7 @@ TEST(SessionKvTypeTest, RoundsKeysAndValuesAndNothingElse) {
   const ModelPtr exact = load_model(kModel);
   const std::vector<float> expected = logits_in_chunks(create_session(exact.get()).get(), ids, ids.size());
   // One rounding of 2^-9, 2^-12 or 1/254 of a key or value, seen through six layers: measured 0.024, 0.0019 and 0.054.
-  const std::pair<rapt_dtype, double> kinds[] = {{RAPT_BF16, 0.05}, {RAPT_F16, 0.004}, {RAPT_I8, 0.1}};
+  const std::pair<rapt_kv_dtype, double> kinds[] = {{RAPT_KV_BF16, 0.05}, {RAPT_KV_F16, 0.004}, {RAPT_KV_I8, 0.1}};
   for (const auto& [dtype, bound] : kinds) {
     rapt_model_params params;
     rapt_model_params_init(&params);
@@ -246,9 +246,10 @@ TEST(SessionKvTypeTest, RoundsKeysAndValuesAndNothingElse) {
   }
   rapt_model_params params;
   rapt_model_params_init(&params);
-  params.kv_dtype = RAPT_BOOL;
+  const int wrong = 5;
+  std::memcpy(&params.kv_dtype, &wrong, sizeof wrong);
   rapt_model* made = nullptr;
-  EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT, rapt_model_load(kModel.c_str(), &params, &made), {"kv_dtype is 4", "RAPT_I8"}));
+  EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT, rapt_model_load(kModel.c_str(), &params, &made), {"kv_dtype is 5", "RAPT_KV_I8"}));
 }
 
 }  // namespace

@@ -18,7 +18,19 @@ void add_model_options(CLI::App& app, ModelOptions& options) {
                  "(weights and inputs rounded; level avx512_bf16)\n(default: int8)")
       ->type_name("NAME")
       ->check(one_of({"int8", "f32", "bf16"}));
+  app.add_option("--kv-dtype", options.kv_dtype,
+                 "type of the cache of keys and values: f32, bf16, f16, i8,\nor auto: f16 where --arithmetic rounds inputs, else f32\n(default: auto)")
+      ->type_name("NAME")
+      ->check(one_of({"auto", "f32", "bf16", "f16", "i8"}));
 }
+
+namespace {
+
+rapt_kv_dtype kv_dtype_of(const std::string& name) {
+  return name == "f32" ? RAPT_KV_F32 : name == "bf16" ? RAPT_KV_BF16 : name == "f16" ? RAPT_KV_F16 : name == "i8" ? RAPT_KV_I8 : RAPT_KV_AUTO;
+}
+
+}  // namespace
 
 Model load_model(const ModelOptions& options) {
   Progress progress("loading");
@@ -30,6 +42,7 @@ Model load_model(const ModelOptions& options) {
   params.arithmetic = options.arithmetic == "f32"    ? RAPT_ARITHMETIC_F32
                       : options.arithmetic == "bf16" ? RAPT_ARITHMETIC_BF16
                                                      : RAPT_ARITHMETIC_I8;
+  params.kv_dtype = kv_dtype_of(options.kv_dtype);
   params.on_progress = Progress::on_progress;
   params.user = &progress;
   rapt_model* model = nullptr;

@@ -18,6 +18,7 @@ struct ModelOptions {
   std::string path;
   ComputeOptions compute;
   std::string arithmetic = "int8";
+  std::string kv_dtype = "auto";
 };
 
 void add_model_options(CLI::App& app, ModelOptions& options);

@@ -45,7 +45,7 @@ class Model {
     params.num_threads = threads;
     params.backend = backend ? backend->c_str() : nullptr;
     params.isa = isa ? isa->c_str() : nullptr;
-    params.kv_dtype = static_cast<rapt_dtype>(kv_dtype);
+    params.kv_dtype = static_cast<rapt_kv_dtype>(kv_dtype);
     params.arithmetic = static_cast<rapt_arithmetic>(arithmetic);
     params.on_progress = on_progress;
     rapt_status status = RAPT_OK;
@@ -90,6 +90,7 @@ nb::dict info_of(const Model& model) {
   result["vocab_size"] = info.vocab_size;
   result["context_length"] = info.context_length;
   result["num_parameters"] = info.num_parameters;
+  result["kv_dtype"] = info.kv_dtype;
   result["writes_text"] = info.writes_text != 0;
   result["makes_vectors"] = info.makes_vectors != 0;
   return result;

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Prompt: TypeAlias = Union[str, Ids, "Sequence[Mapping[str, str]]"]
     Path: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes]"
 
-_KV_DTYPES = {"float32": 0, "bfloat16": 1, "float16": 2, "int8": 3}  # rapt_dtype
+_KV_DTYPES = {None: 0, "float32": 1, "bfloat16": 2, "float16": 3, "int8": 4}  # rapt_kv_dtype
 _ARITHMETICS = {"int8": 0, "float32": 1, "bfloat16": 2}  # rapt_arithmetic
 
 
@@ -36,7 +36,8 @@ class Model:
         threads: how many threads work on a call; None: as many as the process may use. Never changes a result.
         backend: of the attention inside: "rapt", "reference" or "onednn".
         isa: as in attention().
-        kv_dtype: how sessions keep keys and values: "float32", "bfloat16", "float16" or "int8".
+        kv_dtype: how sessions keep keys and values: "float32", "bfloat16", "float16" or "int8". None: "float16" where linear layers round
+            their inputs, beside which it is not seen, else "float32".
         arithmetic: of linear layers: "int8" rounds the inputs of those with quantised weights to 8 bits, "float32" does not and is
             slower; "bfloat16" rounds weights and inputs, on ISA level "avx512_bf16".
 
@@ -48,7 +49,7 @@ class Model:
 
     def __init__(
         self, path: Path, threads: int | None = None, *, backend: str | None = None, isa: str | None = None,
-        kv_dtype: str = "float32", arithmetic: str = "int8",
+        kv_dtype: str | None = None, arithmetic: str = "int8",
     ) -> None:
         if not hasattr(_core, "Model"):
             raise NotImplementedError("this rapt was built without its engine, for lack of PCRE2, utf8proc, zlib or nlohmann-json")
@@ -66,7 +67,7 @@ class Model:
     @property
     def info(self) -> dict[str, Any]:
         """family, tokenizer, chat ("none" where the model has none), num_layers, num_heads, num_kv_heads, embed_dim, vocab_size,
-        context_length, num_parameters, writes_text (sessions and generate), makes_vectors (embed)."""
+        context_length, num_parameters, kv_dtype ("f32", "bf16", "f16", "i8"), writes_text (sessions and generate), makes_vectors (embed)."""
         return dict(self._info)
 
     def tokenize(self, text: str) -> list[int]:
@@ -212,7 +213,7 @@ def _pieces(generation: Any) -> Iterator[str]:
 
 def _choice(name: str, value: Any, values: dict[str, int]) -> int:
     if value not in values:
-        raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(values)}")
+        raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(map(str, values))}")
     return values[value]
 
 
