@@ -9,9 +9,13 @@ namespace {
 
 // Inputs a pass. A panel's piece of 16 x 768 unpacked bytes with its scales is 15 KiB and stays in L1 beside the rows.
 constexpr std::int64_t kInt8Depth = 768;
-constexpr std::int64_t kF32Depth = 512;
+constexpr std::int64_t kF32Depth = 128;  // a piece of 64 columns takes 32 KiB of L1
+constexpr std::int64_t kF32Part = 640;   // of 192 rows of x: 480 KiB of L2
+constexpr std::int64_t kOutputBytes = 256 * 1024;
 // From how many rows on unpacking a panel first is faster than unpacking it in registers for every tile.
 constexpr std::int64_t kUnpackFrom = 8;
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 void int8_product(const KernelTable& kernels, const PackedWeight& weight, const Rows& rows, std::int64_t first_row,
                   std::int64_t m, std::int64_t first_column, std::int64_t n, float* c, std::int64_t ldc, void* scratch) {
@@ -34,26 +38,59 @@ void int8_product(const KernelTable& kernels, const PackedWeight& weight, const 
   }
 }
 
-// Panels of nr columns of f32, as they are or from panels of nq columns.
+// What gemm multiplies at a time: inputs [first, first + depth) of the panel that begins at `column`.
+struct Piece {
+  std::int64_t column, first, depth;
+};
+
+// All pieces of a block of m rows and n columns, so that x and c stay in L2 while the weights pass by: a part of the inputs for a group of
+// columns after the other, panel by panel.
+template <class F>
+void for_each_piece(std::int64_t m, std::int64_t n, std::int64_t in, std::int64_t nr, F f) {
+  const std::int64_t parts = ceil_div(in, kF32Part), part = ceil_div(ceil_div(in, parts), kF32Depth) * kF32Depth;
+  const std::int64_t group = std::max(nr, kOutputBytes / std::int64_t{sizeof(float)} / m / nr * nr);
+  for (std::int64_t j = 0; j < n; j += group)
+    for (std::int64_t i = 0; i < in; i += part)
+      for (std::int64_t column = j; column < std::min(j + group, n); column += nr)
+        for (std::int64_t first = i; first < std::min(i + part, in); first += kF32Depth)
+          f(Piece{column, first, std::min(kF32Depth, in - first)});
+}
+
+// Panels of nr columns of f32, as they are or from panels of nq columns. While one piece of a panel is multiplied, the next is asked for:
+// it comes from L3 or DRAM.
 void f32_product(const KernelTable& kernels, const PackedWeight& weight, const Rows& rows, std::int64_t first_row,
                  std::int64_t m, std::int64_t first_column, std::int64_t n, float* c, std::int64_t ldc, float* scratch) {
   const std::int64_t nr = kernels.nr, nq = kernels.weights.nq, in = weight.in_features();
   const std::int64_t column_bytes = panel_column_bytes(weight.type(), in);
   const auto dequantize = kernels.weights.dequantize_panel[static_cast<int>(weight.type())];
   const std::int64_t inputs_per_block = weight.type() >= WeightType::kQ8_0 ? 32 : 1;
-  const float* const x = rows.x + first_row * rows.ldx;
-  for (std::int64_t j = 0; j < n; j += nr)
-    for (std::int64_t first = 0; first < in; first += kF32Depth) {
-      const std::int64_t depth = std::min(kF32Depth, in - first), columns = std::min(nr, n - j);
-      const float* panel = scratch;
-      if (dequantize)
-        for (std::int64_t at = 0; at < columns; at += nq)
-          dequantize(weight.panels() + (first_column + j + at) * column_bytes, first / inputs_per_block,
-                     depth / inputs_per_block, scratch + at, nr);
-      else
-        panel = reinterpret_cast<const float*>(weight.panels()) + (first_column + j) * in + first * nr;
-      kernels.gemm(m, columns, depth, x + first, rows.ldx, {panel, nr, 0}, c + j, ldc, first > 0);
+  const std::int64_t tiles = std::max<std::int64_t>(1, m / kernels.mr);
+  const auto stored = [&](const Piece& piece) {
+    return reinterpret_cast<const float*>(weight.panels()) + (first_column + piece.column) * in + piece.first * nr;
+  };
+  const auto multiply = [&](const Piece& piece, const Piece* next) {
+    const std::int64_t columns = std::min(nr, n - piece.column);
+    PanelView panel = {scratch, nr, 0};
+    FetchAhead ahead = {};
+    if (dequantize) {
+      for (std::int64_t at = 0; at < columns; at += nq)
+        dequantize(weight.panels() + (first_column + piece.column + at) * column_bytes, piece.first / inputs_per_block,
+                   piece.depth / inputs_per_block, scratch + at, nr);
+    } else {
+      panel.data = stored(piece);
+      const std::int64_t lines = next ? next->depth * nr * std::int64_t{sizeof(float)} / 64 : 0;
+      if (next) ahead = {reinterpret_cast<const char*>(stored(*next)), 0, 1, static_cast<int>(lines), 0, static_cast<int>(ceil_div(lines, tiles))};
+      panel.ahead = &ahead;
     }
+    kernels.gemm(m, columns, piece.depth, rows.x + first_row * rows.ldx + piece.first, rows.ldx, panel, c + piece.column, ldc,
+                 piece.first > 0);
+  };
+  Piece before = {};
+  for_each_piece(m, n, in, nr, [&](const Piece& piece) {
+    if (before.depth > 0) multiply(before, &piece);
+    before = piece;
+  });
+  multiply(before, nullptr);
 }
 
 // A panel at a time, so that its block of c stays in L2; gemm takes it in pieces that stay in L1.

@@ -28,10 +28,11 @@ struct Cut {
 
   Cut(std::int64_t num_rows, std::int64_t in_features, bool any_int8, bool any_bf16)
       : rows(num_rows), in(in_features), quantize(any_int8), round(any_bf16) {
-    const std::int64_t row_bytes = quantize ? in / 32 * std::int64_t{sizeof(QuantizedBlock)} : in * (round ? 2 : 4);
-    block_rows = std::clamp(kBlockBytes / std::max<std::int64_t>(row_bytes, 1), kMinRows, kMaxRows) / 12 * 12;
-    row_blocks = ceil_div(rows, block_rows);
-    block_rows = std::min(block_rows, std::max<std::int64_t>(rows, 1));
+    const std::int64_t row_bytes = quantize ? in / 32 * std::int64_t{sizeof(QuantizedBlock)} : in * 2;
+    std::int64_t most = kMaxRows;  // of f32, block_product has a part of the inputs at a time
+    if (quantize || round) most = std::clamp((quantize ? 1 : 2) * kBlockBytes / std::max<std::int64_t>(row_bytes, 1), kMinRows, kMaxRows) / 12 * 12;
+    row_blocks = ceil_div(rows, most);
+    block_rows = std::min(round_up(ceil_div(rows, std::max<std::int64_t>(row_blocks, 1)), 12), std::max<std::int64_t>(rows, 1));
   }
 };
 

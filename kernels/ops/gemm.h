@@ -179,17 +179,25 @@ std::int64_t gemm_first_tile(std::int64_t m, std::int64_t k, const float* a, std
   return MR;
 }
 
+// Rows of a tile of NV vectors: a sum waits for itself where there are fewer than eight (a multiply-add takes four cycles, two start in
+// each), so as many as the registers allow. But four rows of three full vectors spill, and six of two are slower than three (Zen 5).
+template <simd::Isa I, int NV, bool kPartial>
+constexpr int tile_rows() {
+  constexpr int most = (I::kRegisters - NV - 1) / (2 * NV), useful = NV == 3 && !kPartial ? 3 : 5;
+  return most < useful ? most : useful;
+}
+
 // The last panel: as many vectors as its columns need, the last of them partial.
-template <simd::Isa I, int MR, int NV, class T>
+template <simd::Isa I, int NV, class T>
 void gemm_last_panel(std::int64_t n, std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const T* b,
                      std::int64_t b_stride, float* c, std::int64_t ldc, bool accumulate) {
   if constexpr (NV > 1)
-    if (n <= (NV - 1) * I::kLanes) return gemm_last_panel<I, MR, NV - 1>(n, m, k, a, lda, b, b_stride, c, ldc, accumulate);
+    if (n <= (NV - 1) * I::kLanes) return gemm_last_panel<I, NV - 1>(n, m, k, a, lda, b, b_stride, c, ldc, accumulate);
   const int last = (int)(n - (NV - 1) * I::kLanes);
   if (last == I::kLanes)
-    gemm_panel<I, MR, NV, false>(m, k, a, lda, b, b_stride, c, ldc, last, accumulate);
+    gemm_panel<I, tile_rows<I, NV, false>(), NV, false>(m, k, a, lda, b, b_stride, c, ldc, last, accumulate);
   else
-    gemm_panel<I, MR, NV, true>(m, k, a, lda, b, b_stride, c, ldc, last, accumulate);
+    gemm_panel<I, tile_rows<I, NV, true>(), NV, true>(m, k, a, lda, b, b_stride, c, ldc, last, accumulate);
 }
 
 // All columns over a depth of k that lets a piece of panel stay in L1. panel: b's from there on.
@@ -209,7 +217,7 @@ inline void gemm_depth(std::int64_t m, std::int64_t n, std::int64_t k, const flo
     if (row < m)
       gemm_panel<I, kRows, NV, false>(m - row, k, a + row * lda, lda, panel, b.k_stride, c + row * ldc, ldc, I::kLanes, accumulate);
   }
-  if (n > 0) gemm_last_panel<I, MR, NV>(n, m, k, a, lda, panel, b.k_stride, c, ldc, accumulate);
+  if (n > 0) gemm_last_panel<I, NV>(n, m, k, a, lda, panel, b.k_stride, c, ldc, accumulate);
 }
 
 // C is read and written once a depth. T: what B is stored in; kFullTiles: of f32, where many rows are the rule.
