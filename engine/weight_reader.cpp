@@ -76,11 +76,15 @@ std::vector<float> WeightReader::read_optional(const std::string& name, const st
   return has(name) ? read(name, shape) : std::vector<float>();
 }
 
+Arithmetic WeightReader::arithmetic(WeightType type) {
+  if (!supports(type, arithmetic_)) return Arithmetic::kF32;
+  rounds_inputs_ |= arithmetic_ != Arithmetic::kF32;
+  return arithmetic_;
+}
+
 PackedWeight WeightReader::packed(const std::string& name, std::int64_t rows, std::int64_t dim) {
   const StoredTensor tensor = need(name, {rows, dim});
-  const Arithmetic arithmetic = supports(*tensor.type, arithmetic_) ? arithmetic_ : Arithmetic::kF32;
-  rounds_inputs_ |= arithmetic != Arithmetic::kF32;
-  PackedWeight weight(context_, *tensor.type, tensor.bytes.data(), rows, dim, arithmetic);
+  PackedWeight weight(context_, *tensor.type, tensor.bytes.data(), rows, dim, arithmetic(*tensor.type));
   done_with(name, tensor, rows * dim);
   return weight;
 }

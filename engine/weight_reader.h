@@ -46,6 +46,8 @@ class WeightReader {
   // name + ".weight" [dim] and name + ".bias".
   Norm layer_norm(const std::string& name, std::int64_t dim, float eps, Bias bias = Bias::kRequired);
   Norm rms_norm(const std::string& name, std::int64_t dim, float eps);
+  // The arithmetic of a layer with such weights, which will have one.
+  Arithmetic arithmetic(WeightType type);
   // `name` [rows, dim], kept in the file's type: a head, or an embedding that has no head to share its weight with.
   PackedWeight packed(const std::string& name, std::int64_t rows, std::int64_t dim);
   Embedding embedding(const std::string& name, std::int64_t rows, std::int64_t dim);

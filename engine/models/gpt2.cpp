@@ -61,19 +61,20 @@ class Gpt2Loader {
   TransformerBlock block(std::int64_t index) {
     const std::string name = kNames.block + std::to_string(index);
     const std::int64_t dim = config_.embed_dim, inner = config_.feed_forward_dim;
+    const Arithmetic arithmetic = reader_.arithmetic(WeightType::kF32);  // what a Matrix holds
     TransformerBlock block;
     block.attention_norm = norm(name + kNames.attention_norm);
     const Matrix input = matrix(name + kNames.attention_input, 3 * dim, dim);
-    block.attention = {.query = input.rows(0, dim).pack(reader_.context()),
-                       .key = input.rows(dim, 2 * dim).pack(reader_.context()),
-                       .value = input.rows(2 * dim, 3 * dim).pack(reader_.context()),
-                       .output = matrix(name + kNames.attention_output, dim, dim).pack(reader_.context()),
+    block.attention = {.query = input.rows(0, dim).pack(reader_.context(), arithmetic),
+                       .key = input.rows(dim, 2 * dim).pack(reader_.context(), arithmetic),
+                       .value = input.rows(2 * dim, 3 * dim).pack(reader_.context(), arithmetic),
+                       .output = matrix(name + kNames.attention_output, dim, dim).pack(reader_.context(), arithmetic),
                        .num_heads = config_.num_heads,
                        .num_kv_heads = config_.num_heads,
                        .head_dim = dim / config_.num_heads};
     block.feed_forward_norm = norm(name + kNames.feed_forward_norm);
-    block.feed_forward.up = matrix(name + kNames.feed_forward_up, inner, dim).pack(reader_.context());
-    block.feed_forward.down = matrix(name + kNames.feed_forward_down, dim, inner).pack(reader_.context());
+    block.feed_forward.up = matrix(name + kNames.feed_forward_up, inner, dim).pack(reader_.context(), arithmetic);
+    block.feed_forward.down = matrix(name + kNames.feed_forward_down, dim, inner).pack(reader_.context(), arithmetic);
     block.feed_forward.activation = config_.activation;
     return block;
   }

@@ -13,8 +13,9 @@ class Linear {
   // bias: [out], or empty for none.
   explicit Linear(PackedWeight weight, std::vector<float> bias = {}) : weight_(std::move(weight)), bias_(std::move(bias)) {}
   // weight: [out, in]
-  Linear(rapt_context* context, const float* weight, std::vector<float> bias, std::int64_t out, std::int64_t in)
-      : weight_(context, WeightType::kF32, weight, out, in), bias_(std::move(bias)) {}
+  Linear(rapt_context* context, const float* weight, std::vector<float> bias, std::int64_t out, std::int64_t in,
+         Arithmetic arithmetic = Arithmetic::kF32)
+      : weight_(context, WeightType::kF32, weight, out, in, arithmetic), bias_(std::move(bias)) {}
 
   std::int64_t in_features() const { return weight_.in_features(); }
   std::int64_t out_features() const { return weight_.out_features(); }

@@ -18,7 +18,9 @@ struct Matrix {
   void stack(const Matrix& below);
   // Rows begin ... end - 1.
   Matrix rows(std::int64_t begin, std::int64_t end) const;
-  Linear pack(rapt_context* context) const { return Linear(context, weight.data(), bias, out, in); }
+  Linear pack(rapt_context* context, Arithmetic arithmetic = Arithmetic::kF32) const {
+    return Linear(context, weight.data(), bias, out, in, arithmetic);
+  }
 };
 
 // name + ".weight" [out, in] with the shape that the file gives it, and name + ".bias" if it is there.

@@ -26,13 +26,16 @@ struct Cut {
   std::size_t scratch_bytes = 0;         // of one thread: panels and a block computed aside
   std::int64_t block_columns = 0;        // most columns of a task
 
-  Cut(std::int64_t num_rows, std::int64_t in_features, bool any_int8, bool any_bf16)
+  Cut(int threads, std::int64_t num_rows, std::int64_t in_features, bool any_int8, bool any_bf16)
       : rows(num_rows), in(in_features), quantize(any_int8), round(any_bf16) {
     const std::int64_t row_bytes = quantize ? in / 32 * std::int64_t{sizeof(QuantizedBlock)} : in * 2;
     std::int64_t most = kMaxRows;  // of f32, block_product has a part of the inputs at a time
     if (quantize || round) most = std::clamp((quantize ? 1 : 2) * kBlockBytes / std::max<std::int64_t>(row_bytes, 1), kMinRows, kMaxRows) / 12 * 12;
     row_blocks = ceil_div(rows, most);
-    block_rows = std::min(round_up(ceil_div(rows, std::max<std::int64_t>(row_blocks, 1)), 12), std::max<std::int64_t>(rows, 1));
+    // As many for every thread, unless they get too small. All about as large as each other.
+    if (rows / round_up(row_blocks, threads) >= 2 * kMinRows) row_blocks = round_up(row_blocks, threads);
+    block_rows = std::min(round_up(ceil_div(rows, row_blocks), 12), rows);
+    row_blocks = ceil_div(rows, block_rows);
   }
 };
 
@@ -109,7 +112,7 @@ void linear(rapt_context* context, std::int64_t rows, const float* x, std::int64
     any_int8 = any_int8 || o.weight->arithmetic() == Arithmetic::kInt8;
     any_bf16 = any_bf16 || o.weight->arithmetic() == Arithmetic::kBf16;
   }
-  Cut cut(rows, outputs[0].weight->in_features(), any_int8, any_bf16);
+  Cut cut(context->num_threads, rows, outputs[0].weight->in_features(), any_int8, any_bf16);
   std::int64_t groups = 0;
   double multiply_adds = 0;
   std::size_t product = 0;
@@ -159,7 +162,7 @@ void linear_gated(rapt_context* context, std::int64_t rows, const float* x, std:
   if (rows == 0) return;
   // The two may be stored, and hence multiplied, in different ways.
   const auto either = [&](Arithmetic a) { return gate.arithmetic() == a || up.arithmetic() == a; };
-  Cut cut(rows, gate.in_features(), either(Arithmetic::kInt8), either(Arithmetic::kBf16));
+  Cut cut(context->num_threads, rows, gate.in_features(), either(Arithmetic::kInt8), either(Arithmetic::kBf16));
   const std::int64_t out = gate.out_features();
   const std::int64_t columns = task_columns(*context, cut, gate.arithmetic() == Arithmetic::kInt8 ? up : gate);  // the wider panels
   const std::int64_t groups = ceil_div(out, columns);

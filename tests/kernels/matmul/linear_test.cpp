@@ -30,7 +30,7 @@ struct Layer {
 
 TEST_P(Linear, SmokeIsXTimesWPlusBias) {
   const Context context(runner(), 2);
-  for (const std::int64_t in : {1, 3, 16, 100, 513})
+  for (const std::int64_t in : {1, 3, 16, 100, 513, 700})
     for (const std::int64_t out : {1, 7, 16, 63, 65, 130, 300})
       for (const std::int64_t rows : {0, 1, 5, 97, 200}) {
         if (in * out * rows > 4000000) continue;
@@ -59,7 +59,7 @@ TEST_P(Linear, SmokeIsXTimesWPlusBias) {
 }
 
 TEST_P(Linear, SameBitsForAnyRowsAndThreads) {
-  const std::int64_t in = 600, out = 330, rows = 150;
+  const std::int64_t in = 1300, out = 330, rows = 150;  // inputs in three parts, outputs in several groups
   const Context one(runner(), 1);
   const Layer layer(one, in, out);
   const Matrix x(rows, in), expected(rows, out);
@@ -72,6 +72,25 @@ TEST_P(Linear, SameBitsForAnyRowsAndThreads) {
         linear(context.get(), std::min(chunk, rows - first), x.row(first), in, layer.packed, {.bias = layer.bias.data()},
                y.row(first), out);
       EXPECT_EQ(count_different_bits(expected.tensor, y.tensor), 0) << threads << " threads, chunks of " << chunk;
+    }
+  }
+}
+
+// The blocks of rows are about as large as each other, and none is empty.
+TEST_P(Linear, SameBitsForEveryNumberOfRowBlocks) {
+  const std::int64_t in = 5, out = 3, most = 4000;
+  const Context one(runner(), 1);
+  const Layer layer(one, in, out);
+  const Matrix x(most, in), expected(most, out);
+  for (std::int64_t first = 0; first < most; first += 100)
+    linear(one.get(), 100, x.row(first), in, layer.packed, {}, expected.row(first), out);
+  for (const int threads : {1, 2, 16}) {
+    const Context context(runner(), threads);
+    for (std::int64_t rows = 180; rows <= most; rows += 12) {
+      const Matrix y(rows, out, 0, Place::kAfterGuard, 9);
+      linear(context.get(), rows, x.data(), in, layer.packed, {}, y.data(), out);
+      for (std::int64_t r = 0; r < rows; ++r)
+        for (std::int64_t o = 0; o < out; ++o) ASSERT_TRUE(same_bits(y.at(r, o), expected.at(r, o))) << rows << ": " << r;
     }
   }
 }
