@@ -23,7 +23,7 @@ class Session {
   std::int64_t room() const { return cache_.capacity() - cache_.length(); }
   KvCache& cache() { return cache_; }
 
-  // rapt_session_append: RAPT_INVALID_ARGUMENT changes nothing.
+  // rapt_session_append: an error changes nothing.
   void append(const std::int32_t* ids, std::size_t count, float* logits, float* last_logits);
   // rapt_sessions_append: new tokens of several sequences in one forward pass.
   struct Part {
@@ -41,6 +41,8 @@ class Session {
  private:
   // A piece of a forward pass, checked. name: of the argument that holds the ids.
   Piece piece(const char* name, const std::int32_t* ids, std::size_t count, float* logits, float* last_logits);
+  // A forward pass over tokens of a piece from `first` on.
+  void append_some(const Piece& whole, std::int64_t first);
   void note(const Piece& piece) { ids_.insert(ids_.end(), piece.ids, piece.ids + piece.count); }
 
   const LoadedModel& model_;

@@ -186,7 +186,7 @@ typedef struct rapt_generate_params {
   double repetition_penalty; /* > 0, 1 (default): none; divides positive and multiplies negative logits of tokens seen
                                 (Keskar et al. 2019, CTRL) */
   uint64_t seed;             /* the same seed, the same text, on every machine's same ISA level */
-  size_t prompt_chunk;       /* tokens a forward pass of the prompt; 0: all at once */
+  size_t prompt_chunk;       /* most tokens a forward pass of the prompt; 0: 256 */
   int ignore_ends;           /* other than 0: a token with which the model ends a text is shown, and the text goes on */
   /* NULL, or a session of the model: tokens that it has and that the prompt begins with are not computed again, others are
    * forgotten; afterwards it holds the prompt and what was written. A conversation costs what is new in it. */

@@ -48,6 +48,38 @@ TEST_P(SessionTest, SameBitsInAnyChunksAndOnAnyThreads) {
   }
 }
 
+// More tokens than a forward pass takes (256).
+TEST(SessionOutputTest, LongPromptsHaveTheBitsOfShortPieces) {
+  const ScratchFolder folder;
+  std::string config = read_file(kData + "/llama/config.json");
+  const std::string context = "\"max_position_embeddings\": 96";
+  ASSERT_NE(config.find(context), std::string::npos);
+  config.replace(config.find(context), context.size(), "\"max_position_embeddings\": 1000");
+  folder.write("config.json", config);
+  folder.write("model.safetensors", read_file(kData + "/llama/model.safetensors"));
+  const ModelPtr model = load_model(folder.path());
+  const SessionPtr session = create_session(model.get());
+  rapt_model_info info;
+  rapt_model_info_init(&info);
+  ASSERT_EQ(rapt_model_get_info(model.get(), &info), RAPT_OK);
+  const std::size_t vocab = static_cast<std::size_t>(info.vocab_size);
+  std::vector<std::int32_t> ids;
+  for (std::int32_t i = 0; i < 600; ++i) ids.push_back(i * 7 % static_cast<std::int32_t>(vocab));
+  std::vector<float> pieces(ids.size() * vocab, NAN), whole = pieces, last(vocab, NAN);
+  for (std::size_t at = 0; at < ids.size(); at += 100) {
+    ASSERT_EQ(rapt_session_append(session.get(), ids.data() + at, 100, pieces.data() + at * vocab, nullptr), RAPT_OK);
+  }
+  rapt_session_clear(session.get());
+  ASSERT_EQ(rapt_session_append(session.get(), ids.data(), ids.size(), whole.data(), last.data()), RAPT_OK) << rapt_last_error();
+  EXPECT_EQ(rapt_session_length(session.get()), 600);
+  EXPECT_TRUE(same_bits(whole, pieces));
+  EXPECT_TRUE(same_bits(last, std::vector<float>(whole.end() - static_cast<std::ptrdiff_t>(vocab), whole.end())));
+  std::vector<std::int32_t> kept(600);
+  std::size_t count = 0;
+  ASSERT_EQ(rapt_session_ids(session.get(), kept.data(), kept.size(), &count), RAPT_OK);
+  EXPECT_TRUE(count == 600 && kept == ids);
+}
+
 TEST(SessionOutputTest, LastLogitsAreTheLastRow) {
   const std::vector<std::int32_t> ids = read_ids(SafeTensors(kGolden), "ids");
   const ModelPtr model = load_model(kModel);

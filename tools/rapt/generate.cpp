@@ -67,7 +67,7 @@ Command add_generate(CLI::App& parent) {
   app->add_flag("--ignore-ends", options->ignore_ends, "go on where the model ends its text");
   add_sampling_options(*app, options->sampling);
   app->add_option("--chunk", options->chunk,
-                  "tokens of the prompt that are computed together; never\nchanges the text (default: all)")
+                  "most tokens of the prompt that are computed together;\nnever changes the text (default: 256)")
       ->type_name("N")
       ->transform(whole_number(1, std::numeric_limits<std::int64_t>::max()));
   add_model_options(*app, options->model);
