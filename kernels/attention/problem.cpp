@@ -71,7 +71,7 @@ void check_cumulative(const char* name, const std::int64_t* cu, std::int64_t n, 
   if (cu[n] > length) check.wrong("%s[%" PRId64 "] is %" PRId64 ", but %s.shape[2] is %" PRId64, name, n, cu[n], tensor, length);
 }
 
-void check_ragged(const Params& p, Checker& check) {
+void check_ragged(const Params& p, DataCheck data, Checker& check) {
   if (!p.cu_seqlens_q != !p.cu_seqlens_k) return check.wrong("cu_seqlens_q and cu_seqlens_k go together; one of them is NULL");
   if (!p.cu_seqlens_q) return;
   if (p.num_sequences < 1) return check.wrong("num_sequences is %" PRId64 "; with cu_seqlens_q it is at least 1", p.num_sequences);
@@ -79,8 +79,8 @@ void check_ragged(const Params& p, Checker& check) {
   check_cumulative("cu_seqlens_q", p.cu_seqlens_q, p.num_sequences, "q", p.q.shape[2], check);
   check_cumulative("cu_seqlens_k", p.cu_seqlens_k, p.num_sequences, "k", p.k.shape[2], check);
   const std::pair<const char*, bool> excluded[] = {{"kv_lengths", p.kv_lengths != nullptr}, {"block_table", p.block_table != nullptr},
-      {"mask", p.mask.data != nullptr}, {"bias", p.bias.data != nullptr}, {"block_mask", p.block_mask.data != nullptr},
-      {"q_documents", p.q_documents != nullptr}, {"tree_mask", p.tree_mask != nullptr}, {"weights", p.weights.data != nullptr}};
+      {"mask", given(p.mask, data)}, {"bias", given(p.bias, data)}, {"block_mask", given(p.block_mask, data)},
+      {"q_documents", p.q_documents != nullptr}, {"tree_mask", p.tree_mask != nullptr}, {"weights", given(p.weights, data)}};
   for (const auto& [name, there] : excluded)
     if (there) check.wrong("%s cannot be combined with cu_seqlens_q", name);
 }
@@ -269,7 +269,7 @@ rapt_status make_problem(const Params* params, DataCheck data, const char* where
   Checker check(where, data);
   check_tensors(p, check);
   check_numbers(p, check);
-  if (check.status() == RAPT_OK) check_ragged(p, check);
+  if (check.status() == RAPT_OK) check_ragged(p, data, check);
   if (check.status() == RAPT_OK)
     check_lengths("kv_lengths", p.kv_lengths, num_sequences(p), p.block_table ? kMaxExtent : p.k.shape[2], check);
   if (check.status() == RAPT_OK) check_paging(p, check);

@@ -146,6 +146,28 @@ std::string wrong_name(const testing::TestParamInfo<Wrong>& info) { return info.
 
 INSTANTIATE_TEST_SUITE_P(All, AttentionArguments, testing::ValuesIn(all_checks()), wrong_name);
 
+// rapt_explain goes by the shapes: what has no data yet counts as given.
+TEST(AttentionArgumentsTest, RaggedBatchesExcludeTensorsWithoutDataToo) {
+  const std::pair<const char*, rapt_tensor P::*> excluded[] = {
+      {"mask", &P::mask}, {"bias", &P::bias}, {"block_mask", &P::block_mask}, {"weights", &P::weights}};
+  const std::int64_t cumulative[] = {0, 2, 5};
+  float memory[1];
+  for (const auto& [name, tensor] : excluded) {
+    P p;
+    rapt_attention_params_init(&p);
+    p.q = p.k = p.v = p.out = rapt_tensor_f32(nullptr, 1, 1, 5, 4);
+    p.cu_seqlens_q = p.cu_seqlens_k = cumulative;
+    p.num_sequences = 2;
+    char text[300];
+    ASSERT_EQ(rapt_explain(nullptr, &p, text, sizeof text), RAPT_OK) << rapt_last_error();
+    for (float* const data : {static_cast<float*>(nullptr), memory}) {
+      p.*tensor = rapt_tensor_f32(data, 1, 1, 5, 5);
+      EXPECT_EQ(rapt_explain(nullptr, &p, text, sizeof text), RAPT_INVALID_ARGUMENT) << name;
+      EXPECT_EQ(rapt_last_error(), "rapt_explain: " + std::string(name) + " cannot be combined with cu_seqlens_q");
+    }
+  }
+}
+
 TEST(AttentionArgumentsTest, NullParams) {
   EXPECT_EQ(rapt_attention(nullptr, nullptr), RAPT_INVALID_ARGUMENT);
   EXPECT_STREQ(rapt_last_error(), "rapt_attention: params is NULL");
