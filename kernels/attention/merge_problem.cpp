@@ -4,6 +4,14 @@
 #include "kernels/attention/checker.h"
 
 namespace rapt {
+namespace {
+
+// A tensor without elements passes with any strides; one of rows of no elements would be walked with them.
+void check_head_size(Checker& check, const char* name, const rapt_tensor& t) {
+  if (t.shape[3] < 1) check.wrong("%s.shape[3] is %" PRId64 "; a head size is at least 1", name, t.shape[3]);
+}
+
+}  // namespace
 
 rapt_status make_merge_problem(const rapt_merge_params* params, const char* where, MergeProblem* problem) {
   if (!params) return fail(RAPT_INVALID_ARGUMENT, where, "params is NULL");
@@ -24,6 +32,7 @@ rapt_status make_merge_problem(const rapt_merge_params* params, const char* wher
     check.same_shape(name, *tensor, "a", p.a, 3);
     check.is(name, *tensor, 3, 1, "one value a row");
   }
+  check_head_size(check, "a", p.a);
   if (check.status() != RAPT_OK) return check.status();
   *problem = {view(p.a), view(p.lse_a), view(p.b), view(p.lse_b), view(p.out), view(p.lse)};
   return RAPT_OK;
@@ -79,6 +88,8 @@ rapt_status make_append_problem(const rapt_kv_append_params* params, const char*
   check.same_shape("v_pages", p.v_pages, "k_pages", p.k_pages, 3);
   check_scales(check, "k_scale", p.k_scale, "k_pages", p.k_pages);
   check_scales(check, "v_scale", p.v_scale, "v_pages", p.v_pages);
+  check_head_size(check, "k", p.k);
+  check_head_size(check, "v", p.v);
   if (p.k_pages.shape[2] < 1) check.wrong("k_pages.shape[2] is %" PRId64 "; a page holds at least one token", p.k_pages.shape[2]);
   if (raw(p.k_layout) != RAPT_KV_ROWS && raw(p.k_layout) != RAPT_KV_PANELS)
     check.wrong("k_layout is %d; it is RAPT_KV_ROWS (0) or RAPT_KV_PANELS (1)", raw(p.k_layout));

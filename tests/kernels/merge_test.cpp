@@ -197,6 +197,11 @@ TEST(Merge, WrongArguments) {
       {[](M& m) { m.lse.strides[1] = 0; }, "lse.strides[1] is 0"},
       {[](M& m) { m.a.strides[3] = 2; }, "a.strides[3] is 2"},
       {[](M& m) { m.a.shape[1] = -1; }, "a.shape[1] is -1"},
+      {[](M& m) {
+         m.a.shape[3] = m.b.shape[3] = m.out.shape[3] = 0;
+         m.a.strides[0] = std::numeric_limits<std::int64_t>::max();
+       },
+       "a.shape[3] is 0; a head size is at least 1"},
   };
   for (const auto& [change, text] : all) {
     M m = merge_params(a, lse_a, b, lse_b, out, lse);

@@ -152,6 +152,8 @@ TEST(AppendArguments, AreNamed) {
   refused("block_table[0] is 1; there are 1 pages", [&](auto& p) { p.block_table = outside; });
   refused("k_scale is not given", [](auto& p) { p.k_pages.dtype = RAPT_I8; });
   refused("the head sizes must agree", [](auto& p) { p.v_pages.shape[3] = 15; });
+  refused("k.shape[3] is 0; a head size", [](auto& p) { p.k.shape[3] = p.k_pages.shape[3] = 0; });
+  refused("v.shape[3] is 0; a head size", [](auto& p) { p.v.shape[3] = p.v_pages.shape[3] = 0; });
   refused("needs f32, bf16 or f16 pages", [&](auto& p) {
     p.k_layout = RAPT_KV_PANELS;
     p.k_pages.dtype = RAPT_I8;
