@@ -174,7 +174,7 @@ const char* LoadedModel::kv_dtype() const {
   switch (pool_->shape().dtype) {
     case RAPT_BF16: return "bf16";
     case RAPT_F16: return "f16";
-    case RAPT_I8: return "i8";
+    case RAPT_I8: return "int8";
     default: return "f32";
   }
 }

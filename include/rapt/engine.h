@@ -83,7 +83,7 @@ typedef struct rapt_model_info {
   int64_t num_parameters; /* tied weights once */
   int writes_text;        /* 1: sessions and generation */
   int makes_vectors;      /* 1: rapt_embed, rapt_embed_ids */
-  const char* kv_dtype;   /* what sessions keep: "f32", "bf16", "f16", "i8", or "none" where there are none */
+  const char* kv_dtype;   /* what sessions keep: "f32", "bf16", "f16", "int8", or "none" where there are none */
 } rapt_model_info;
 
 static inline void rapt_model_info_init(rapt_model_info* info) {

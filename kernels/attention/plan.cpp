@@ -5,12 +5,10 @@
 
 #include "kernels/attention/attention.h"
 #include "kernels/attention/task_grid.h"
+#include "kernels/runtime/rounding.h"
 
 namespace rapt {
 namespace {
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
 
 // A cache line of floats.
 constexpr std::int64_t kLine = 16;

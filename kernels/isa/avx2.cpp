@@ -11,8 +11,8 @@ __attribute__((noinline)) void gemm_f32_3x16__avx2(std::int64_t m, std::int64_t 
   gemm_full_tiles<simd::Avx2, 3, 2>(m, k, a, lda, b, b_stride, c, ldc, accumulate, ahead);
 }
 __attribute__((noinline)) void gemm_bias_f32_3x16__avx2(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda,
-                                                          const float* b, std::int64_t b_stride, float* c, std::int64_t ldc,
-                                                          bool accumulate, FetchAhead* ahead, TileBias bias) {
+                                                        const float* b, std::int64_t b_stride, float* c, std::int64_t ldc,
+                                                        bool accumulate, FetchAhead* ahead, TileBias bias) {
   biased_full_tiles<simd::Avx2, 3, 2>(m, k, a, lda, b, b_stride, c, ldc, accumulate, ahead, bias);
 }
 

@@ -10,8 +10,8 @@ __attribute__((noinline)) void gemm_f32_2x8__scalar(std::int64_t m, std::int64_t
   gemm_full_tiles<simd::Scalar, 2, 2>(m, k, a, lda, b, b_stride, c, ldc, accumulate, ahead);
 }
 __attribute__((noinline)) void gemm_bias_f32_2x8__scalar(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda,
-                                                          const float* b, std::int64_t b_stride, float* c, std::int64_t ldc,
-                                                          bool accumulate, FetchAhead* ahead, TileBias bias) {
+                                                         const float* b, std::int64_t b_stride, float* c, std::int64_t ldc,
+                                                         bool accumulate, FetchAhead* ahead, TileBias bias) {
   biased_full_tiles<simd::Scalar, 2, 2>(m, k, a, lda, b, b_stride, c, ldc, accumulate, ahead, bias);
 }
 

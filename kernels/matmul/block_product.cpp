@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/matmul/weight_panels.h"
+#include "kernels/runtime/rounding.h"
 
 namespace rapt {
 namespace {
@@ -14,8 +15,6 @@ constexpr std::int64_t kF32Part = 640;   // of 192 rows of x: 480 KiB of L2
 constexpr std::int64_t kOutputBytes = 256 * 1024;
 // From how many rows on unpacking a panel first is faster than unpacking it in registers for every tile.
 constexpr std::int64_t kUnpackFrom = 8;
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 void int8_product(const KernelTable& kernels, const PackedWeight& weight, const Rows& rows, std::int64_t first_row,
                   std::int64_t m, std::int64_t first_column, std::int64_t n, float* c, std::int64_t ldc, void* scratch) {
@@ -47,7 +46,7 @@ struct Piece {
 // columns after the other, panel by panel.
 template <class F>
 void for_each_piece(std::int64_t m, std::int64_t n, std::int64_t in, std::int64_t nr, F f) {
-  const std::int64_t parts = ceil_div(in, kF32Part), part = ceil_div(ceil_div(in, parts), kF32Depth) * kF32Depth;
+  const std::int64_t parts = ceil_div(in, kF32Part), part = round_up(ceil_div(in, parts), kF32Depth);
   const std::int64_t group = std::max(nr, kOutputBytes / std::int64_t{sizeof(float)} / m / nr * nr);
   for (std::int64_t j = 0; j < n; j += group)
     for (std::int64_t i = 0; i < in; i += part)

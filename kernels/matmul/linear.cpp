@@ -8,6 +8,7 @@
 #include "kernels/matmul/block_product.h"
 #include "kernels/runtime/context.h"
 #include "kernels/runtime/parallel.h"
+#include "kernels/runtime/rounding.h"
 
 namespace rapt {
 namespace {
@@ -15,9 +16,6 @@ namespace {
 constexpr std::int64_t kBlockBytes = 256 * 1024;  // of x in a task: half of a small L2
 constexpr std::int64_t kMinRows = 48, kMaxRows = 192;
 constexpr double kAloneBelow = 250e3;  // multiply-adds that one thread does sooner than it wakes another
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
 
 // How a call is cut. The cuts do not change a bit: every element is computed by itself.
 struct Cut {

@@ -8,6 +8,7 @@
 namespace rapt {
 namespace {
 
+// What a tile's sums become before they are stored: gemm_tile's Finish. data: the tile's first element.
 struct TileBias {
   const float* data;
   std::int64_t ld;
@@ -54,7 +55,8 @@ inline __attribute__((always_inline)) void biased_full_tiles(std::int64_t m, std
   for (; m >= MR; m -= MR, a += MR * lda, c += MR * ldc, bias.data += MR * bias.ld) {
     fetch_some(ahead);
     for (std::int64_t r = kAhead; r < kAhead + MR; ++r)
-      for (int v = 0; v < NV * I::kLanes; v += 16) __builtin_prefetch((const void*)((std::uintptr_t)(bias.data + v) + (std::uintptr_t)(r * bias.ld * 4)));
+      for (int v = 0; v < NV * I::kLanes; v += 16)  // perhaps beyond the bias, so no pointer arithmetic
+        __builtin_prefetch((const void*)((std::uintptr_t)(bias.data + v) + (std::uintptr_t)(r * bias.ld * (int)sizeof(float))));
     gemm_tile<I, MR, NV, false>(k, a, lda, b, b_stride, c, ldc, I::kLanes, accumulate, 0, bias);
   }
 }

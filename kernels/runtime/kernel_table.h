@@ -139,7 +139,7 @@ struct KernelTable {
   void (*pack_panels[kNumNumericTypes])(std::int64_t k, std::int64_t dim, const void* const* rows, const float* scales,
                                         float* panels);
 
-  // Score operations over a block, in place (ops/score.h). One row, but for softcap.
+  // Score operations over a block, in place (ops/score.h). alibi: of one row.
   void (*softcap)(std::int64_t rows, std::int64_t n, float cap, float* s, std::int64_t ld);
   void (*alibi)(std::int64_t n, float slope, float first, float* s);
   void (*add_bias[kNumFloatTypes])(std::int64_t rows, std::int64_t n, const void* bias, std::int64_t bias_stride, float* s,

@@ -45,7 +45,7 @@ def chat():
 def test_info(nanogpt):
     assert nanogpt.info["family"] == "gpt2" and nanogpt.info["tokenizer"] == "characters" and nanogpt.info["chat"] == "none"
     assert nanogpt.info["vocab_size"] == 65 and nanogpt.info["context_length"] == 128
-    assert nanogpt.info["kv_dtype"] == "f32"
+    assert nanogpt.info["kv_dtype"] == "float32"
     assert nanogpt.info["writes_text"] and not nanogpt.info["makes_vectors"]
     assert "gpt2" in repr(nanogpt)
 

@@ -43,7 +43,7 @@ WRONG = [
     (["generate", MODEL, "--prompt", "é"], "U+00E9"),
     (["generate", MODEL, "--prompt", "a" * 129], "129 tokens"),
     (["generate", MODEL, "--prompt", "a", "--arithmetic", "f64"], "must be int8, f32 or bf16"),
-    (["generate", MODEL, "--prompt", "a", "--kv-dtype", "f64"], "must be auto, f32, bf16, f16 or i8"),
+    (["generate", MODEL, "--prompt", "a", "--kv-dtype", "f64"], "must be auto, f32, bf16, f16 or int8"),
     (["chat", CHAT_MODEL, "--tokens", "0"], '--tokens is "0"'),
     (["chat", CHAT_MODEL, "--system", ""], "--system is empty"),
     (["embed", BERT, "--file", "a", "b"], "TEXT excludes --file"),

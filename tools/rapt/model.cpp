@@ -19,15 +19,19 @@ void add_model_options(CLI::App& app, ModelOptions& options) {
       ->type_name("NAME")
       ->check(one_of({"int8", "f32", "bf16"}));
   app.add_option("--kv-dtype", options.kv_dtype,
-                 "type of the cache of keys and values: f32, bf16, f16, i8,\nor auto: f16 where --arithmetic rounds inputs, else f32\n(default: auto)")
+                 "type of the cache of keys and values: f32, bf16, f16, int8,\nor auto: f16 where --arithmetic rounds inputs, else f32\n(default: auto)")
       ->type_name("NAME")
-      ->check(one_of({"auto", "f32", "bf16", "f16", "i8"}));
+      ->check(one_of({"auto", "f32", "bf16", "f16", "int8"}));
 }
 
 namespace {
 
 rapt_kv_dtype kv_dtype_of(const std::string& name) {
-  return name == "f32" ? RAPT_KV_F32 : name == "bf16" ? RAPT_KV_BF16 : name == "f16" ? RAPT_KV_F16 : name == "i8" ? RAPT_KV_I8 : RAPT_KV_AUTO;
+  return name == "f32"    ? RAPT_KV_F32
+         : name == "bf16" ? RAPT_KV_BF16
+         : name == "f16"  ? RAPT_KV_F16
+         : name == "int8" ? RAPT_KV_I8
+                          : RAPT_KV_AUTO;
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Path: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes]"
 
 _KV_DTYPES = {None: 0, "float32": 1, "bfloat16": 2, "float16": 3, "int8": 4}  # rapt_kv_dtype
+_KV_DTYPE_NAMES = {"f32": "float32", "bf16": "bfloat16", "f16": "float16", "int8": "int8", "none": "none"}  # rapt_model_info
 _ARITHMETICS = {"int8": 0, "float32": 1, "bfloat16": 2}  # rapt_arithmetic
 
 
@@ -60,6 +61,7 @@ class Model:
             _choice("arithmetic", arithmetic, _ARITHMETICS),
         )
         self._info = self._core.info()
+        self._info["kv_dtype"] = _KV_DTYPE_NAMES[self._info["kv_dtype"]]
 
     def __repr__(self) -> str:
         return f"<rapt.Model {self._info['family']}, {self._info['num_parameters']} parameters>"
@@ -67,7 +69,7 @@ class Model:
     @property
     def info(self) -> dict[str, Any]:
         """family, tokenizer, chat ("none" where the model has none), num_layers, num_heads, num_kv_heads, embed_dim, vocab_size,
-        context_length, num_parameters, kv_dtype ("f32", "bf16", "f16", "i8"), writes_text (sessions and generate), makes_vectors (embed)."""
+        context_length, num_parameters, kv_dtype (as "float16"), writes_text (sessions and generate), makes_vectors (embed)."""
         return dict(self._info)
 
     def tokenize(self, text: str) -> list[int]:
