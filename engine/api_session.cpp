@@ -52,7 +52,8 @@ rapt_status rapt_sessions_append(rapt_session* const* sessions, size_t num_sessi
     need(sessions, "sessions");
     need(ids, "ids");
     need(counts, "counts");
-    std::vector<Session::Part> parts(num_sessions);
+    thread_local std::vector<Session::Part> parts;  // kept for its memory: a token of a batch takes none
+    parts.resize(num_sessions);
     for (size_t i = 0; i < num_sessions; ++i) {
       if (sessions[i] == nullptr) throw_error(RAPT_INVALID_ARGUMENT, "sessions[%zu] is NULL", i);
       parts[i] = {sessions[i], ids[i], counts[i], last_logits != nullptr ? last_logits[i] : nullptr};

@@ -9,6 +9,8 @@
 namespace rapt::engine {
 namespace {
 
+constexpr std::int64_t kIdsAtOnce = 1 << 17;  // so many ids are written without a new allocation
+
 double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 std::vector<std::int32_t> encode_prompt(const LoadedModel& model, const char* prompt) {
@@ -59,6 +61,7 @@ Generation::Generation(const LoadedModel& model, Session* session, const rapt_ge
     throw_error(RAPT_INVALID_ARGUMENT, "params->num_tokens is %lld; it must be -1 or greater",
                 static_cast<long long>(num_tokens_));
   }
+  ids_.reserve(ids_.size() + static_cast<std::size_t>(std::min(num_tokens_, kIdsAtOnce)));
   rapt_generate_stats_init(&stats_);
   stats_.prompt_tokens = static_cast<std::int64_t>(ids_.size());
   for (const std::int32_t id : ids_) sampler_.note(id);
@@ -85,13 +88,13 @@ bool Generation::next() {
   ++stats_.generated_tokens;
   const Tokenizer* const tokenizer = model_.tokenizer();
   const bool spells = tokenizer != nullptr && id < tokenizer->vocab_size();  // a padded vocabulary spells nothing
-  text_ = spells ? decoder_.push(tokenizer->piece(id)) : "";
+  decoder_.push(spells ? tokenizer->piece(id) : "");
   stats_.generate_seconds = seconds() - first_;
   return true;
 }
 
 bool Generation::end() {
-  text_ = decoder_.finish();
+  decoder_.finish();
   return false;
 }
 

@@ -22,7 +22,7 @@ class Generation {
   // Writes one token; false: there was none to write, because num_tokens are there or the model ended the text.
   bool next();
   std::int32_t id() const { return ids_.back(); }
-  const std::string& text() const { return text_; }  // that became whole with the token; after the end: the rest
+  const std::string& text() const { return decoder_.shown(); }  // that became whole with the token; after the end: the rest
   const rapt_generate_stats& stats() const { return stats_; }
 
  private:
@@ -43,7 +43,6 @@ class Generation {
   std::vector<float> logits_;
   std::int64_t held_ = 0;  // tokens of the session after the last one
   StreamDecoder decoder_;
-  std::string text_;
   double first_ = 0;  // when the first token was there
   rapt_generate_stats stats_;
 };

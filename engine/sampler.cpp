@@ -31,15 +31,18 @@ void Sampler::note(std::int32_t id) {
 }
 
 void Sampler::read(const float* logits, std::int64_t vocab_size) {
+  const std::size_t most = static_cast<std::size_t>(vocab_size);
   candidates_.clear();
+  candidates_.reserve(most);
+  if (seen_.size() < most) seen_.resize(most);  // at once, so that no later token takes memory
   for (std::int64_t id = 0; id < vocab_size; ++id) {
     double logit = logits[id];
     if (std::isnan(logit) || logit == HUGE_VAL) {
       throw_error(RAPT_INVALID_FILE, "the model computed %g for token %lld; its weights are not usable", logit,
                   static_cast<long long>(id));
     }
-    const bool seen = static_cast<std::size_t>(id) < seen_.size() && seen_[static_cast<std::size_t>(id)];
-    if (seen) logit = logit > 0 ? logit / options_.repetition_penalty : logit * options_.repetition_penalty;
+    if (seen_[static_cast<std::size_t>(id)])
+      logit = logit > 0 ? logit / options_.repetition_penalty : logit * options_.repetition_penalty;
     if (logit != -HUGE_VAL) candidates_.push_back({logit, 0, static_cast<std::int32_t>(id)});
   }
   if (candidates_.empty()) {

@@ -13,7 +13,13 @@ std::string Tokenizer::decode(const std::int32_t* ids, std::size_t count, bool s
   return text;
 }
 
-std::string StreamDecoder::push(std::string_view piece) {
+StreamDecoder::StreamDecoder() {
+  constexpr std::size_t kLongestPiece = 256;  // of real vocabularies; longer ones make the strings grow
+  pending_.reserve(kLongestPiece);
+  shown_.reserve(kLongestPiece);
+}
+
+const std::string& StreamDecoder::push(std::string_view piece) {
   pending_ += piece;
   std::size_t ready = 0;
   while (ready < pending_.size()) {
@@ -21,15 +27,15 @@ std::string StreamDecoder::push(std::string_view piece) {
     if (next.truncated) break;
     ready += next.size > 0 ? static_cast<std::size_t>(next.size) : 1;
   }
-  std::string text = pending_.substr(0, ready);
+  shown_.assign(pending_, 0, ready);
   pending_.erase(0, ready);
-  return text;
+  return shown_;
 }
 
-std::string StreamDecoder::finish() {
-  std::string text;
-  text.swap(pending_);
-  return text;
+const std::string& StreamDecoder::finish() {
+  shown_ = pending_;
+  pending_.clear();
+  return shown_;
 }
 
 }  // namespace rapt::engine

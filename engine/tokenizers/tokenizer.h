@@ -52,11 +52,13 @@ class Tokenizer {
 // can belong to no character pass unchanged, so that the stream as a whole is what rapt_detokenize gives.
 class StreamDecoder {
  public:
-  std::string push(std::string_view piece);  // what can be shown now, perhaps ""
-  std::string finish();                      // the rest
+  StreamDecoder();
+  const std::string& push(std::string_view piece);     // what can be shown now, perhaps ""
+  const std::string& finish();                         // the rest
+  const std::string& shown() const { return shown_; }  // what the last of these calls gave
 
  private:
-  std::string pending_;
+  std::string pending_, shown_;  // their memory is kept: a token takes none
 };
 
 }  // namespace rapt::engine

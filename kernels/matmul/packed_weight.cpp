@@ -97,15 +97,15 @@ void packed_rows(rapt_context* context, const PackedWeight& weight, const std::i
   const WeightType type = weight.type();
   const std::int64_t in = weight.in_features(), width = panel_width(*context->kernels, type, weight.arithmetic());
   const std::int64_t panel_bytes = column_bytes(type, weight.arithmetic(), in) * width;
-  std::vector<std::byte> row(static_cast<std::size_t>(weight_row_bytes(type, in)));
+  void* const row = context->workspace.reserve(static_cast<std::size_t>(weight_row_bytes(type, in)));
   for (std::int64_t i = 0; i < n; ++i) {
     const std::byte* const panel = weight.panels() + ids[i] / width * panel_bytes;
     if (weight.arithmetic() == Arithmetic::kBf16) {
       unpack_pairs(reinterpret_cast<const Bf16*>(panel), in, ids[i] % width, width, out + i * in);
       continue;
     }
-    unpack_column(type, panel, in, ids[i] % width, width, row.data());
-    dequantize_row(type, row.data(), in, out + i * in);
+    unpack_column(type, panel, in, ids[i] % width, width, row);
+    dequantize_row(type, row, in, out + i * in);
   }
 }
 
