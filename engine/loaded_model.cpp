@@ -24,10 +24,7 @@ bool is_directory(const std::string& path) {
 
 // What a safetensors file holds: from its metadata, or from Hugging Face's config.json beside it.
 ModelFiles describe(const SafeTensors& file, const std::string& folder) {
-  const auto text = [&](const char* key) {
-    const auto it = file.metadata().find(key);
-    return it == file.metadata().end() ? std::string() : it->second;
-  };
+  const auto text = [&](const char* key) { return file.metadata().find(key).value_or(""); };
   ModelFiles files;
   files.folder = folder;
   if (!text("rapt.family").empty()) {
@@ -87,13 +84,15 @@ Arithmetic arithmetic_of(const rapt_arithmetic& arithmetic) {
     case RAPT_ARITHMETIC_BF16: return Arithmetic::kBf16;
     default:
       throw_error(RAPT_INVALID_ARGUMENT,
-                  "params->arithmetic is %d; it must be RAPT_ARITHMETIC_I8, RAPT_ARITHMETIC_F32 or RAPT_ARITHMETIC_BF16", number);
+                  "params->arithmetic is %d; it must be RAPT_ARITHMETIC_I8, RAPT_ARITHMETIC_F32 or RAPT_ARITHMETIC_BF16",
+                  number);
   }
 }
 
 void check_arithmetic(rapt_context* context, Arithmetic arithmetic) {
   if (supports(context, arithmetic)) return;
-  throw_error(RAPT_UNSUPPORTED, "params->arithmetic is RAPT_ARITHMETIC_BF16, which needs ISA level avx512_bf16; the level is %s",
+  throw_error(RAPT_UNSUPPORTED,
+              "params->arithmetic is RAPT_ARITHMETIC_BF16, which needs ISA level avx512_bf16; the level is %s",
               rapt_context_isa(context));
 }
 

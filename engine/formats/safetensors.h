@@ -1,6 +1,7 @@
 // A safetensors file: 8 bytes of header length, a JSON header {name: {dtype, shape, data_offsets}, "__metadata__": {...}},
 // then the tensors' bytes. The header is treated as hostile: everything in it is checked against the file's size, with
-// overflow in mind, before a tensor is touched; parsing takes memory in proportion to the header and never builds a tree.
+// overflow in mind, before a tensor is touched; parsing never builds a tree, and takes at most four times the header's memory, or
+// five times where that is a single word: the parser of JSON holds it twice, with room to grow.
 // Errors are RAPT_INVALID_FILE and name the file and the tensor. Who calls: models/, modules/, api.cpp.
 #pragma once
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "engine/formats/mapped_file.h"
+#include "engine/formats/text_table.h"
 
 namespace rapt::engine {
 
@@ -25,7 +27,7 @@ class SafeTensors {
   explicit SafeTensors(const std::string& path);
 
   const std::string& path() const { return file_.path(); }
-  const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  const TextTable& metadata() const { return metadata_; }
   const std::map<std::string, TensorEntry>& tensors() const { return tensors_; }
   bool has(const std::string& name) const { return tensors_.count(name) != 0; }
   std::uint64_t data_bytes() const { return data_.size(); }
@@ -40,7 +42,7 @@ class SafeTensors {
  private:
   MappedFile file_;
   std::string_view data_;
-  std::map<std::string, std::string> metadata_;
+  TextTable metadata_;
   std::map<std::string, TensorEntry> tensors_;
 };
 

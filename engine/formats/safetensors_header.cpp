@@ -30,8 +30,7 @@ std::uint64_t element_size(const std::string& dtype) {
 // tensor or the metadata, depth 3 the numbers of shape and data_offsets; nothing else is let through.
 class HeaderReader : public nlohmann::json_sax<Json> {
  public:
-  HeaderReader(const std::string& where, std::map<std::string, std::string>* metadata,
-               std::map<std::string, TensorEntry>* tensors)
+  HeaderReader(const std::string& where, TextTable* metadata, std::map<std::string, TensorEntry>* tensors)
       : where_(where), metadata_(metadata), tensors_(tensors) {}
 
   bool start_object(std::size_t) override {
@@ -42,12 +41,11 @@ class HeaderReader : public nlohmann::json_sax<Json> {
 
   bool key(std::string& text) override {
     if (depth_ == 1) {
-      name_ = text;
+      name_ = std::move(text);
       if (in_metadata() ? has_metadata_ : tensors_->count(name_) != 0) refuse("the name comes twice");
       has_metadata_ |= in_metadata();
     } else {
-      field_ = text;
-      if (in_metadata() && metadata_->count(field_) != 0) refuse("a key of the metadata comes twice");
+      field_ = std::move(text);
       if (!in_metadata()) note_field();
     }
     return true;
@@ -56,7 +54,7 @@ class HeaderReader : public nlohmann::json_sax<Json> {
   bool end_object() override {
     if (depth_-- == 2 && !in_metadata()) {
       if (fields_ != kAllFields) refuse("dtype, shape and data_offsets are not all there");
-      tensors_->emplace(name_, std::move(tensor_));
+      tensors_->emplace(std::move(name_), std::move(tensor_));
     }
     return true;
   }
@@ -90,9 +88,9 @@ class HeaderReader : public nlohmann::json_sax<Json> {
   bool string(std::string& text) override {
     if (depth_ != 2 || in_array_) refuse("a string stands where the format has none");
     if (in_metadata()) {
-      metadata_->emplace(field_, text);
+      metadata_->add(field_, text);
     } else if (field_ == "dtype") {
-      tensor_.dtype = text;
+      tensor_.dtype = std::move(text);
     } else {
       refuse("a string stands where the format has none");
     }
@@ -126,7 +124,7 @@ class HeaderReader : public nlohmann::json_sax<Json> {
   }
 
   const std::string& where_;
-  std::map<std::string, std::string>* metadata_;
+  TextTable* metadata_;
   std::map<std::string, TensorEntry>* tensors_;
   int depth_ = 0;
   bool in_array_ = false, has_metadata_ = false;
@@ -185,14 +183,18 @@ void check_coverage(const std::map<std::string, TensorEntry>& tensors, std::uint
 
 }  // namespace
 
-void parse_safetensors_header(std::string_view header, std::uint64_t data_size, const std::string& where,
-                              std::map<std::string, std::string>* metadata, std::map<std::string, TensorEntry>* tensors) {
+void parse_safetensors_header(std::string_view header, std::uint64_t data_size, const std::string& where, TextTable* metadata,
+                              std::map<std::string, TensorEntry>* tensors) {
   // The parser takes a NUL for the end of its input, so what follows one would go unseen.
   if (header.find('\0') != std::string_view::npos) {
     throw_error(RAPT_INVALID_FILE, "%s: the header has a NUL byte", where.c_str());
   }
   HeaderReader reader(where, metadata, tensors);
   Json::sax_parse(header.begin(), header.end(), &reader);
+  if (const auto twice = metadata->sort()) {
+    throw_error(RAPT_INVALID_FILE, "%s: the key %s of the metadata comes twice in the header", where.c_str(),
+                printable(*twice).c_str());
+  }
   for (auto& [name, tensor] : *tensors) check_size(name, tensor, data_size, where);
   check_coverage(*tensors, data_size, where);
 }

@@ -56,9 +56,9 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::string& json, const std::st
 }
 
 std::unique_ptr<Tokenizer> tokenizer_of_safetensors(const SafeTensors& file, const std::string& folder) {
-  const auto it = file.metadata().find("rapt.tokenizer");
-  if (it != file.metadata().end()) return load_tokenizer(it->second, folder, printable(file.path()));
-  return file.metadata().contains("rapt.family") ? nullptr : tokenizer_from_folder(folder);
+  const auto tokenizer = file.metadata().find("rapt.tokenizer");
+  if (tokenizer) return load_tokenizer(*tokenizer, folder, printable(file.path()));
+  return file.metadata().find("rapt.family") ? nullptr : tokenizer_from_folder(folder);
 }
 
 std::unique_ptr<Tokenizer> open_tokenizer(const std::string& path) {

@@ -38,7 +38,8 @@ RAPT_INSTANTIATE_ON_EVERYTHING(AttentionModuleTest);
 TEST_P(AttentionModuleTest, ComputesWhatPyTorchComputes) {
   const SafeTensors file(kFile);
   int cases = 0;
-  for (const auto& [name, text] : file.metadata()) {
+  for (std::size_t n = 0; n < file.metadata().size(); ++n) {
+    const auto [name, text] = file.metadata()[n];
     SCOPED_TRACE(name);
     Case one(name, text);
     one.params.model.isa = isa();
