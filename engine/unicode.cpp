@@ -3,36 +3,14 @@
 
 #include <utf8proc.h>
 
-#include <cstdlib>
-#include <memory>
-#include <new>
-
 #include "engine/utf8.h"
 
 namespace rapt::engine {
 namespace {
 
-utf8proc_category_t category(std::uint32_t code_point) {
-  return utf8proc_category(static_cast<utf8proc_int32_t>(code_point));
-}
+utf8proc_category_t category(std::uint32_t code_point) { return utf8proc_category(static_cast<utf8proc_int32_t>(code_point)); }
 
 }  // namespace
-
-std::string normalized(std::string_view text, NormalForm form) {
-  bool ascii = true;
-  for (const char c : text) ascii &= static_cast<unsigned char>(c) < 0x80;
-  if (ascii) return std::string(text);
-  const bool compose = form == NormalForm::kNfc || form == NormalForm::kNfkc;
-  const bool compatible = form == NormalForm::kNfkc || form == NormalForm::kNfkd;
-  const int options = UTF8PROC_STABLE | (compose ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE) | (compatible ? UTF8PROC_COMPAT : 0);
-  utf8proc_uint8_t* result = nullptr;
-  const utf8proc_ssize_t size =
-      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()), &result,
-                   static_cast<utf8proc_option_t>(options));
-  if (size < 0) throw std::bad_alloc();  // the text is UTF-8, so this is all that can fail
-  const std::unique_ptr<utf8proc_uint8_t, void (*)(void*)> owner(result, std::free);
-  return {reinterpret_cast<const char*>(result), static_cast<std::size_t>(size)};
-}
 
 void append_lower_case(std::uint32_t code_point, std::string* text) {
   // The one character whose lower case is two (SpecialCasing.txt, without conditions); utf8proc knows only simple mappings.

@@ -7,6 +7,7 @@
 
 namespace rapt::engine {
 
+// Of Unicode 9, which Hugging Face's tokenizers are frozen at: a mark that came later is a letter like any other (normal_forms.cpp).
 enum class NormalForm { kNfc, kNfd, kNfkc, kNfkd };
 std::string normalized(std::string_view text, NormalForm form);
 

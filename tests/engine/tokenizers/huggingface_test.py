@@ -27,14 +27,15 @@ except ImportError as error:
 COMMAND = os.environ.get("RAPT_COMMAND", "rapt").split()
 LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
           r"|\s+(?!\S)|\s+")
-WITH_EVERY_POINT = ("SmolLM2", "llama-bpe.gguf", "qwen2/tokenizer.json", "MiniLM tokenizer.json", "BERT cased")  # of all kinds one
+WITH_EVERY_POINT = ("SmolLM2", "llama-bpe.gguf", "qwen2/tokenizer.json", "NFKD/tokenizer.json", "MiniLM tokenizer.json",
+                    "BERT cased")  # of all kinds one
 QWEN2 = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
 
 
 # --- Texts ---------------------------------------------------------------------------------------------------------------------
 POOLS = ["abcdefgh XYZ", "0123456789 ", " \t\n\r\u00a0\u2003\u3000", "'.,;:!?-\"()[]{}<>|_#", "äöüßéèñçÅİı", "абвгд ", "漢字仮名한글",
          "\u0301\u0308\u0323\u200d\ufe0f", "\U0001f642\U0001f680\U0001f1eb\U0001f3fd", "\x00\x01\x04\x1f\x7f\x80\x9f\xad\ufffd\ufeff",
-         "'s't're've'm'll'd'S'LL'ſ", "  \n\n\r\n  ", "न\u093fกำ\u0e33", "ﬁﬃ½²Ⅳ①", "\U00020000\U0002a6d6\ue000\U0010ffff"]
+         "'s't're've'm'll'd'S'LL'ſ", "  \n\n\r\n  ", "न\u093fกำ\u0e33", "ﬁﬃ½²Ⅳ①", "e\u07fd\u08d0\u08d4\u1abf\u32ff\U00011935\U00011930\U0001e130\u0316", "\U00020000\U0002a6d6\ue000\U0010ffff"]
 WORDS = ["the", " of", " and", "ing", " tokenization", " antidisestablishmentarianism", " 1234567", "\n\n", "    ", "<|im_start|>",
          "<|im_end|>", "<|endoftext|>", "<|im_", "[CLS]", "[SEP]", "[MASK]", "[UNK]", "<repo_name>", " don't", " naïve", "Ĉu", " 漢字",
          " \U0001f468\u200d\U0001f469\u200d\U0001f467", " e\u0301", "##ing", "Ġ", "▁", "http://x.y/z?q=1", "if (a[i] != 0) {\n\treturn;\n}"]
@@ -127,6 +128,11 @@ def smollm2_cases(path, folder):
         (folder / name).mkdir()
         tokenizer.save(str(folder / name / "tokenizer.json"))
         yield f"{name}/tokenizer.json", folder / name, tokenizer
+    for form in ("NFD", "NFKC", "NFKD"):
+        tokenizer = byte_level(path, [gpt2], normalizer=getattr(normalizers, form)())
+        (folder / form).mkdir()
+        tokenizer.save(str(folder / form / "tokenizer.json"))
+        yield f"{form}/tokenizer.json", folder / form, tokenizer
 
 
 def minilm_cases(path, folder):
