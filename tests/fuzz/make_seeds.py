@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Small valid files for the fuzz targets to start from: make_seeds.py FOLDER writes FOLDER/{gguf,safetensors,tokenizer_json,session}/.
+"""Small valid files for the fuzz targets to start from: make_seeds.py FOLDER writes FOLDER/{gguf,safetensors,tokenizer_json,session,text,vocabulary}/.
 
 Needs NumPy, gguf, safetensors and the package rapt itself, which saves the sessions.
 """
@@ -103,14 +103,27 @@ def write_sessions(folder):
     session.save(folder / "three")
 
 
+def write_texts(folder):
+    text = "The <|im_end|> e\u0301 \u6f22\u5b57 12 don't [CLS]\n\n  x\u00a0".encode() + b"\xff\xe2\x82"
+    for kind in range(7):
+        (folder / str(kind)).write_bytes(bytes([kind]) + text)
+
+
+def write_vocabularies(folder):
+    (folder / "wordpiece").write_bytes(b"\0" + "[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n##b\né\n".encode())
+    (folder / "bpe").write_bytes(b"\1" + json.dumps({"a": 0, "b": 1, "ab": 2, "<|endoftext|>": 3}).encode() + b"\0#version: 0.2\na b\n")
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
-    for name in ("gguf", "safetensors", "tokenizer_json", "session"):
+    for name in ("gguf", "safetensors", "tokenizer_json", "session", "text", "vocabulary"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     write_gguf(folder / "gguf" / "llama")
     write_safetensors(folder / "safetensors")
     write_tokenizers(folder / "tokenizer_json")
     write_sessions(folder / "session")
+    write_texts(folder / "text")
+    write_vocabularies(folder / "vocabulary")
 
 
 if __name__ == "__main__":
