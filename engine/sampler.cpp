@@ -30,23 +30,35 @@ void Sampler::note(std::int32_t id) {
   seen_[index] = true;
 }
 
-void Sampler::read(const float* logits, std::int64_t vocab_size) {
-  const std::size_t most = static_cast<std::size_t>(vocab_size);
-  candidates_.clear();
-  candidates_.reserve(most);
-  if (seen_.size() < most) seen_.resize(most);  // at once, so that no later token takes memory
-  for (std::int64_t id = 0; id < vocab_size; ++id) {
-    double logit = logits[id];
-    if (std::isnan(logit) || logit == HUGE_VAL) {
-      throw_error(RAPT_INVALID_FILE, "the model computed %g for token %lld; its weights are not usable", logit,
-                  static_cast<long long>(id));
-    }
-    if (seen_[static_cast<std::size_t>(id)])
-      logit = logit > 0 ? logit / options_.repetition_penalty : logit * options_.repetition_penalty;
-    if (logit != -HUGE_VAL) candidates_.push_back({logit, 0, static_cast<std::int32_t>(id)});
+double Sampler::logit_of(const float* logits, std::int64_t id) const {
+  const double logit = logits[id];
+  if (std::isnan(logit) || logit == HUGE_VAL) {
+    throw_error(RAPT_INVALID_FILE, "the model computed %g for token %lld; its weights are not usable", logit,
+                static_cast<long long>(id));
   }
-  if (candidates_.empty()) {
+  if (!seen_[static_cast<std::size_t>(id)]) return logit;
+  return logit > 0 ? logit / options_.repetition_penalty : logit * options_.repetition_penalty;
+}
+
+// The most likely token, the lowest id of equals. No candidates: with a large vocabulary they are a megabyte.
+Sampler::Candidate Sampler::best_of(const float* logits, std::int64_t vocab_size) const {
+  Candidate best = {-HUGE_VAL, 0, -1};
+  for (std::int64_t id = 0; id < vocab_size; ++id) {
+    const double logit = logit_of(logits, id);
+    if (logit > best.logit) best = {logit, 0, static_cast<std::int32_t>(id)};
+  }
+  if (best.id < 0) {
     throw_error(RAPT_INVALID_FILE, "the model computed -infinity for every token; its weights are not usable");
+  }
+  return best;
+}
+
+void Sampler::read(const float* logits, std::int64_t vocab_size) {
+  candidates_.clear();
+  candidates_.reserve(static_cast<std::size_t>(vocab_size));
+  for (std::int64_t id = 0; id < vocab_size; ++id) {
+    const double logit = logit_of(logits, id);
+    if (logit != -HUGE_VAL) candidates_.push_back({logit, 0, static_cast<std::int32_t>(id)});
   }
 }
 
@@ -80,11 +92,13 @@ void Sampler::keep_top_p() {
 }
 
 std::int32_t Sampler::sample(const float* logits, std::int64_t vocab_size) {
-  read(logits, vocab_size);
-  const auto by_logit = [](const Candidate& a, const Candidate& b) { return a.logit < b.logit; };
-  const Candidate best = *std::max_element(candidates_.begin(), candidates_.end(), by_logit);  // the first of equals
+  if (static_cast<std::int64_t>(seen_.size()) < vocab_size) {
+    seen_.resize(static_cast<std::size_t>(vocab_size));  // at once, so that no later token takes memory
+  }
+  const Candidate best = best_of(logits, vocab_size);
   if (options_.temperature == 0) return best.id;
 
+  read(logits, vocab_size);
   keep_top_k();
   for (Candidate& candidate : candidates_) candidate.weight = std::exp((candidate.logit - best.logit) / options_.temperature);
   keep_top_p();

@@ -47,6 +47,8 @@ class Sampler {
     std::int32_t id;
   };
 
+  double logit_of(const float* logits, std::int64_t id) const;  // with the penalty
+  Candidate best_of(const float* logits, std::int64_t vocab_size) const;
   void read(const float* logits, std::int64_t vocab_size);
   void keep_top_k();
   void keep_top_p();

@@ -18,8 +18,8 @@ struct Chunk {
   explicit Chunk(std::size_t bytes)
       : memory(static_cast<std::byte*>(std::aligned_alloc(kHugePage, round_up(bytes, kHugePage)))) {
     if (!memory) throw std::bad_alloc();
-    // Advice: where it is refused, small pages serve.
-    madvise(memory, round_up(bytes, kHugePage), MADV_HUGEPAGE);
+    // Advice: where it is refused, small pages serve. They also serve what is over, of which a large page would be resident as a whole.
+    madvise(memory, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
   }
   Chunk(const Chunk&) = delete;
   Chunk& operator=(const Chunk&) = delete;
