@@ -33,8 +33,12 @@ int byte_of_spelling(std::string_view spelled) {
 }  // namespace
 
 Bpe::Bpe(BpeLetters letters, std::size_t size, std::string where)
-    : letters_(letters), where_(std::move(where)), pieces_(size), spellings_(letters == BpeLetters::kBytes ? 0 : size), taken_(size) {
-  ids_.reserve(size);
+    : letters_(letters),
+      where_(std::move(where)),
+      pieces_(size),
+      spellings_(letters == BpeLetters::kBytes ? 0 : size),
+      taken_(size),
+      ids_(letters == BpeLetters::kBytes ? pieces_ : spellings_) {
   byte_ids_.fill(kNoToken);
 }
 
@@ -52,21 +56,16 @@ void Bpe::add_token(std::string_view spelled, std::int32_t id, bool in_words) {
   }
   const std::string& key = letters_ == BpeLetters::kCharacters ? spellings_[at] : piece;
   if (!in_words || key.empty()) return;
-  if (!ids_.emplace(key, id).second) {
+  if (!ids_.add(id)) {
     throw_error(RAPT_INVALID_FILE, "%s: the token %s comes twice", where_.c_str(), printable(spelled).c_str());
   }
   if (letters_ == BpeLetters::kBytes && piece.size() == 1) byte_ids_[static_cast<unsigned char>(piece[0])] = id;
 }
 
-std::int32_t Bpe::find_key(std::string_view key) const {
-  const auto it = ids_.find(key);
-  return it != ids_.end() ? it->second : kNoToken;
-}
-
 std::int32_t Bpe::find(std::string_view spelled) const {
-  if (letters_ == BpeLetters::kCharacters) return find_key(spelled);
+  if (letters_ == BpeLetters::kCharacters) return ids_.find(spelled);
   std::string bytes;
-  return ByteAlphabet::instance().decode(spelled, &bytes) ? find_key(bytes) : kNoToken;
+  return ByteAlphabet::instance().decode(spelled, &bytes) ? ids_.find(bytes) : kNoToken;
 }
 
 void Bpe::add_merge(std::string_view left, std::string_view right, const std::string& place) {
@@ -83,8 +82,10 @@ void Bpe::add_merge(std::string_view left, std::string_view right, const std::st
 void Bpe::add_merges_by_score(const std::vector<float>& scores) {
   constexpr std::size_t kLongestToken = 512;  // every way to cut it is looked at
   std::vector<std::int32_t> order;
-  for (const auto& [key, id] : ids_) {
-    if (key.size() <= kLongestToken) order.push_back(id);
+  for (std::size_t at = 0; at < spellings_.size(); ++at) {
+    const std::int32_t id = static_cast<std::int32_t>(at);
+    const bool in_words = ids_.find(spellings_[at]) == id;
+    if (in_words && spellings_[at].size() <= kLongestToken) order.push_back(id);
   }
   const auto score = [&](std::int32_t id) { return scores[static_cast<std::size_t>(id)]; };
   std::sort(order.begin(), order.end(),
@@ -94,7 +95,7 @@ void Bpe::add_merges_by_score(const std::vector<float>& scores) {
     if (i == 0 || score(order[i]) != score(order[i - 1])) ++num_ranks_;
     const std::string_view key = spellings_[static_cast<std::size_t>(order[i])];
     for (std::size_t cut = 1; cut < key.size(); ++cut) {
-      const std::int32_t left = find_key(key.substr(0, cut)), right = find_key(key.substr(cut));
+      const std::int32_t left = ids_.find(key.substr(0, cut)), right = ids_.find(key.substr(cut));
       if (left != kNoToken && right != kNoToken) merges_.add(left, right, {num_ranks_, order[i]});
     }
   }
@@ -112,7 +113,7 @@ void Bpe::use_byte_fallback() {
 
 void Bpe::append_word(std::string_view word, std::vector<std::int32_t>* ids) const {
   if (whole_words_) {
-    const std::int32_t whole = find_key(word);
+    const std::int32_t whole = ids_.find(word);
     if (whole != kNoToken) return ids->push_back(whole);
   }
   const std::size_t from = ids->size();
@@ -126,7 +127,7 @@ void Bpe::append_letters(std::string_view word, std::size_t from, std::vector<st
     std::int32_t id = byte_ids_[static_cast<unsigned char>(word[at])];
     if (letters_ == BpeLetters::kCharacters) {
       size = static_cast<std::size_t>(std::max(decode_utf8(word.substr(at)).size, 1));
-      id = find_key(word.substr(at, size));
+      id = ids_.find(word.substr(at, size));
       const bool fused = fuse_unknown_ && ids->size() > from && ids->back() == unknown_;
       if (id == kNoToken && !append_fallback(word.substr(at, size), ids) && !fused) id = unknown_;
     }

@@ -6,10 +6,10 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "engine/tokenizers/merge_table.h"
+#include "engine/tokenizers/spelling_table.h"
 #include "engine/tokenizers/word_model.h"
 
 namespace rapt::engine {
@@ -45,17 +45,16 @@ class Bpe : public WordModel {
   std::string decode(const std::vector<std::string_view>& pieces) const override;
 
  private:
-  std::int32_t find_key(std::string_view key) const;
   void append_letters(std::string_view word, std::size_t from, std::vector<std::int32_t>* ids) const;
   bool append_fallback(std::string_view character, std::vector<std::int32_t>* ids) const;
 
   BpeLetters letters_;
   std::string where_;
-  std::vector<std::string> pieces_;                         // by id: bytes
-  std::vector<std::string> spellings_;                      // by id, for kCharacters; for kBytes the pieces serve
-  std::vector<bool> taken_;                                 // by id
-  std::unordered_map<std::string_view, std::int32_t> ids_;  // of what words can hold: views of pieces_ or spellings_
-  std::array<std::int32_t, 256> byte_ids_;                  // of single bytes
+  std::vector<std::string> pieces_;         // by id: bytes
+  std::vector<std::string> spellings_;      // by id, for kCharacters; for kBytes the pieces serve
+  std::vector<bool> taken_;                 // by id
+  SpellingTable ids_;                       // of what words can hold: of pieces_ or spellings_
+  std::array<std::int32_t, 256> byte_ids_;  // of single bytes
   MergeTable merges_;
   std::int32_t num_ranks_ = 0, unknown_ = kNoToken;
   bool whole_words_ = false, fuse_unknown_ = false, byte_fallback_ = false, decode_strip_ = false;
