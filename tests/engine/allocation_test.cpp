@@ -1,5 +1,5 @@
-// A token takes no memory: everything that generation needs is there after the first tokens, but for pages of the KV cache, each of
-// which holds 64 tokens.
+// A token takes no memory, nor a prompt as long as one before it: what generation needs is there after the first tokens, but for pages of
+// the KV cache, each of which holds 64.
 #include "tests/support/allocations.h"
 
 #include "engine/tokenizers/tokenizer.h"
@@ -57,6 +57,19 @@ TEST_P(AllocationTest, ATokenOfASessionTakesNoMemory) {
     ASSERT_EQ(rapt_session_append(session.get(), &id, 1, nullptr, logits.data()), RAPT_OK) << rapt_last_error();
     if (length >= kFirst) expect_none(watch, length);
   }
+}
+
+TEST_P(AllocationTest, APromptTakesNoMemoryASecondTime) {
+  const SessionPtr session = create_session(model_.get());
+  std::vector<std::int32_t> ids(static_cast<std::size_t>(info_.context_length));
+  for (std::size_t i = 0; i < ids.size(); ++i)
+    ids[i] = static_cast<std::int32_t>(i) * 7 % static_cast<std::int32_t>(info_.vocab_size);
+  std::vector<float> logits(ids.size() * static_cast<std::size_t>(info_.vocab_size));
+  ASSERT_EQ(rapt_session_append(session.get(), ids.data(), ids.size(), logits.data(), nullptr), RAPT_OK) << rapt_last_error();
+  rapt_session_clear(session.get());
+  const AllocationWatch watch;
+  ASSERT_EQ(rapt_session_append(session.get(), ids.data(), ids.size(), logits.data(), nullptr), RAPT_OK) << rapt_last_error();
+  EXPECT_EQ(watch.count(), 0);
 }
 
 TEST_P(AllocationTest, ATokenOfABatchTakesNoMemory) {
