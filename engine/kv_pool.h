@@ -55,13 +55,17 @@ class KvPool {
 
  private:
   char* address(std::int64_t page) const { return base_ + static_cast<std::size_t>(page) * page_bytes_; }
+  void make_usable(std::size_t bytes);  // from base_ on; throws std::bad_alloc
 
   KvShape shape_;
   std::size_t half_bytes_ = 0;   // keys, or values, of a layer in a page
   std::size_t scale_bytes_ = 0;  // factors of either
   std::size_t page_bytes_ = 0;
   std::int64_t max_pages_ = 0;
-  char* base_ = nullptr;
+  void* reserved_ = nullptr;
+  std::size_t reserved_bytes_ = 0;
+  char* base_ = nullptr;  // where the pages begin
+  std::size_t usable_bytes_ = 0;
   mutable std::mutex mutex_;
   std::vector<std::int32_t> users_;  // by page; pages past its end have no memory yet
   std::vector<std::int32_t> free_;
