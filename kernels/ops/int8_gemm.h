@@ -64,6 +64,15 @@ inline __attribute__((always_inline)) void add_scaled(const W& w, int half, cons
   }
 }
 
+// For a single row, to which weights come from DRAM: asks for what lies behind block b of 32, where the next panels follow. Q4_1 (Zen 5):
+// 39 GB/s instead of 36 on one thread, 44 instead of 41 on two; 1 or 2 KiB ahead gain less.
+template <class W>
+inline __attribute__((always_inline)) void fetch_ahead(const std::uint8_t* panel, std::int64_t b) {
+  constexpr std::int64_t kBytes = W::kBytes * 32 / W::kBlock, kAhead = 4096;
+#pragma GCC unroll 16
+  for (std::int64_t at = 0; at < kBytes; at += 64) __builtin_prefetch((const void*)((std::uintptr_t)panel + (std::uintptr_t)(b * kBytes + kAhead + at)));
+}
+
 // MR rows by one panel. x: [MR][stride] blocks; the first of them multiplies the panel's block number `first`.
 template <simd::Isa I, class W, int MR, int NV>
 inline __attribute__((always_inline)) void int8_tile(int n, std::int64_t count, const QuantizedBlock* x, std::int64_t stride,
@@ -76,8 +85,9 @@ inline __attribute__((always_inline)) void int8_tile(int n, std::int64_t count, 
     for (int v = 0; v < NV; ++v)
       acc[r][v] = accumulate && lanes_of(v) > 0 ? load_some<I>(c + r * ldc + v * I::kLanes, lanes_of(v)) : I::zero();
   for_each_block<W>(
-      panel, first, count, [&](const W& w, std::int64_t) __attribute__((always_inline)) {
+      panel, first, count, [&](const W& w, std::int64_t block) __attribute__((always_inline)) {
         typename I::B sum[MR][NV];
+        if constexpr (MR == 1) fetch_ahead<W>(panel, first + block);
         if constexpr (W::kScales == 1) {
           dot_quads<I, W, MR, NV, 0, 8>(w, x, stride, sum);
           add_scaled<I, W, MR, NV>(w, 0, x, stride, sum, acc);
