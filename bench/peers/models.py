@@ -2,7 +2,7 @@
 """Times rapt.Model and other projects on the same model files, in turns (A B C A B C ...), in one process.
 
   smollm2   SmolLM2-135M-Instruct, Q4_1 GGUF: a prompt of 512 tokens; 64 generated tokens with 0 or 4096 in the cache
-  minilm    all-MiniLM-L6-v2: sentence vectors of 1 x 16, 1 x 128, 32 x 128 and 1 x 512 tokens
+  minilm    all-MiniLM-L6-v2: sentence vectors of 1 x 16, 1 x 128, 32 x 128 and 1 x 256 tokens
   gpt2      GPT-2, 124 million random weights: a prompt of 512 tokens; 32 generated tokens
 
   rapt                         this library; skipped where its Python package has no Model or cannot read a file

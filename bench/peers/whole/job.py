@@ -21,7 +21,7 @@ JOBS = [
     Job("minilm/1x16", "minilm", "embed", 16),
     Job("minilm/1x128", "minilm", "embed", 128),
     Job("minilm/32x128", "minilm", "embed", 32 * 128, rows=32),
-    Job("minilm/1x512", "minilm", "embed", 512),
+    Job("minilm/1x256", "minilm", "embed", 256),  # the longest that it takes
     Job("gpt2/prompt:512", "gpt2", "prompt", 512),
     Job("gpt2/generate/depth:0", "gpt2", "generate", 32, depth=0),
 ]
