@@ -9,6 +9,8 @@
 #include <memory>
 #include <span>
 
+#include "kernels/runtime/activation.h"
+#include "kernels/runtime/dtype.h"
 #include "kernels/runtime/weight_type.h"
 #include "rapt/rapt.h"
 
@@ -69,8 +71,6 @@ class PackedWeight {
 // The ids must be valid.
 void packed_rows(rapt_context* context, const PackedWeight& weight, const std::int32_t* ids, std::int64_t n, float* out);
 
-enum class Activation : int { kNone, kGeluErf, kGeluTanh, kSilu };
-
 // What happens to x W' before it is stored, in this order:
 //   y = [y +] activation(x W' + bias) * multiply
 struct Epilogue {
@@ -81,24 +81,39 @@ struct Epilogue {
   bool accumulate = false;  // a residual: added to what y holds
 };
 
+// Rows of f32, or rounded to bf16 for layers of kBf16 arithmetic alone, as they round f32 rows themselves: the same bits, with half
+// of the memory traffic. Rows of bf16 have the stride that bf16_stride() says, and where they are of odd length a zero behind.
+struct InputRows {
+  InputRows(const float* rows) : f32(rows) {}
+  InputRows(const Bf16* rows) : bf16(rows) {}
+  const float* f32 = nullptr;
+  const Bf16* bf16 = nullptr;
+};
+struct OutputRows {
+  OutputRows(float* rows) : f32(rows) {}
+  OutputRows(Bf16* rows) : bf16(rows) {}  // on levels with products of bf16; not to accumulate
+  float* f32 = nullptr;
+  Bf16* bf16 = nullptr;
+};
+
 // y[rows, out] = epilogue(x[rows, in] W'). ldx, ldy: row strides in elements. y and x must not overlap. The context must have
 // the ISA level that packed the weight. May throw std::bad_alloc, the first time that a context sees so large a call.
-void linear(rapt_context* context, std::int64_t rows, const float* x, std::int64_t ldx, const PackedWeight& weight,
-            const Epilogue& epilogue, float* y, std::int64_t ldy);
+void linear(rapt_context* context, std::int64_t rows, InputRows x, std::int64_t ldx, const PackedWeight& weight,
+            const Epilogue& epilogue, OutputRows y, std::int64_t ldy);
 
 // Several layers that read the same x (queries, keys and values) in one parallel run: the same bits as one after the other.
 // All weights have the same in_features.
 struct LinearOutput {
   const PackedWeight* weight;
   Epilogue epilogue;
-  float* y;
+  OutputRows y;
   std::int64_t ldy;
 };
-void linear(rapt_context* context, std::int64_t rows, const float* x, std::int64_t ldx, std::span<const LinearOutput> outputs);
+void linear(rapt_context* context, std::int64_t rows, InputRows x, std::int64_t ldx, std::span<const LinearOutput> outputs);
 
 // y[rows, out] = activation(x gate') * (x up'): SwiGLU with kSilu. Both weights have the same sizes, type and arithmetic.
-void linear_gated(rapt_context* context, std::int64_t rows, const float* x, std::int64_t ldx, const PackedWeight& gate,
-                  const PackedWeight& up, Activation activation, float* y, std::int64_t ldy);
+void linear_gated(rapt_context* context, std::int64_t rows, InputRows x, std::int64_t ldx, const PackedWeight& gate,
+                  const PackedWeight& up, Activation activation, OutputRows y, std::int64_t ldy);
 
 // --- Operations on rows --------------------------------------------------------------------------------------------------
 
@@ -136,6 +151,8 @@ void add(rapt_context* context, std::int64_t rows, std::int64_t dim, const float
 
 // Columns of a panel of the context's kernels: key pages in RAPT_KV_PANELS layout are [page_size / width][head_dim][width].
 std::int64_t panel_width(const rapt_context* context);
+// Elements from one row of bf16 to the next (OutputRows): dim, rounded up to whole panels.
+std::int64_t bf16_stride(const rapt_context* context, std::int64_t dim);
 
 // Sets the calling thread's rapt_last_error() to "where: text" and returns status.
 rapt_status fail(rapt_status status, const char* where, const char* format, ...) __attribute__((format(printf, 3, 4)));

@@ -1,10 +1,10 @@
 // See attend.h.
 #include "engine/modules/attend.h"
 
+#include <cstring>
 #include <vector>
 
 #include "engine/error.h"
-#include "kernels/kernels.h"
 
 namespace rapt::engine {
 namespace {
@@ -41,6 +41,13 @@ rapt_attention_params call_of(const rapt_tensor& q, const rapt_tensor& k, const 
   return call;
 }
 
+rapt_tensor in_rows(rapt_tensor view, std::int64_t ld) {
+  view.strides[0] = view.shape[2] * ld;
+  view.strides[1] = view.shape[3];
+  view.strides[2] = ld;
+  return view;
+}
+
 // Rows begin ... end - 1 of an f32 view.
 rapt_tensor rows_of(rapt_tensor view, std::int64_t begin, std::int64_t end) {
   view.data = static_cast<float*>(view.data) + begin * view.strides[2];
@@ -52,12 +59,15 @@ rapt_tensor rows_of(rapt_tensor view, std::int64_t begin, std::int64_t end) {
 
 rapt_tensor heads_in_rows(const float* data, std::int64_t batch, std::int64_t heads, std::int64_t length, std::int64_t dim,
                           std::int64_t ld) {
-  rapt_tensor view = rapt_tensor_f32(data, batch, heads, length, dim);
-  view.strides[0] = length * ld;
-  view.strides[1] = dim;
-  view.strides[2] = ld;
-  return view;
+  return in_rows(rapt_tensor_f32(data, batch, heads, length, dim), ld);
 }
+
+rapt_tensor heads_in_rows(const Bf16* data, std::int64_t batch, std::int64_t heads, std::int64_t length, std::int64_t dim,
+                          std::int64_t ld) {
+  return in_rows(rapt_tensor_of(data, RAPT_BF16, batch, heads, length, dim), ld);
+}
+
+bool attends_in_bf16(rapt_context* context) { return std::strcmp(rapt_context_backend(context), "onednn") != 0; }
 
 void attend(rapt_context* context, const rapt_tensor& q, const rapt_tensor& k, const rapt_tensor& v, const rapt_tensor& out,
             bool causal) {

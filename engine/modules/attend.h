@@ -5,6 +5,7 @@
 
 #include "engine/kv_cache.h"
 #include "engine/modules/observer.h"
+#include "kernels/kernels.h"
 #include "rapt/rapt.h"
 
 namespace rapt::engine {
@@ -12,6 +13,11 @@ namespace rapt::engine {
 // A view [batch, heads, length, dim] of rows [batch * length, ld] that hold the heads side by side, as a projection writes them.
 rapt_tensor heads_in_rows(const float* data, std::int64_t batch, std::int64_t heads, std::int64_t length, std::int64_t dim,
                           std::int64_t ld);
+rapt_tensor heads_in_rows(const Bf16* data, std::int64_t batch, std::int64_t heads, std::int64_t length, std::int64_t dim,
+                          std::int64_t ld);
+
+// Whether the functions below take tensors of bf16: oneDNN reads f32 alone.
+bool attends_in_bf16(rapt_context* context);
 
 // out = softmax(q k' / sqrt(head_dim)) v; causal: the last query sees every key. Throws Error with rapt_attention's text.
 void attend(rapt_context* context, const rapt_tensor& q, const rapt_tensor& k, const rapt_tensor& v, const rapt_tensor& out,

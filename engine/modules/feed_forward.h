@@ -3,6 +3,7 @@
 // Who calls: transformer_block.cpp.
 #pragma once
 #include "engine/modules/linear.h"
+#include "engine/modules/scratch.h"
 
 namespace rapt::engine {
 
@@ -11,8 +12,11 @@ struct FeedForward {
   Linear gate = {};  // empty: none
   Activation activation = Activation::kGeluErf;
 
-  // x: [rows, dim]; y: [rows, dim]; hidden: [rows, up.out_features()], overwritten
-  void forward_add(rapt_context* context, std::int64_t rows, const float* x, float* hidden, float* y) const;
+  // x, y: [rows, dim]
+  void forward_add(rapt_context* context, std::int64_t rows, const float* x, Scratch& scratch, float* y) const;
+
+ private:
+  void compute_hidden(rapt_context* context, std::int64_t rows, const float* x, OutputRows hidden, std::int64_t ld) const;
 };
 
 }  // namespace rapt::engine

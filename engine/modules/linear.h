@@ -26,16 +26,19 @@ class Linear {
   void forward(rapt_context* context, std::int64_t rows, const float* x, float* y) const {
     linear(context, rows, x, in_features(), weight_, {.bias = bias()}, y, out_features());
   }
-  // y += the same: a residual connection.
-  void forward_add(rapt_context* context, std::int64_t rows, const float* x, float* y) const {
-    linear(context, rows, x, in_features(), weight_, {.bias = bias(), .accumulate = true}, y, out_features());
+  // y += the same: a residual connection. ldx: row stride of x.
+  void forward_add(rapt_context* context, std::int64_t rows, InputRows x, std::int64_t ldx, float* y) const {
+    linear(context, rows, x, ldx, weight_, {.bias = bias(), .accumulate = true}, y, out_features());
   }
-  // y, as one output of several layers that read the same x.
-  LinearOutput output(float* y) const { return {&weight_, {.bias = bias()}, y, out_features()}; }
+  // y, as one output of several layers that read the same x. ldy: row stride of y.
+  LinearOutput output(OutputRows y, std::int64_t ldy) const { return {&weight_, {.bias = bias()}, y, ldy}; }
 
  private:
   PackedWeight weight_;
   std::vector<float> bias_;
 };
+
+// Whether a layer would round the rows that it reads to bf16, and takes them rounded (InputRows).
+inline bool rounds_inputs(const Linear& layer) { return layer.weight().arithmetic() == Arithmetic::kBf16; }
 
 }  // namespace rapt::engine

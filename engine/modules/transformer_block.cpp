@@ -6,14 +6,12 @@ namespace rapt::engine {
 void TransformerBlock::forward(rapt_context* context, const Tokens& tokens, std::int64_t layer, const Rotary& rotary, float* x,
                                Scratch& scratch) const {
   const std::int64_t rows = tokens.rows;
-  scratch.feed_forward.resize(rows, feed_forward.up.out_features());
-  float* const hidden = scratch.feed_forward.data();
   tokens.begin(Phase::kProjections, layer);
   if (post_norm) {
     attention.forward_add(context, tokens, layer, rotary, x, scratch, x);
     attention_norm.forward(context, rows, x, x);
     tokens.begin(Phase::kFeedForward, layer);
-    feed_forward.forward_add(context, rows, x, hidden, x);
+    feed_forward.forward_add(context, rows, x, scratch, x);
     feed_forward_norm.forward(context, rows, x, x);
     return;
   }
@@ -23,7 +21,7 @@ void TransformerBlock::forward(rapt_context* context, const Tokens& tokens, std:
   attention.forward_add(context, tokens, layer, rotary, normed, scratch, x);
   tokens.begin(Phase::kFeedForward, layer);
   feed_forward_norm.forward(context, rows, x, normed);
-  feed_forward.forward_add(context, rows, normed, hidden, x);
+  feed_forward.forward_add(context, rows, normed, scratch, x);
 }
 
 }  // namespace rapt::engine

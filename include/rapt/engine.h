@@ -28,7 +28,8 @@ extern "C" {
 
 typedef struct rapt_model rapt_model;
 
-/* How linear layers multiply. Attention inside is computed in f32. */
+/* How linear layers multiply. Attention inside is computed in f32, but in bf16 where layers of RAPT_ARITHMETIC_BF16 write its inputs and
+ * nothing lies between: in models that make vectors. */
 typedef enum rapt_arithmetic {
   /* The default. With quantised weights (Q4_0, Q8_0, Q6_K ...) inputs are rounded to 8 bits in blocks of 32, as llama.cpp does;
    * several times faster. With others as RAPT_ARITHMETIC_F32. */

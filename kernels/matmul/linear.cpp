@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::int64_t kBlockBytes = 256 * 1024;  // of x in a task: half of a small L2
 constexpr std::int64_t kMinRows = 48, kMaxRows = 192;
+constexpr std::int64_t kOutputBytes = 256 * 1024;  // of a task's block, so that the epilogue finds it in L2
 constexpr double kAloneBelow = 250e3;  // multiply-adds that one thread does sooner than it wakes another
 
 // How a call is cut. The cuts do not change a bit: every element is computed by itself.
@@ -37,13 +38,14 @@ struct Cut {
   }
 };
 
-// Columns of a task: whole panels, and several tasks for every thread.
+// Columns of a task: whole panels, no more than L2 holds, and several tasks for every thread.
 std::int64_t task_columns(const rapt_context& context, const Cut& cut, const PackedWeight& weight) {
   const std::int64_t width = weight.arithmetic() == Arithmetic::kInt8 ? context.kernels->weights.nq : context.kernels->nr;
   const std::int64_t panels = ceil_div(weight.out_features(), width);
   const std::int64_t parts =
       std::max<std::int64_t>(1, ceil_div(4 * context.num_threads, std::max<std::int64_t>(cut.row_blocks, 1)));
-  return std::max<std::int64_t>(1, ceil_div(panels, parts)) * width;
+  const std::int64_t most = kOutputBytes / std::int64_t{sizeof(float)} / cut.block_rows / width;
+  return std::max<std::int64_t>(1, std::min(ceil_div(panels, parts), most)) * width;
 }
 
 // What a task writes: rows and columns of an output.
@@ -51,32 +53,34 @@ struct Block {
   std::int64_t first_row, m, first_column, n;
 };
 
-// c = activation(c + bias) * multiply in place, c: the block of x W'.
-void apply(const KernelTable& kernels, const Epilogue& e, const Block& at, float* c, std::int64_t ldc) {
-  if (e.bias) kernels.add_rows(at.m, at.n, e.bias + at.first_column, 0, c, ldc);
-  for (std::int64_t r = 0; r < at.m; ++r) {
-    float* const row = c + r * ldc;
-    if (e.activation == Activation::kGeluErf) kernels.gelu_erf(at.n, row);
-    if (e.activation == Activation::kGeluTanh) kernels.gelu_tanh(at.n, row);
-    if (e.activation == Activation::kSilu) kernels.silu(at.n, row);
-    if (e.multiply) kernels.mul_row(at.n, e.multiply + (at.first_row + r) * e.ld_multiply + at.first_column, row);
+// Makes the block c of x W', which may lie where it belongs, the block of an output.
+void finish(const KernelTable& kernels, const Block& at, float* c, std::int64_t ldc, const LinearOutput& o) {
+  const Epilogue& e = o.epilogue;
+  const float* bias = e.bias ? e.bias + at.first_column : nullptr;
+  int activation = static_cast<int>(e.activation);
+  if (e.multiply) {
+    kernels.finish_rows[activation](at.m, at.n, bias, c, ldc, c, ldc, false);
+    for (std::int64_t r = 0; r < at.m; ++r)
+      kernels.mul_row(at.n, e.multiply + (at.first_row + r) * e.ld_multiply + at.first_column, c + r * ldc);
+    bias = nullptr;
+    activation = static_cast<int>(Activation::kNone);
   }
-}
-
-// y = c, or y += c for a residual.
-void store(const KernelTable& kernels, bool accumulate, const Block& at, const float* c, std::int64_t ldc, float* y,
-           std::int64_t ldy) {
-  if (accumulate) return kernels.add_rows(at.m, at.n, c, ldc, y, ldy);
-  for (std::int64_t r = 0; r < at.m; ++r) std::copy_n(c + r * ldc, at.n, y + r * ldy);
+  const std::int64_t first = at.first_row * o.ldy + at.first_column;
+  if (o.y.bf16) {
+    const bool last = at.first_column + at.n == o.weight->out_features();
+    kernels.bf16.finish_rows[activation](at.m, at.n, last ? o.ldy - at.first_column : at.n, bias, c, ldc, o.y.bf16 + first, o.ldy);
+  } else if (c != o.y.f32 + first || bias || e.activation != Activation::kNone) {
+    kernels.finish_rows[activation](at.m, at.n, bias, c, ldc, o.y.f32 + first, o.ldy, e.accumulate);
+  }
 }
 
 // Runs f(task, the call's rows in every form that its weights take; scratch of the thread) for the tasks of a call.
 template <class F>
-void run_tasks(rapt_context* context, const Cut& cut, const float* x, std::int64_t ldx, std::int64_t num_tasks,
-               double multiply_adds, F f) {
+void run_tasks(rapt_context* context, const Cut& cut, InputRows x, std::int64_t ldx, std::int64_t num_tasks, double multiply_adds,
+               F f) {
   const KernelTable& kernels = *context->kernels;
   const int threads = multiply_adds < kAloneBelow ? 1 : context->num_threads;
-  const std::int64_t blocks = cut.quantize ? cut.in / 32 : 0, ld_rounded = cut.round ? round_up(cut.in, kernels.nr) : 0;
+  const std::int64_t blocks = cut.quantize ? cut.in / 32 : 0, ld_rounded = cut.round && !x.bf16 ? round_up(cut.in, kernels.nr) : 0;
   const std::int64_t quantized_bytes = round_up(cut.rows * blocks * std::int64_t{sizeof(QuantizedBlock)}, 64);
   const std::int64_t rounded_bytes = cut.rows * ld_rounded * std::int64_t{sizeof(Bf16)};
   const std::int64_t per_thread = round_up(static_cast<std::int64_t>(cut.scratch_bytes), 4096);
@@ -85,24 +89,24 @@ void run_tasks(rapt_context* context, const Cut& cut, const float* x, std::int64
   char* const after = memory + context->num_threads * per_thread;
   QuantizedBlock* const quantized = reinterpret_cast<QuantizedBlock*>(after);
   Bf16* const rounded = reinterpret_cast<Bf16*>(after + quantized_bytes);
-  if (cut.quantize || cut.round) {
+  if (x.f32 && (cut.quantize || cut.round)) {
     constexpr std::int64_t kRowsPerTask = 16;
     auto prepare = [&](std::int64_t task, int) {
       const std::int64_t first = task * kRowsPerTask, count = std::min(kRowsPerTask, cut.rows - first);
-      const float* const from = x + first * ldx;
+      const float* const from = x.f32 + first * ldx;
       if (cut.quantize) kernels.weights.quantize_rows(count, cut.in, from, ldx, quantized + first * blocks);
-      if (cut.round) kernels.bf16.round_rows(count, cut.in, from, ldx, rounded + first * ld_rounded, ld_rounded);
+      if (cut.round) kernels.bf16.round_rows(count, cut.in, ld_rounded, from, ldx, rounded + first * ld_rounded, ld_rounded);
     };
     parallel_for(threads, ceil_div(cut.rows, kRowsPerTask), prepare);
   }
-  const Rows rows = {x, ldx, quantized, rounded, ld_rounded};
+  const Rows rows = x.bf16 ? Rows{nullptr, 0, nullptr, x.bf16, ldx} : Rows{x.f32, ldx, quantized, rounded, ld_rounded};
   auto task = [&](std::int64_t index, int thread) { f(index, rows, memory + thread * per_thread); };
   parallel_for(threads, num_tasks, task);
 }
 
 }  // namespace
 
-void linear(rapt_context* context, std::int64_t rows, const float* x, std::int64_t ldx, std::span<const LinearOutput> outputs) {
+void linear(rapt_context* context, std::int64_t rows, InputRows x, std::int64_t ldx, std::span<const LinearOutput> outputs) {
   const KernelTable& kernels = *context->kernels;
   if (outputs.empty() || rows == 0) return;
   bool any_int8 = false, any_bf16 = false;
@@ -137,25 +141,23 @@ void linear(rapt_context* context, std::int64_t rows, const float* x, std::int64
               const std::int64_t first_row = task / groups * cut.block_rows, first_column = group * columns;
               const Block at = {first_row, std::min(cut.block_rows, rows - first_row), first_column,
                                 std::min(columns, o->weight->out_features() - first_column)};
-              float* const to = o->y + at.first_row * o->ldy + at.first_column;
-              // A block that is added to y, or whose factor may be y itself, is computed aside.
-              const bool aside = e.accumulate || e.multiply;
-              float* const c = aside ? reinterpret_cast<float*>(scratch + product) : to;
+              // A block that is added to y or rounded, or whose factor may be y itself, is computed aside.
+              const bool aside = e.accumulate || e.multiply || o->y.bf16;
+              float* const c = aside ? reinterpret_cast<float*>(scratch + product) : o->y.f32 + at.first_row * o->ldy + at.first_column;
               const std::int64_t ldc = aside ? cut.block_columns : o->ldy;
               block_product(kernels, *o->weight, all, at.first_row, at.m, at.first_column, at.n, c, ldc, scratch);
-              apply(kernels, e, at, c, ldc);
-              if (aside) store(kernels, e.accumulate, at, c, ldc, to, o->ldy);
+              finish(kernels, at, c, ldc, *o);
             });
 }
 
-void linear(rapt_context* context, std::int64_t rows, const float* x, std::int64_t ldx, const PackedWeight& weight,
-            const Epilogue& epilogue, float* y, std::int64_t ldy) {
+void linear(rapt_context* context, std::int64_t rows, InputRows x, std::int64_t ldx, const PackedWeight& weight,
+            const Epilogue& epilogue, OutputRows y, std::int64_t ldy) {
   const LinearOutput one = {&weight, epilogue, y, ldy};
   linear(context, rows, x, ldx, {&one, 1});
 }
 
-void linear_gated(rapt_context* context, std::int64_t rows, const float* x, std::int64_t ldx, const PackedWeight& gate,
-                  const PackedWeight& up, Activation activation, float* y, std::int64_t ldy) {
+void linear_gated(rapt_context* context, std::int64_t rows, InputRows x, std::int64_t ldx, const PackedWeight& gate,
+                  const PackedWeight& up, Activation activation, OutputRows y, std::int64_t ldy) {
   const KernelTable& kernels = *context->kernels;
   if (rows == 0) return;
   // The two may be stored, and hence multiplied, in different ways.
@@ -166,20 +168,23 @@ void linear_gated(rapt_context* context, std::int64_t rows, const float* x, std:
   const std::int64_t groups = ceil_div(out, columns);
   const std::size_t product = static_cast<std::size_t>(round_up(
       static_cast<std::int64_t>(std::max(product_scratch_bytes(kernels, gate, cut.block_rows), product_scratch_bytes(kernels, up, cut.block_rows))), 64));
-  cut.scratch_bytes = product + static_cast<std::size_t>(cut.block_rows * columns) * sizeof(float);
+  const std::size_t block = static_cast<std::size_t>(cut.block_rows * columns);
+  cut.scratch_bytes = product + (y.bf16 ? 2 : 1) * block * sizeof(float);
   const double multiply_adds = 2.0 * static_cast<double>(rows * cut.in) * static_cast<double>(out);
   run_tasks(context, cut, x, ldx, groups * cut.row_blocks, multiply_adds,
             [&](std::int64_t task, const Rows& all, char* scratch) {
               const std::int64_t first_row = task / groups * cut.block_rows, first_column = task % groups * columns;
               const Block at = {first_row, std::min(cut.block_rows, rows - first_row), first_column,
                                 std::min(columns, out - first_column)};
-              float* const to = y + at.first_row * ldy + at.first_column;
               float* const c = reinterpret_cast<float*>(scratch + product);
-              block_product(kernels, up, all, at.first_row, at.m, at.first_column, at.n, to, ldy, scratch);
+              // The factors: where the result goes, or aside too.
+              float* const factors = y.bf16 ? c + block : y.f32 + at.first_row * ldy + at.first_column;
+              const std::int64_t ld_factors = y.bf16 ? columns : ldy;
+              block_product(kernels, up, all, at.first_row, at.m, at.first_column, at.n, factors, ld_factors, scratch);
               block_product(kernels, gate, all, at.first_row, at.m, at.first_column, at.n, c, columns, scratch);
-              const Epilogue e = {.activation = activation, .multiply = y, .ld_multiply = ldy};
-              apply(kernels, e, at, c, columns);
-              store(kernels, false, at, c, columns, to, ldy);
+              kernels.finish_rows[static_cast<int>(activation)](at.m, at.n, nullptr, c, columns, c, columns, false);
+              for (std::int64_t r = 0; r < at.m; ++r) kernels.mul_row(at.n, factors + r * ld_factors, c + r * columns);
+              finish(kernels, at, c, columns, {&gate, {}, y, ldy});
             });
 }
 

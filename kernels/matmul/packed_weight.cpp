@@ -49,7 +49,7 @@ void pack_pairs(const KernelTable& kernels, WeightType type, const std::byte* ro
     dequantize_row(type, rows + i * row_bytes, in, values + i * in);
     pointers[i] = rounded + i * ld;
   }
-  kernels.bf16.round_rows(count, in, values, in, rounded, ld);
+  kernels.bf16.round_rows(count, in, ld, values, in, rounded, ld);
   kernels.bf16.pack_transposed(count, in, pointers, reinterpret_cast<Bf16*>(panel));
 }
 

@@ -13,24 +13,30 @@ inline void map(std::int64_t n, float* x, F f) {
 
 // x / 2 * (1 + erf(x / sqrt(2)))
 template <simd::Isa I>
+inline __attribute__((always_inline)) typename I::V gelu_erf(typename I::V v) {
+  const typename I::V half = I::mul(v, I::broadcast(0.5f));
+  return I::fma(half, erf<I>(I::mul(v, I::broadcast(0x1.6a09e6p-1f))), half);
+}
+
+template <simd::Isa I>
 void gelu_erf(std::int64_t n, float* x) {
-  map<I>(n, x, [](typename I::V v) {
-    const typename I::V half = I::mul(v, I::broadcast(0.5f));
-    return I::fma(half, erf<I>(I::mul(v, I::broadcast(0x1.6a09e6p-1f))), half);
-  });
+  map<I>(n, x, [](typename I::V v) { return gelu_erf<I>(v); });
 }
 
 // x / 2 * (1 + tanh(u)) = x / (1 + e^(-2 u)), u = sqrt(2 / pi) * (x + 0.044715 x^3). The right side does not cancel for x << 0.
 template <simd::Isa I>
-void gelu_tanh(std::int64_t n, float* x) {
+inline __attribute__((always_inline)) typename I::V gelu_tanh(typename I::V v) {
   constexpr float kScale = -1.5957691216f;  // -2 * sqrt(2 / pi)
-  map<I>(n, x, [](typename I::V v) {
-    // Below -10 the result is that of -10, -1e-37: there u is 87.3, and exp goes to 87.6.
-    v = I::max(I::broadcast(-10.0f), v);  // in this order NaN passes
-    const typename I::V cube = I::mul(I::mul(v, v), v);
-    const typename I::V u = I::mul(I::fma(cube, I::broadcast(0.044715f), v), I::broadcast(kScale));
-    return I::div(v, I::add(I::broadcast(1.0f), exp<I>(u)));
-  });
+  // Below -10 the result is that of -10, -1e-37: there u is 87.3, and exp goes to 87.6.
+  v = I::max(I::broadcast(-10.0f), v);  // in this order NaN passes
+  const typename I::V cube = I::mul(I::mul(v, v), v);
+  const typename I::V u = I::mul(I::fma(cube, I::broadcast(0.044715f), v), I::broadcast(kScale));
+  return I::div(v, I::add(I::broadcast(1.0f), exp<I>(u)));
+}
+
+template <simd::Isa I>
+void gelu_tanh(std::int64_t n, float* x) {
+  map<I>(n, x, [](typename I::V v) { return gelu_tanh<I>(v); });
 }
 
 // x / (1 + e^-x). Below -87 the numerator stays -87 and the result -1e-36: exp goes to 87.6.

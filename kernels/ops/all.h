@@ -2,6 +2,7 @@
 #pragma once
 #include "kernels/ops/activation.h"
 #include "kernels/ops/biased_gemm.h"
+#include "kernels/ops/epilogue.h"
 #include "kernels/ops/gemm.h"
 #include "kernels/ops/int8_gemm.h"
 #include "kernels/ops/norm.h"
@@ -82,6 +83,10 @@ void fill(KernelTable& t) {
   t.merge_states = merge_states<I>;
   t.all_finite = all_finite<I>;
   t.layer_norm = layer_norm<I>;
+  t.finish_rows[(int)Activation::kNone] = finish_rows<I, NoActivation>;
+  t.finish_rows[(int)Activation::kGeluErf] = finish_rows<I, GeluErf>;
+  t.finish_rows[(int)Activation::kGeluTanh] = finish_rows<I, GeluTanh>;
+  t.finish_rows[(int)Activation::kSilu] = finish_rows<I, Silu>;
   t.gelu_erf = gelu_erf<I>;
   t.gelu_tanh = gelu_tanh<I>;
   t.silu = silu<I>;

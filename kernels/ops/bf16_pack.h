@@ -67,12 +67,12 @@ void bf16_pack_panels(std::int64_t k, std::int64_t dim, const void* const* rows,
 }
 
 template <simd::Bf16Isa I>
-void round_rows(std::int64_t rows, std::int64_t dim, const float* x, std::int64_t ldx, Bf16* out, std::int64_t ldo) {
+void round_rows(std::int64_t rows, std::int64_t dim, std::int64_t padded, const float* x, std::int64_t ldx, Bf16* out, std::int64_t ldo) {
   for (std::int64_t r = 0; r < rows; ++r, x += ldx, out += ldo) {
     std::int64_t j = 0;
     for (; j + 2 * I::kLanes <= dim; j += 2 * I::kLanes)
       I::store_pairs(out + j, I::round_to_pairs(I::load(x + j), I::load(x + j + I::kLanes)));
-    for (; j < ldo; j += 2 * I::kLanes) {
+    for (; j < padded; j += 2 * I::kLanes) {
       const int left = dim - j < 0 ? 0 : (int)(dim - j), low = left < I::kLanes ? left : I::kLanes;
       const float* const rest = x + dim - left;
       I::store_pairs(out + j, I::round_to_pairs(I::load_first(rest, low), I::load_first(rest + low, left - low)));

@@ -13,6 +13,7 @@
 #include "kernels/runtime/error.h"
 #include "kernels/runtime/machine.h"
 #include "kernels/runtime/parallel.h"
+#include "kernels/runtime/rounding.h"
 
 namespace rapt {
 
@@ -136,6 +137,8 @@ rapt_status default_if_null(rapt_context*& context, const char* where) {
 }
 
 std::int64_t panel_width(const rapt_context* context) { return context->kernels->nr; }
+
+std::int64_t bf16_stride(const rapt_context* context, std::int64_t dim) { return round_up(dim, context->kernels->nr); }
 
 }  // namespace rapt
 

@@ -4,6 +4,7 @@
 #pragma once
 #include <cstdint>
 
+#include "kernels/runtime/activation.h"
 #include "kernels/runtime/dtype.h"
 #include "kernels/runtime/weight_type.h"
 
@@ -83,8 +84,12 @@ struct Bf16Kernels {
   void (*pack_transposed)(std::int64_t n, std::int64_t dim, const void* const* rows, Bf16* panels);
   void (*pack_panels)(std::int64_t k, std::int64_t dim, const void* const* rows, Bf16* panels);
 
-  // out[rows, dim] = x, rounded to nearest even, subnormal numbers to 0. ldo: a multiple of nr; what a row has past dim becomes 0.
-  void (*round_rows)(std::int64_t rows, std::int64_t dim, const float* x, std::int64_t ldx, Bf16* out, std::int64_t ldo);
+  // out[rows, dim] = x, rounded to nearest even, subnormal numbers to 0, and 0 from there to `padded`, a multiple of nr.
+  void (*round_rows)(std::int64_t rows, std::int64_t dim, std::int64_t padded, const float* x, std::int64_t ldx, Bf16* out, std::int64_t ldo);
+
+  // As in KernelTable, y rounded as by round_rows. By Activation.
+  void (*finish_rows[kNumActivations])(std::int64_t m, std::int64_t n, std::int64_t padded, const float* bias, const float* x,
+                                       std::int64_t ldx, Bf16* y, std::int64_t ldy);
 
   // As in KernelTable with scale * s for s, scale > 0; s stays as it is, and p[row, j] gets the exponentials, rounded to bf16, and 0
   // at j = n where n is odd. l is the sum of the exponentials before they are rounded.
@@ -180,6 +185,9 @@ struct KernelTable {
   // y = (x - mean) / sqrt(variance + eps) * weight + bias over each row's dim values; bias may be null. y may be x.
   void (*layer_norm)(std::int64_t rows, std::int64_t dim, const float* x, const float* weight, const float* bias, float eps,
                      float* y);
+  // y[m, n] = activation(x + bias), or += with accumulate: bias [n], or null. y may be x. By Activation.
+  void (*finish_rows[kNumActivations])(std::int64_t m, std::int64_t n, const float* bias, const float* x, std::int64_t ldx, float* y,
+                                       std::int64_t ldy, bool accumulate);
   // x / 2 * (1 + erf(x / sqrt(2))), in place.
   void (*gelu_erf)(std::int64_t n, float* x);
   // x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))), in place.

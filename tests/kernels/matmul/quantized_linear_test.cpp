@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -208,6 +209,44 @@ TEST_P(QuantizedLinear, GroupsAndGatesAreTheSameLayersOneByOne) {
       }
     }
   }
+}
+
+// A layer that reads rows of bf16, and one that writes them: the same bits as rounding outside. Outputs in several groups.
+TEST_P(QuantizedLinear, RowsOfBf16AreThoseOfF32Rounded) {
+  const Context context(runner(), 3);
+  if (!supports(context.get(), Arithmetic::kBf16)) GTEST_SKIP() << GetParam() << " has no products of bf16";
+  const KernelTable& kernels = *kernel_table(GetParam().c_str());
+  const std::int64_t in = 75, rows = 400;
+  for (const std::int64_t out : {1, 63, 64, 65, 300})
+    for (const Place place : {Place::kHeap, Place::kBeforeGuard, Place::kAfterGuard}) {
+      name_case_for_faults("linear of bf16 rows to " + std::to_string(out));
+      const StoredWeight w(WeightType::kF32, out, in, 1), gate(WeightType::kF32, out, in, 2);
+      const PackedWeight packed(context.get(), WeightType::kF32, w.data(), out, in, Arithmetic::kBf16);
+      const PackedWeight packed_gate(context.get(), WeightType::kF32, gate.data(), out, in, Arithmetic::kBf16);
+      const Matrix x(rows, in), bias(1, out), factor(rows, out, 0, Place::kHeap, 6), f32(rows, out), from_bf16(rows, out);
+      const std::int64_t ldx = bf16_stride(context.get(), in), ldy = bf16_stride(context.get(), out);
+      const Memory x_memory(rows * ldx, place, sizeof(Bf16)), y_memory(rows * ldy, place, sizeof(Bf16)), right(rows * ldy, Place::kHeap, sizeof(Bf16));
+      Bf16 *const rounded = reinterpret_cast<Bf16*>(x_memory.bytes()), *const y = reinterpret_cast<Bf16*>(y_memory.bytes());
+      Bf16* const expected = reinterpret_cast<Bf16*>(right.bytes());
+      kernels.bf16.round_rows(rows, in, ldx, x.data(), x.stride(), rounded, ldx);
+      const auto expect_rounded = [&](const char* what) {
+        kernels.bf16.round_rows(rows, out, ldy, f32.data(), f32.stride(), expected, ldy);
+        EXPECT_EQ(std::memcmp(y, expected, static_cast<std::size_t>(rows * ldy) * sizeof(Bf16)), 0) << what << ", " << out;
+        std::fill_n(y, rows * ldy, Bf16{0x7fc0});
+      };
+      for (const Activation activation : {Activation::kNone, Activation::kGeluErf, Activation::kGeluTanh, Activation::kSilu})
+        for (const bool multiply : {false, true}) {
+          const Epilogue epilogue = {.bias = bias.data(), .activation = activation, .multiply = multiply ? factor.data() : nullptr, .ld_multiply = factor.stride()};
+          linear(context.get(), rows, x.data(), x.stride(), packed, epilogue, f32.data(), f32.stride());
+          linear(context.get(), rows, rounded, ldx, packed, epilogue, from_bf16.data(), from_bf16.stride());
+          EXPECT_EQ(count_different_bits(f32.tensor, from_bf16.tensor), 0) << out;
+          linear(context.get(), rows, rounded, ldx, packed, epilogue, y, ldy);
+          expect_rounded("an epilogue");
+        }
+      linear_gated(context.get(), rows, x.data(), x.stride(), packed_gate, packed, Activation::kSilu, f32.data(), f32.stride());
+      linear_gated(context.get(), rows, rounded, ldx, packed_gate, packed, Activation::kSilu, y, ldy);
+      expect_rounded("a gate");
+    }
 }
 
 TEST_P(QuantizedLinear, PackedWeightKeepsValuesInTheBytesOfTheFileOrOfBf16) {

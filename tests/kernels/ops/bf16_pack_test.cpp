@@ -74,7 +74,7 @@ class Bf16RoundRows : public LevelTest {
     const Memory memory(rows * ldo, place, sizeof(Bf16));
     Bf16* const out = reinterpret_cast<Bf16*>(memory.bytes());
     std::fill_n(out, rows * ldo, Bf16Matrix::kNaN);
-    kernels().bf16.round_rows(rows, dim, x.data(), x.stride(), out, ldo);
+    kernels().bf16.round_rows(rows, dim, ldo, x.data(), x.stride(), out, ldo);
     for (std::int64_t r = 0; r < rows; ++r)
       for (std::int64_t j = 0; j < ldo; ++j)
         ASSERT_EQ(out[r * ldo + j].bits, j < dim ? rounded(x.at(r, j)).bits : 0) << "row " << r << ", " << j << " of " << dim;

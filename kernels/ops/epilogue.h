@@ -1,0 +1,55 @@
+// What ends a linear layer, in one pass over a block that its product left in L2: y = [y +] activation(x + bias). Layer: ops.
+// Bound: a load of x and a store of y for each vector; GELU computes for 10 cycles meanwhile.
+#pragma once
+#include "kernels/ops/activation.h"
+#include "kernels/ops/vector.h"
+
+namespace rapt {
+namespace {
+
+// The activations as types: of 0 each is 0.
+struct NoActivation {
+  template <simd::Isa I>
+  static typename I::V apply(typename I::V v) {
+    return v;
+  }
+};
+struct GeluErf {
+  template <simd::Isa I>
+  static __attribute__((always_inline)) typename I::V apply(typename I::V v) {
+    return gelu_erf<I>(v);
+  }
+};
+struct GeluTanh {
+  template <simd::Isa I>
+  static __attribute__((always_inline)) typename I::V apply(typename I::V v) {
+    return gelu_tanh<I>(v);
+  }
+};
+struct Silu {
+  template <simd::Isa I>
+  static __attribute__((always_inline)) typename I::V apply(typename I::V v) {
+    return silu<I>(v);
+  }
+};
+
+template <simd::Isa I, class Activation>
+inline __attribute__((always_inline)) typename I::V activate(const float* x, const float* bias, int lanes) {
+  typename I::V v = load_some<I>(x, lanes);
+  if (bias) v = I::add(v, load_some<I>(bias, lanes));
+  return Activation::template apply<I>(v);
+}
+
+template <simd::Isa I, class Activation>
+void finish_rows(std::int64_t m, std::int64_t n, const float* bias, const float* x, std::int64_t ldx, float* y, std::int64_t ldy,
+                 bool accumulate) {
+  for (std::int64_t r = 0; r < m; ++r, x += ldx, y += ldy)
+    for_each_vector<I>(n, [&](std::int64_t j, int lanes) {
+      typename I::V v = activate<I, Activation>(x + j, bias ? bias + j : nullptr, lanes);
+      if (accumulate) v = I::add(load_some<I>(y + j, lanes), v);
+      store_some<I>(y + j, v, lanes);
+    });
+}
+
+}  // namespace
+}  // namespace rapt
