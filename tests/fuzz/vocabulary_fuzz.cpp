@@ -1,5 +1,6 @@
 // libFuzzer target: the older files of vocabularies. An even first byte: the rest is a vocab.txt. An odd one: vocab.json, and after the
 // first 0 byte merges.txt. An Error, or a tokenizer that reads a text.
+#include <filesystem>
 #include <fstream>
 
 #include "engine/error.h"
@@ -9,14 +10,20 @@
 
 namespace {
 
-// The one folder of this process.
-const std::string& folder() {
-  static const std::string path = [] {
-    std::string pattern = "/tmp/rapt-fuzz-XXXXXX";
+// The one folder of this process; gone when it exits.
+struct Folder {
+  Folder() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "rapt-fuzz-XXXXXX").string();
     if (mkdtemp(pattern.data()) == nullptr) std::abort();
-    return pattern + "/";
-  }();
-  return path;
+    path = pattern + "/";
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+  std::string path;
+};
+
+const std::string& folder() {
+  static const Folder folder;
+  return folder.path;
 }
 
 std::unique_ptr<rapt::engine::Tokenizer> make_bpe(std::string_view bytes) {
