@@ -55,7 +55,7 @@ Subject make_subject(const Call& call, const AttentionSettings& settings, const 
   if (subject.row.error.empty()) subject.row.error = error_of(rapt_attention(context, &subject.call));
   if (settings.explain && subject.row.error.empty()) subject.row.label = explain(context, subject.call);
   subject.row.flops = attention_flops(shape);
-  subject.row.bytes = kv_bytes(shape);
+  subject.row.bytes = kv_bytes(shape, type_size(call.params.k.dtype));
   return subject;
 }
 

@@ -82,10 +82,10 @@ double attention_flops(const Shape& shape) {
   return 2 * heads * visible_pairs(shape) * static_cast<double>(shape.head_dim + shape.head_dim_v);
 }
 
-double kv_bytes(const Shape& shape) {
+double kv_bytes(const Shape& shape, std::size_t element_size) {
   const double heads = static_cast<double>(shape.batch) * static_cast<double>(shape.kv_heads);
   const std::int64_t keys = visible_keys(shape, shape.q_len - 1).end - visible_keys(shape, 0).begin;
-  return 4 * heads * static_cast<double>(keys) * static_cast<double>(shape.head_dim + shape.head_dim_v);
+  return static_cast<double>(element_size) * heads * static_cast<double>(keys) * static_cast<double>(shape.head_dim + shape.head_dim_v);
 }
 
 }  // namespace rapt::bench

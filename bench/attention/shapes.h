@@ -27,6 +27,6 @@ double visible_pairs(const Shape& shape);
 double attention_flops(const Shape& shape);
 
 // Bytes of K and V that some query sees, each counted once.
-double kv_bytes(const Shape& shape);
+double kv_bytes(const Shape& shape, std::size_t element_size);
 
 }  // namespace rapt::bench

@@ -18,7 +18,6 @@ double product(std::int64_t a, std::int64_t b, std::int64_t c = 1, std::int64_t 
 
 std::int64_t count(const rapt_tensor& t) { return t.shape[0] * t.shape[1] * t.shape[2] * t.shape[3]; }
 
-std::size_t type_size(rapt_dtype type) { return type == RAPT_F32 ? 4 : type == RAPT_I8 || type == RAPT_BOOL ? 1 : 2; }
 
 // Memory of `shape`'s extents and another type, in call.buffers.
 rapt_tensor new_tensor(Call& call, rapt_dtype type, std::int64_t n, std::int64_t heads, std::int64_t length, std::int64_t dim) {
@@ -145,6 +144,8 @@ double another_kv(const Shape& s) { return 4 * product(s.batch, s.kv_heads, s.kv
 double another_qkv(const Shape& s) { return another_kv(s) + 4 * product(s.batch, s.q_heads, s.q_len, s.head_dim); }
 
 }  // namespace
+
+std::size_t type_size(rapt_dtype type) { return type == RAPT_F32 ? 4 : type == RAPT_I8 || type == RAPT_BOOL ? 1 : 2; }
 
 const std::vector<Variant>& variants() {
   static const std::vector<Variant> list = {

@@ -28,6 +28,8 @@ struct Variant {
   double (*bytes)(const Shape&);  // that apply allocates, about
 };
 
+std::size_t type_size(rapt_dtype type);  // of an element, in bytes
+
 const std::vector<Variant>& variants();  // the first is "plain"
 
 // By name. Throws BadInput.
