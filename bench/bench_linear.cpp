@@ -43,7 +43,7 @@ WeightType parse_type(const std::string& text) {
 }
 
 Arithmetic arithmetic_of(const std::string& name) {
-  return name == "int8" ? Arithmetic::kInt8 : name == "bf16" ? Arithmetic::kBf16 : Arithmetic::kF32;
+  return name == "int8" ? Arithmetic::kInt8 : name == "int8_fine" ? Arithmetic::kInt8Fine : name == "bf16" ? Arithmetic::kBf16 : Arithmetic::kF32;
 }
 
 using ContextPtr = std::unique_ptr<rapt_context, void (*)(rapt_context*)>;
@@ -124,7 +124,7 @@ void add_rows(const Options& options) {
           const Case one = {parse_type(type_name), arithmetic_of(arithmetic),
                             parse_shape(shape_name), rows};
           if (!supports(one.type, one.arithmetic) || one.shape.in % weight_format(one.type).block_elements != 0) continue;
-          const double peak = one.arithmetic == Arithmetic::kInt8 ? int8 : one.arithmetic == Arithmetic::kBf16 ? bf16 : fma;
+          const double peak = multiplies_bytes(one.arithmetic) ? int8 : one.arithmetic == Arithmetic::kBf16 ? bf16 : fma;
           if (peak == 0) continue;  // a level without products of bf16
           add_row(type_name + "/" + arithmetic + "/" + shape_name + "/rows:" + std::to_string(rows),
                   [=] { return measure(one, options, isa, threads, peak); });

@@ -76,21 +76,21 @@ std::vector<float> WeightReader::read_optional(const std::string& name, const st
   return has(name) ? read(name, shape) : std::vector<float>();
 }
 
-Arithmetic WeightReader::arithmetic(WeightType type) {
+Arithmetic WeightReader::arithmetic(WeightType type, Rounding rounding) {
   if (!supports(type, arithmetic_)) return Arithmetic::kF32;
   rounds_inputs_ |= arithmetic_ != Arithmetic::kF32;
-  return arithmetic_;
+  return arithmetic_ == Arithmetic::kInt8 && rounding == Rounding::kFine ? Arithmetic::kInt8Fine : arithmetic_;
 }
 
-PackedWeight WeightReader::packed(const std::string& name, std::int64_t rows, std::int64_t dim) {
+PackedWeight WeightReader::packed(const std::string& name, std::int64_t rows, std::int64_t dim, Rounding rounding) {
   const StoredTensor tensor = need(name, {rows, dim});
-  PackedWeight weight(context_, *tensor.type, tensor.bytes.data(), rows, dim, arithmetic(*tensor.type));
+  PackedWeight weight(context_, *tensor.type, tensor.bytes.data(), rows, dim, arithmetic(*tensor.type, rounding));
   done_with(name, tensor, rows * dim);
   return weight;
 }
 
-Linear WeightReader::linear(const std::string& name, std::int64_t out, std::int64_t in, Bias bias) {
-  PackedWeight weight = packed(name + ".weight", out, in);
+Linear WeightReader::linear(const std::string& name, std::int64_t out, std::int64_t in, Bias bias, Rounding rounding) {
+  PackedWeight weight = packed(name + ".weight", out, in, rounding);
   const bool needs_bias = bias == Bias::kRequired || has(name + ".bias");
   return Linear(std::move(weight), needs_bias ? read(name + ".bias", {out}) : std::vector<float>());
 }

@@ -17,6 +17,9 @@ namespace rapt::engine {
 // Whether a layer that its file gives no bias may go without one.
 enum class Bias { kOptional, kRequired };
 
+// How finely a layer in int8 arithmetic rounds its inputs: Arithmetic::kInt8 or kInt8Fine.
+enum class Rounding { kCoarse, kFine };
+
 class WeightReader {
  public:
   // context packs the weights. prefix: put before every name. on_progress: the fraction of the file's bytes read so far;
@@ -42,14 +45,15 @@ class WeightReader {
   // The same if the tensor is there, else nothing: an optional bias.
   std::vector<float> read_optional(const std::string& name, const std::vector<std::int64_t>& shape);
   // name + ".weight" [out, in], kept in the file's type, and name + ".bias" [out].
-  Linear linear(const std::string& name, std::int64_t out, std::int64_t in, Bias bias = Bias::kOptional);
+  Linear linear(const std::string& name, std::int64_t out, std::int64_t in, Bias bias = Bias::kOptional,
+                Rounding rounding = Rounding::kCoarse);
   // name + ".weight" [dim] and name + ".bias".
   Norm layer_norm(const std::string& name, std::int64_t dim, float eps, Bias bias = Bias::kRequired);
   Norm rms_norm(const std::string& name, std::int64_t dim, float eps);
   // The arithmetic of a layer with such weights, which will have one.
-  Arithmetic arithmetic(WeightType type);
+  Arithmetic arithmetic(WeightType type, Rounding rounding = Rounding::kCoarse);
   // `name` [rows, dim], kept in the file's type: a head, or an embedding that has no head to share its weight with.
-  PackedWeight packed(const std::string& name, std::int64_t rows, std::int64_t dim);
+  PackedWeight packed(const std::string& name, std::int64_t rows, std::int64_t dim, Rounding rounding = Rounding::kCoarse);
   Embedding embedding(const std::string& name, std::int64_t rows, std::int64_t dim);
 
   std::int64_t num_parameters() const { return num_parameters_; }

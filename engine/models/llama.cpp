@@ -49,17 +49,24 @@ constexpr const char* kGgufFrequencyFactors = "rope_freqs.weight";
 
 Bias needed(bool required) { return required ? Bias::kRequired : Bias::kOptional; }
 
+// Which of a block's layers round their inputs finely: all in the first and the last tenth of the blocks (engine/README.md).
+Rounding rounding_of(std::int64_t index, std::int64_t num_layers) {
+  const std::int64_t outer = (num_layers + 9) / 10;
+  return index < outer || index >= num_layers - outer ? Rounding::kFine : Rounding::kCoarse;
+}
+
 TransformerBlock load_block(const LlamaConfig& config, const LlamaNames& names, std::int64_t index, WeightReader& reader) {
   const std::string name = names.block + std::to_string(index);
   const std::int64_t dim = config.embed_dim, inner = config.feed_forward_dim;
   const std::int64_t width = config.num_heads * config.head_dim, kv_width = config.num_kv_heads * config.head_dim;
   const Bias qkv = needed(config.qkv_bias), feed_forward = needed(config.feed_forward_bias);
+  const Rounding rounding = rounding_of(index, config.num_layers);
   TransformerBlock block;
   block.attention_norm = reader.rms_norm(name + names.attention_norm, dim, config.norm_eps);
-  block.attention = {.query = reader.linear(name + names.query, width, dim, qkv),
-                     .key = reader.linear(name + names.key, kv_width, dim, qkv),
-                     .value = reader.linear(name + names.value, kv_width, dim, qkv),
-                     .output = reader.linear(name + names.attention_output, dim, width, needed(config.output_bias)),
+  block.attention = {.query = reader.linear(name + names.query, width, dim, qkv, rounding),
+                     .key = reader.linear(name + names.key, kv_width, dim, qkv, rounding),
+                     .value = reader.linear(name + names.value, kv_width, dim, qkv, Rounding::kFine),
+                     .output = reader.linear(name + names.attention_output, dim, width, needed(config.output_bias), rounding),
                      .num_heads = config.num_heads,
                      .num_kv_heads = config.num_kv_heads,
                      .head_dim = config.head_dim,
@@ -69,9 +76,9 @@ TransformerBlock load_block(const LlamaConfig& config, const LlamaNames& names, 
     block.attention.key_norm = reader.rms_norm(name + names.key_norm, config.head_dim, config.norm_eps);
   }
   block.feed_forward_norm = reader.rms_norm(name + names.feed_forward_norm, dim, config.norm_eps);
-  block.feed_forward = {.up = reader.linear(name + names.up, inner, dim, feed_forward),
-                        .down = reader.linear(name + names.down, dim, inner, feed_forward),
-                        .gate = reader.linear(name + names.gate, inner, dim, feed_forward),
+  block.feed_forward = {.up = reader.linear(name + names.up, inner, dim, feed_forward, rounding),
+                        .down = reader.linear(name + names.down, dim, inner, feed_forward, rounding),
+                        .gate = reader.linear(name + names.gate, inner, dim, feed_forward, rounding),
                         .activation = config.activation};
   return block;
 }
@@ -84,10 +91,10 @@ std::unique_ptr<Model> load_llama(const ModelFiles& files, WeightReader& reader)
   if (files.gguf != nullptr) config.vocab_size = reader.shape(names.token_embedding, 2)[0];
   DecoderParts parts;
   if (config.tied_head) {
-    parts.head = Linear(reader.packed(names.token_embedding, config.vocab_size, config.embed_dim));
+    parts.head = Linear(reader.packed(names.token_embedding, config.vocab_size, config.embed_dim, Rounding::kFine));
   } else {
     parts.token_embedding = reader.embedding(names.token_embedding, config.vocab_size, config.embed_dim);
-    parts.head = Linear(reader.packed(names.head, config.vocab_size, config.embed_dim));
+    parts.head = Linear(reader.packed(names.head, config.vocab_size, config.embed_dim, Rounding::kFine));
   }
   for (std::int64_t i = 0; i < config.num_layers; ++i) parts.blocks.push_back(load_block(config, names, i, reader));
   parts.final_norm = reader.rms_norm(names.final_norm, config.embed_dim, config.norm_eps);

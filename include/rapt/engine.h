@@ -31,8 +31,8 @@ typedef struct rapt_model rapt_model;
 /* How linear layers multiply. Attention inside is computed in f32, but in bf16 where layers of RAPT_ARITHMETIC_BF16 write its inputs and
  * nothing lies between: in models that make vectors. */
 typedef enum rapt_arithmetic {
-  /* The default. With quantised weights (Q4_0, Q8_0, Q6_K ...) inputs are rounded to 8 bits in blocks of 32, as llama.cpp does;
-   * several times faster. With others as RAPT_ARITHMETIC_F32. */
+  /* The default. With quantised weights (Q4_0, Q8_0, Q6_K ...) inputs are rounded to 8 bits in blocks of 32, as llama.cpp does, or
+   * more finely in the layers that matter most; several times faster. With others as RAPT_ARITHMETIC_F32. */
   RAPT_ARITHMETIC_I8 = 0,
   RAPT_ARITHMETIC_F32 = 1, /* the weights' exact values, inputs as they are */
   /* Weights of any type and inputs are rounded to bf16, sums are f32: with f32 weights up to twice as fast. A weight takes two bytes

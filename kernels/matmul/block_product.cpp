@@ -16,8 +16,9 @@ constexpr std::int64_t kOutputBytes = 256 * 1024;
 // From how many rows on unpacking a panel first is faster than unpacking it in registers for every tile.
 constexpr std::int64_t kUnpackFrom = 8;
 
-void int8_product(const KernelTable& kernels, const PackedWeight& weight, const Rows& rows, std::int64_t first_row,
-                  std::int64_t m, std::int64_t first_column, std::int64_t n, float* c, std::int64_t ldc, void* scratch) {
+template <class Block>
+void int8_product(const KernelTable& kernels, const Int8Kernels<Block>& products, const PackedWeight& weight, const Block* all,
+                  std::int64_t first_row, std::int64_t m, std::int64_t first_column, std::int64_t n, float* c, std::int64_t ldc, void* scratch) {
   const WeightKernels& k = kernels.weights;
   const int type = static_cast<int>(weight.type());
   const std::int64_t blocks = weight.in_features() / 32, column_bytes = panel_column_bytes(weight.type(), weight.in_features());
@@ -26,12 +27,12 @@ void int8_product(const KernelTable& kernels, const PackedWeight& weight, const 
     const int columns = static_cast<int>(std::min<std::int64_t>(k.nq, n - j));
     for (std::int64_t first = 0; first < blocks; first += kInt8Depth / 32) {
       const std::int64_t count = std::min(kInt8Depth / 32, blocks - first);
-      const QuantizedBlock* const x = rows.blocks + first_row * blocks + first;
+      const Block* const x = all + first_row * blocks + first;
       if (m < kUnpackFrom) {
-        k.int8_gemm[type](m, columns, count, x, blocks, panel, first, c + j, ldc, first > 0);
+        products.gemm[type](m, columns, count, x, blocks, panel, first, c + j, ldc, first > 0);
       } else {
         k.unpack_panel[type](panel, first, count, scratch);
-        k.int8_gemm_unpacked[type](m, columns, count, x, blocks, scratch, 0, c + j, ldc, first > 0);
+        products.gemm_unpacked[type](m, columns, count, x, blocks, scratch, 0, c + j, ldc, first > 0);
       }
     }
   }
@@ -116,7 +117,9 @@ std::size_t product_scratch_bytes(const KernelTable& kernels, const PackedWeight
 void block_product(const KernelTable& kernels, const PackedWeight& weight, const Rows& rows, std::int64_t first_row,
                    std::int64_t m, std::int64_t first_column, std::int64_t n, float* c, std::int64_t ldc, void* scratch) {
   if (weight.arithmetic() == Arithmetic::kInt8)
-    int8_product(kernels, weight, rows, first_row, m, first_column, n, c, ldc, scratch);
+    int8_product(kernels, kernels.weights.int8, weight, rows.blocks, first_row, m, first_column, n, c, ldc, scratch);
+  else if (weight.arithmetic() == Arithmetic::kInt8Fine)
+    int8_product(kernels, kernels.weights.int8_fine, weight, rows.fine, first_row, m, first_column, n, c, ldc, scratch);
   else if (weight.arithmetic() == Arithmetic::kBf16)
     bf16_product(kernels, weight, rows, first_row, m, first_column, n, c, ldc);
   else

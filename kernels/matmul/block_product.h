@@ -9,11 +9,12 @@
 
 namespace rapt {
 
-// The rows of a call, as f32 and as the arithmetics of its weights take them: 8-bit blocks [rows, in / 32], bf16.
+// The rows of a call, as f32 and as the arithmetics of its weights take them: 8-bit blocks [rows, in / 32] of either kind, bf16.
 struct Rows {
   const float* x;
   std::int64_t ldx;
   const QuantizedBlock* blocks;
+  const FineBlock* fine;
   const Bf16* rounded;
   std::int64_t ld_rounded;
 };

@@ -18,18 +18,30 @@ constexpr std::int64_t kMinRows = 48, kMaxRows = 192;
 constexpr std::int64_t kOutputBytes = 256 * 1024;  // of a task's block, so that the epilogue finds it in L2
 constexpr double kAloneBelow = 250e3;  // multiply-adds that one thread does sooner than it wakes another
 
+// What the weights of a call take x as, beside f32.
+struct Forms {
+  bool int8 = false, fine = false, bf16 = false;
+
+  void add(Arithmetic arithmetic) {
+    int8 |= arithmetic == Arithmetic::kInt8;
+    fine |= arithmetic == Arithmetic::kInt8Fine;
+    bf16 |= arithmetic == Arithmetic::kBf16;
+  }
+};
+
 // How a call is cut. The cuts do not change a bit: every element is computed by itself.
 struct Cut {
   std::int64_t rows, in, block_rows, row_blocks;
-  bool quantize = false, round = false;  // whether any of the weights takes x so
+  Forms forms;
   std::size_t scratch_bytes = 0;         // of one thread: panels and a block computed aside
   std::int64_t block_columns = 0;        // most columns of a task
 
-  Cut(int threads, std::int64_t num_rows, std::int64_t in_features, bool any_int8, bool any_bf16)
-      : rows(num_rows), in(in_features), quantize(any_int8), round(any_bf16) {
-    const std::int64_t row_bytes = quantize ? in / 32 * std::int64_t{sizeof(QuantizedBlock)} : in * 2;
+  Cut(int threads, std::int64_t num_rows, std::int64_t in_features, const Forms& taken)
+      : rows(num_rows), in(in_features), forms(taken) {
+    const bool bytes = forms.int8 || forms.fine;
+    const std::int64_t row_bytes = bytes ? in / 32 * std::int64_t{sizeof(QuantizedBlock)} : in * 2;
     std::int64_t most = kMaxRows;  // of f32, block_product has a part of the inputs at a time
-    if (quantize || round) most = std::clamp((quantize ? 1 : 2) * kBlockBytes / std::max<std::int64_t>(row_bytes, 1), kMinRows, kMaxRows) / 12 * 12;
+    if (bytes || forms.bf16) most = std::clamp((bytes ? 1 : 2) * kBlockBytes / std::max<std::int64_t>(row_bytes, 1), kMinRows, kMaxRows) / 12 * 12;
     row_blocks = ceil_div(rows, most);
     // As many for every thread, unless they get too small. All about as large as each other.
     if (rows / round_up(row_blocks, threads) >= 2 * kMinRows) row_blocks = round_up(row_blocks, threads);
@@ -40,7 +52,7 @@ struct Cut {
 
 // Columns of a task: whole panels, no more than L2 holds, and several tasks for every thread.
 std::int64_t task_columns(const rapt_context& context, const Cut& cut, const PackedWeight& weight) {
-  const std::int64_t width = weight.arithmetic() == Arithmetic::kInt8 ? context.kernels->weights.nq : context.kernels->nr;
+  const std::int64_t width = multiplies_bytes(weight.arithmetic()) ? context.kernels->weights.nq : context.kernels->nr;
   const std::int64_t panels = ceil_div(weight.out_features(), width);
   const std::int64_t parts =
       std::max<std::int64_t>(1, ceil_div(4 * context.num_threads, std::max<std::int64_t>(cut.row_blocks, 1)));
@@ -80,26 +92,30 @@ void run_tasks(rapt_context* context, const Cut& cut, InputRows x, std::int64_t 
                F f) {
   const KernelTable& kernels = *context->kernels;
   const int threads = multiply_adds < kAloneBelow ? 1 : context->num_threads;
-  const std::int64_t blocks = cut.quantize ? cut.in / 32 : 0, ld_rounded = cut.round && !x.bf16 ? round_up(cut.in, kernels.nr) : 0;
-  const std::int64_t quantized_bytes = round_up(cut.rows * blocks * std::int64_t{sizeof(QuantizedBlock)}, 64);
+  const Forms& forms = cut.forms;
+  const std::int64_t blocks = cut.in / 32, ld_rounded = forms.bf16 && !x.bf16 ? round_up(cut.in, kernels.nr) : 0;
+  const std::int64_t quantized_bytes = forms.int8 ? round_up(cut.rows * blocks * std::int64_t{sizeof(QuantizedBlock)}, 64) : 0;
+  const std::int64_t fine_bytes = forms.fine ? round_up(cut.rows * blocks * std::int64_t{sizeof(FineBlock)}, 64) : 0;
   const std::int64_t rounded_bytes = cut.rows * ld_rounded * std::int64_t{sizeof(Bf16)};
   const std::int64_t per_thread = round_up(static_cast<std::int64_t>(cut.scratch_bytes), 4096);
   char* const memory = static_cast<char*>(context->workspace.reserve(
-      static_cast<std::size_t>(context->num_threads * per_thread + quantized_bytes + rounded_bytes)));
+      static_cast<std::size_t>(context->num_threads * per_thread + quantized_bytes + fine_bytes + rounded_bytes)));
   char* const after = memory + context->num_threads * per_thread;
   QuantizedBlock* const quantized = reinterpret_cast<QuantizedBlock*>(after);
-  Bf16* const rounded = reinterpret_cast<Bf16*>(after + quantized_bytes);
-  if (x.f32 && (cut.quantize || cut.round)) {
+  FineBlock* const fine = reinterpret_cast<FineBlock*>(after + quantized_bytes);
+  Bf16* const rounded = reinterpret_cast<Bf16*>(after + quantized_bytes + fine_bytes);
+  if (x.f32 && (forms.int8 || forms.fine || forms.bf16)) {
     constexpr std::int64_t kRowsPerTask = 16;
     auto prepare = [&](std::int64_t task, int) {
       const std::int64_t first = task * kRowsPerTask, count = std::min(kRowsPerTask, cut.rows - first);
       const float* const from = x.f32 + first * ldx;
-      if (cut.quantize) kernels.weights.quantize_rows(count, cut.in, from, ldx, quantized + first * blocks);
-      if (cut.round) kernels.bf16.round_rows(count, cut.in, ld_rounded, from, ldx, rounded + first * ld_rounded, ld_rounded);
+      if (forms.int8) kernels.weights.int8.quantize_rows(count, cut.in, from, ldx, quantized + first * blocks);
+      if (forms.fine) kernels.weights.int8_fine.quantize_rows(count, cut.in, from, ldx, fine + first * blocks);
+      if (forms.bf16) kernels.bf16.round_rows(count, cut.in, ld_rounded, from, ldx, rounded + first * ld_rounded, ld_rounded);
     };
     parallel_for(threads, ceil_div(cut.rows, kRowsPerTask), prepare);
   }
-  const Rows rows = x.bf16 ? Rows{nullptr, 0, nullptr, x.bf16, ldx} : Rows{x.f32, ldx, quantized, rounded, ld_rounded};
+  const Rows rows = x.bf16 ? Rows{nullptr, 0, nullptr, nullptr, x.bf16, ldx} : Rows{x.f32, ldx, quantized, fine, rounded, ld_rounded};
   auto task = [&](std::int64_t index, int thread) { f(index, rows, memory + thread * per_thread); };
   parallel_for(threads, num_tasks, task);
 }
@@ -109,12 +125,9 @@ void run_tasks(rapt_context* context, const Cut& cut, InputRows x, std::int64_t 
 void linear(rapt_context* context, std::int64_t rows, InputRows x, std::int64_t ldx, std::span<const LinearOutput> outputs) {
   const KernelTable& kernels = *context->kernels;
   if (outputs.empty() || rows == 0) return;
-  bool any_int8 = false, any_bf16 = false;
-  for (const LinearOutput& o : outputs) {
-    any_int8 = any_int8 || o.weight->arithmetic() == Arithmetic::kInt8;
-    any_bf16 = any_bf16 || o.weight->arithmetic() == Arithmetic::kBf16;
-  }
-  Cut cut(context->num_threads, rows, outputs[0].weight->in_features(), any_int8, any_bf16);
+  Forms forms;
+  for (const LinearOutput& o : outputs) forms.add(o.weight->arithmetic());
+  Cut cut(context->num_threads, rows, outputs[0].weight->in_features(), forms);
   std::int64_t groups = 0;
   double multiply_adds = 0;
   std::size_t product = 0;
@@ -161,10 +174,12 @@ void linear_gated(rapt_context* context, std::int64_t rows, InputRows x, std::in
   const KernelTable& kernels = *context->kernels;
   if (rows == 0) return;
   // The two may be stored, and hence multiplied, in different ways.
-  const auto either = [&](Arithmetic a) { return gate.arithmetic() == a || up.arithmetic() == a; };
-  Cut cut(context->num_threads, rows, gate.in_features(), either(Arithmetic::kInt8), either(Arithmetic::kBf16));
+  Forms forms;
+  forms.add(gate.arithmetic());
+  forms.add(up.arithmetic());
+  Cut cut(context->num_threads, rows, gate.in_features(), forms);
   const std::int64_t out = gate.out_features();
-  const std::int64_t columns = task_columns(*context, cut, gate.arithmetic() == Arithmetic::kInt8 ? up : gate);  // the wider panels
+  const std::int64_t columns = task_columns(*context, cut, multiplies_bytes(gate.arithmetic()) ? up : gate);  // the wider panels
   const std::int64_t groups = ceil_div(out, columns);
   const std::size_t product = static_cast<std::size_t>(round_up(
       static_cast<std::int64_t>(std::max(product_scratch_bytes(kernels, gate, cut.block_rows), product_scratch_bytes(kernels, up, cut.block_rows))), 64));

@@ -29,6 +29,12 @@ void fill_type(KernelTable& t, DType type) {
   t.divide_rows[(int)type] = divide_rows<I, T>;
 }
 
+template <class Block, simd::Isa I, class W, int MR, int NV>
+void fill_int8(Int8Kernels<Block>& t, WeightType type) {
+  t.gemm[(int)type] = int8_gemm<I, W, MR, NV, Block>;
+  t.gemm_unpacked[(int)type] = int8_gemm<I, UnpackedOf<W>, MR, NV, Block>;
+}
+
 // MR x NV: the tile of int8_gemm in rows and vectors.
 template <simd::Isa I, int MR, int NV, template <simd::Isa, int> class Format>
 void fill_format(WeightKernels& t, WeightType type) {
@@ -36,14 +42,15 @@ void fill_format(WeightKernels& t, WeightType type) {
   t.dequantize_panel[(int)type] = dequantize_panel<I, NV, Format>;
   t.unpack_panel[(int)type] = unpack_panel<I, NV, Format>;
   t.unpacked_bytes[(int)type] = Bytes::kBytes;
-  t.int8_gemm[(int)type] = int8_gemm<I, Format<I, NV>, MR, NV>;
-  t.int8_gemm_unpacked[(int)type] = int8_gemm<I, Bytes, MR, NV>;
+  fill_int8<QuantizedBlock, I, Format<I, NV>, MR, NV>(t.int8, type);
+  fill_int8<FineBlock, I, Format<I, NV>, MR, NV>(t.int8_fine, type);
 }
 
 template <simd::Isa I, int MR, int NV>
 void fill_weights(WeightKernels& t) {
   t.nq = NV * I::kLanes;
-  t.quantize_rows = quantize_rows<I>;
+  t.int8.quantize_rows = quantize_rows<I, QuantizedBlock>;
+  t.int8_fine.quantize_rows = quantize_rows<I, FineBlock>;
   t.dequantize_panel[(int)WeightType::kBf16] = convert_panel<I, NV, Bf16>;
   t.dequantize_panel[(int)WeightType::kF16] = convert_panel<I, NV, F16>;
   fill_format<I, MR, NV, Q8_0>(t, WeightType::kQ8_0);

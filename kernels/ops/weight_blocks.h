@@ -5,7 +5,8 @@
 // elements of each of its columns; 16-bit scales are [NR] f16. Nothing is added or lost (Q4_K: scales of 6 bits take 8).
 // kernels/matmul/weight_panels.cpp packs, and describes the same layouts as lists.
 //
-// A value is scale * q + offset; q: bytes, four of one column in a lane, elements 4 t .. 4 t + 3 of the 32 in quad t.
+// A value is scale * q + offset; q: bytes, four of one column in a lane, elements 4 t .. 4 t + 3 of the 32 in quad t. quad_at is quad where t is
+// no constant.
 #pragma once
 #include "kernels/simd/isa.h"
 
@@ -31,10 +32,15 @@ struct WeightBlock {
   static B nibble_quad(const std::uint8_t* p, int t, int v) {
     return low_nibbles(t < 4 ? word(p, t, v) : I::shift_right(word(p, t - 4, v), 4));
   }
+  // The same for a t that is known only when it runs.
+  static B nibble_quad_at(const std::uint8_t* p, int t, int v) {
+    return low_nibbles(I::shift_right(word(p, t % 4, v), t / 4 * 4));
+  }
   // Bit t of each byte of a word, as 16 or 0.
   static B fifth_bits(B word, int t) {
     return I::bit_and(t < 4 ? I::shift_left(word, 4 - t) : I::shift_right(word, t - 4), I::splat_byte(16));
   }
+  static B fifth_bits_at(B word, int t) { return I::shift_left(I::bit_and(I::shift_right(word, t), I::splat_byte(1)), 4); }
 };
 
 // {f16 d; 32 nibbles}: d * (q - 8)
@@ -47,6 +53,7 @@ struct Q4_0 : WeightBlock<I, NV> {
   auto scale(int v, int = 0) const { return Base::half(p, v); }
   auto offset(int v) const { return I::mul(scale(v), I::broadcast(-8.0f)); }
   auto quad(int t, int v) const { return Base::nibble_quad(p + 2 * Base::kColumns, t, v); }
+  auto quad_at(int t, int v) const { return Base::nibble_quad_at(p + 2 * Base::kColumns, t, v); }
 };
 
 // {f16 d, m; 32 nibbles}: d * q + m
@@ -59,6 +66,7 @@ struct Q4_1 : WeightBlock<I, NV> {
   auto scale(int v, int = 0) const { return Base::half(p, v); }
   auto offset(int v) const { return Base::half(p + 2 * Base::kColumns, v); }
   auto quad(int t, int v) const { return Base::nibble_quad(p + 4 * Base::kColumns, t, v); }
+  auto quad_at(int t, int v) const { return Base::nibble_quad_at(p + 4 * Base::kColumns, t, v); }
 };
 
 // {f16 d; a word of fifth bits: bit t of byte i is element 4 t + i's; 32 nibbles}: d * (q - 16)
@@ -73,6 +81,10 @@ struct Q5_0 : WeightBlock<I, NV> {
   auto quad(int t, int v) const {
     const std::uint8_t* const words = p + 2 * Base::kColumns;
     return I::bit_or(Base::fifth_bits(Base::word(words, 0, v), t), Base::nibble_quad(words + Base::kWord, t, v));
+  }
+  auto quad_at(int t, int v) const {
+    const std::uint8_t* const words = p + 2 * Base::kColumns;
+    return I::bit_or(Base::fifth_bits_at(Base::word(words, 0, v), t), Base::nibble_quad_at(words + Base::kWord, t, v));
   }
 };
 
@@ -89,6 +101,10 @@ struct Q5_1 : WeightBlock<I, NV> {
     const std::uint8_t* const words = p + 4 * Base::kColumns;
     return I::bit_or(Base::fifth_bits(Base::word(words, 0, v), t), Base::nibble_quad(words + Base::kWord, t, v));
   }
+  auto quad_at(int t, int v) const {
+    const std::uint8_t* const words = p + 4 * Base::kColumns;
+    return I::bit_or(Base::fifth_bits_at(Base::word(words, 0, v), t), Base::nibble_quad_at(words + Base::kWord, t, v));
+  }
 };
 
 // {f16 d; 32 signed bytes}: d * q
@@ -101,6 +117,7 @@ struct Q8_0 : WeightBlock<I, NV> {
   explicit Q8_0(const std::uint8_t* block, int) : p(block) {}
   auto scale(int v, int = 0) const { return Base::half(p, v); }
   auto quad(int t, int v) const { return Base::word(p + 2 * Base::kColumns, t, v); }
+  auto quad_at(int t, int v) const { return quad(t, v); }
 };
 
 // {f16 d, m; bytes s[8], t[8]; 32 words of nibbles}: d s q - m t. Part j, of 32 elements, is in words 8 (j / 2) .. + 7: the low
@@ -116,6 +133,7 @@ struct Q4_K : WeightBlock<I, NV> {
   auto scale(int v, int = 0) const { return I::mul(Base::half(p, v), six_bits(part, v)); }
   auto offset(int v) const { return I::sub(I::zero(), I::mul(Base::half(p + 2 * Base::kColumns, v), six_bits(8 + part, v))); }
   auto quad(int t, int v) const { return Base::low_nibbles(I::shift_right(Base::word(words, t, v), part % 2 * 4)); }
+  auto quad_at(int t, int v) const { return quad(t, v); }
 
  private:
   auto six_bits(int at, int v) const { return I::load((const std::int8_t*)p + (4 + at) * Base::kColumns + v * I::kLanes); }
@@ -146,6 +164,7 @@ struct Q6_K : WeightBlock<I, NV> {
     const auto upper = I::bit_and(I::shift_right(Base::word(high, t, v), 2 * run), I::splat_byte(3));
     return I::sub_bytes(I::bit_or(nibbles, I::shift_left(upper, 4)), I::splat_byte(32));
   }
+  auto quad_at(int t, int v) const { return quad(t, v); }
 };
 
 // A block of 32 that unpack_panel (dequant.h) has made of any of them: f32 scales and offsets, q as bytes.
@@ -161,6 +180,7 @@ struct Unpacked : WeightBlock<I, NV> {
   auto scale(int v, int half = 0) const { return I::load((const float*)p + half * Base::kColumns + v * I::kLanes); }
   auto offset(int v) const { return I::load((const float*)p + Base::kColumns + v * I::kLanes); }
   auto quad(int t, int v) const { return Base::word(p + 4 * kFloats * Base::kColumns, t, v); }
+  auto quad_at(int t, int v) const { return quad(t, v); }
 };
 template <class W>
 using UnpackedOf = Unpacked<typename W::Isa, W::kVectors, W::kMost, W::kScales, W::kSigned>;

@@ -31,11 +31,30 @@ struct PanelView {
   std::int64_t next = 0;        // bytes from data to what is read after it, which the first rows ask for meanwhile; 0: nothing is
 };
 
-// 32 activations as scale * q, |q| <= 127 (ops/quantize.h).
+// 32 activations as scale * n with integers n = q, |q| <= 127 (ops/quantize.h).
 struct QuantizedBlock {
-  float scale, scaled_sum;  // scaled_sum: scale * sum of q, what a weight's offset is multiplied with
-  std::int32_t offset[2];  // -128 * sum of q[0 .. 15], and of the rest: only for levels that multiply signed weights as w + 128
+  float scale, scaled_sum;  // scaled_sum: scale * sum of n, what a weight's offset is multiplied with
+  std::int32_t offset[2];  // -128 * sum of n[0 .. 15], and of the rest: only for levels that multiply signed weights as w + 128
   std::int8_t q[32];
+};
+
+// The same, but n = q + 128 * high for the largest, so that the scale need only suit the others.
+struct FineBlock : QuantizedBlock {
+  std::int8_t high[4];  // of elements 4 high_quad .. + 3: 0 but for the largest
+  std::int32_t high_quad;
+};
+
+// Products in int8 arithmetic. Arrays are indexed by WeightType, null for those that are not quantised.
+template <class Block>
+struct Int8Kernels {
+  // x: [rows, in], in a multiple of 32, as blocks: out [rows, in / 32].
+  void (*quantize_rows)(std::int64_t rows, std::int64_t in, const float* x, std::int64_t ldx, Block* out);
+  // c[m, n] = x W', or += with accumulate, for one panel, of which n <= nq columns exist: exact integer dot products of blocks,
+  // scales added block by block (ops/int8_gemm.h). x: [m, stride]; its first block belongs to the panel's block `first`.
+  // From a panel as it is, or from what unpack_panel wrote (with first = 0): the same bits, whatever m.
+  using Gemm = void(std::int64_t m, int n, std::int64_t count, const Block* x, std::int64_t stride, const void* panel,
+                    std::int64_t first, float* c, std::int64_t ldc, bool accumulate);
+  Gemm *gemm[kNumWeightTypes], *gemm_unpacked[kNumWeightTypes];
 };
 
 // Linear layers over weights that are not f32.
@@ -46,20 +65,12 @@ struct WeightKernels {
   // out[inputs][ldo] = the panel's exact f32 values: what gemm reads, at ldo = nr.
   void (*dequantize_panel[kNumWeightTypes])(const void* panel, std::int64_t first, std::int64_t count, float* out,
                                             std::int64_t ldo);
-  // The next are for quantised types, and null for the others.
-  // The same as bytes with f32 scales, unpacked_bytes a block: what int8_gemm_unpacked reads.
+  // The next two are for quantised types, and null for the others.
+  // The same as bytes with f32 scales, unpacked_bytes a block: what gemm_unpacked reads.
   void (*unpack_panel[kNumWeightTypes])(const void* panel, std::int64_t first, std::int64_t count, void* out);
   std::int64_t unpacked_bytes[kNumWeightTypes];
-  // c[m, n] = x W', or += with accumulate, for one panel, of which n <= nq columns exist: exact integer dot products of blocks,
-  // scales added block by block (ops/int8_gemm.h). x: [m, stride]; its first block belongs to the panel's block `first`.
-  // From a panel as it is, or from what unpack_panel wrote (with first = 0): the same bits, whatever m.
-  void (*int8_gemm[kNumWeightTypes])(std::int64_t m, int n, std::int64_t count, const QuantizedBlock* x, std::int64_t stride,
-                                     const void* panel, std::int64_t first, float* c, std::int64_t ldc, bool accumulate);
-  void (*int8_gemm_unpacked[kNumWeightTypes])(std::int64_t m, int n, std::int64_t count, const QuantizedBlock* x,
-                                              std::int64_t stride, const void* panel, std::int64_t first, float* c,
-                                              std::int64_t ldc, bool accumulate);
-  // x: [rows, in], in a multiple of 32, as blocks: out [rows, in / 32].
-  void (*quantize_rows)(std::int64_t rows, std::int64_t in, const float* x, std::int64_t ldx, QuantizedBlock* out);
+  Int8Kernels<QuantizedBlock> int8;
+  Int8Kernels<FineBlock> int8_fine;
 };
 
 // Columns of a [k, n] matrix of bf16 in strips of nr and pairs of rows: [n / nr][(k + 1) / 2][nr][2], columns past n and a row past k

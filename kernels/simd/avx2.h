@@ -101,6 +101,10 @@ struct Avx2 {
     }
   }
 
+  static unsigned equal_lanes(V a, V b) {
+    const __m256i equal = _mm256_cmpeq_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b));
+    return (unsigned)_mm256_movemask_ps(_mm256_castsi256_ps(equal));
+  }
   static V max_bits(V a, V b) { return _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b))); }
   static B to_int(V v) { return _mm256_cvtps_epi32(v); }
   static void store_narrow(std::int8_t* p, const B* lanes) {
@@ -133,6 +137,7 @@ struct Avx2 {
     return sum;
   }
   static B dot_sum(B sum) { return _mm256_madd_epi16(sum, _mm256_set1_epi16(1)); }
+  static B dot_128(B u, B s) { return _mm256_madd_epi16(dot(u, s), _mm256_set1_epi16(128)); }
   static constexpr int dot_terms(int most) { return 32767 / (2 * 127 * most); }
   static B magnitude(B w) { return _mm256_abs_epi8(w); }  // 128 for -128
   static B with_sign(B s, B w) { return _mm256_sign_epi8(s, w); }

@@ -92,6 +92,7 @@ struct Avx512 {
     }
   }
 
+  static unsigned equal_lanes(V a, V b) { return _mm512_cmpeq_epi32_mask(_mm512_castps_si512(a), _mm512_castps_si512(b)); }
   static V max_bits(V a, V b) { return _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b))); }
   static B to_int(V v) { return _mm512_cvtps_epi32(v); }
   static void store_narrow(std::int8_t* p, const B* lanes) {
@@ -122,6 +123,7 @@ struct Avx512 {
     return sum;
   }
   static B dot_sum(B sum) { return _mm512_madd_epi16(sum, _mm512_set1_epi16(1)); }
+  static B dot_128(B u, B s) { return _mm512_madd_epi16(dot(u, s), _mm512_set1_epi16(128)); }
   static constexpr int dot_terms(int most) { return 32767 / (2 * 127 * most); }
   static B magnitude(B w) { return _mm512_abs_epi8(w); }
   static B with_sign(B s, B w) { return _mm512_mask_sub_epi8(s, _mm512_movepi8_mask(w), _mm512_setzero_si512(), s); }

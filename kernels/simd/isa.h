@@ -54,9 +54,10 @@ concept Isa = requires(const float* in, float* out, const Bf16* bf16, const F16*
   { I::any_nan(v, v) } -> std::same_as<bool>;  // in either
   { I::transpose(rows) };  // rows[kLanes]: a square of floats, in place
 
+  { I::equal_lanes(v, v) } -> std::same_as<unsigned>;  // bit i: lane i has the same bits in both
   { I::max_bits(v, v) } -> std::same_as<typename I::V>;  // the larger as integers: of magnitudes, the larger, NaN above all
   { I::to_int(v) } -> std::same_as<typename I::B>;  // nearest integers, ties to even; anything for what is not finite
-  { I::store_narrow(to_i8, in_lanes) };              // 32 bytes from the lanes of 32 / kLanes vectors; |lane| <= 127
+  { I::store_narrow(to_i8, in_lanes) };              // 32 bytes from the lanes of 32 / kLanes vectors; anything where |lane| > 127
   { I::load_bytes(u8) } -> std::same_as<typename I::B>;
   { I::store_bytes(u8, b) };
   { I::broadcast_lane(i8) } -> std::same_as<typename I::B>;  // four bytes into every lane
@@ -75,6 +76,7 @@ concept Isa = requires(const float* in, float* out, const Bf16* bf16, const F16*
   { I::dot(b, b, b) } -> std::same_as<typename I::B>;
   { I::dot_sum(b) } -> std::same_as<typename I::B>;
   { I::dot_terms(n) } -> std::convertible_to<int>;
+  { I::dot_128(b, b) } -> std::same_as<typename I::B>;  // 128 * dot_sum(dot(u, s))
   // Signed w with signed s: dot(magnitude(w), with_sign(s, w)), to which -128 times the sum of s belongs where kSignedOffset.
   { I::magnitude(b) } -> std::same_as<typename I::B>;
   { I::with_sign(b, b) } -> std::same_as<typename I::B>;

@@ -101,6 +101,11 @@ struct Scalar {
       }
   }
 
+  static unsigned equal_lanes(V a, V b) {
+    unsigned bits = 0;
+    for (int i = 0; i < kLanes; ++i) bits |= (unsigned)(to_bits(a)[i] == to_bits(b)[i]) << i;
+    return bits;
+  }
   static V max_bits(V a, V b) { return to_bits(a) > to_bits(b) ? a : b; }
   static B to_int(V v) {
     I lanes = {};  // what is not finite comes as 0
@@ -142,6 +147,7 @@ struct Scalar {
   static B dot(B sum, B u, B s) { return add_lanes(sum, dot(u, s)); }
   static B dot_sum(B sum) { return sum; }
   static constexpr int dot_terms(int) { return 1 << 16; }
+  static B dot_128(B u, B s) { return shift_left(dot(u, s), 7); }
   static B magnitude(B w) { return w ^ splat_byte(-128); }  // w + 128, unsigned
   static B with_sign(B s, B) { return s; }
   static constexpr bool kSignedOffset = true;

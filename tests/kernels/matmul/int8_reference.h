@@ -77,13 +77,16 @@ struct QuantizedPart {
   float scale;
 };
 
-inline QuantizedPart quantize(const float* x) {
+// fine: the scale is that of the second largest, or a 128th of the largest's.
+inline QuantizedPart quantize(const float* x, bool fine) {
   QuantizedPart part = {};
-  float size = 0;
+  float magnitudes[32];
   for (int i = 0; i < 32; ++i) {
     if (!std::isfinite(x[i])) return {{}, NAN};
-    size = std::max(size, std::abs(x[i]));
+    magnitudes[i] = std::abs(x[i]);
   }
+  std::sort(magnitudes, magnitudes + 32);
+  const float size = fine ? std::max(magnitudes[30], magnitudes[31] / 128) : magnitudes[31];
   part.scale = size / 127.0f;
   const float factor = size > 1e-36f ? 127.0f / size : 0;
   for (int i = 0; i < 32; ++i) part.q[i] = static_cast<int>(std::nearbyint(x[i] * factor));
@@ -92,11 +95,11 @@ inline QuantizedPart quantize(const float* x) {
 
 // start + element o of W x; multiply_add(a, b, c) rounds as the level does.
 template <class MultiplyAdd>
-float int8_element(const StoredWeight& w, std::int64_t o, const float* x, float start, MultiplyAdd multiply_add) {
+float int8_element(const StoredWeight& w, std::int64_t o, const float* x, bool fine, float start, MultiplyAdd multiply_add) {
   float sum = start;
   for (std::int64_t k = 0; k < w.in; k += 32) {
     const Part part = weight_part(w, o, k);
-    const QuantizedPart right = quantize(x + k);
+    const QuantizedPart right = quantize(x + k, fine);
     int dots[2] = {}, total = 0;
     for (int i = 0; i < 32; ++i) {
       dots[part.halves ? i / 16 : 0] += part.q[i] * right.q[i];

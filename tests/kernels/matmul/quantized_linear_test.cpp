@@ -22,7 +22,7 @@ struct Kind {
   Arithmetic arithmetic;
 
   std::string name() const {
-    static constexpr const char* kNames[] = {" f32", " int8", " bf16"};
+    static constexpr const char* kNames[] = {" f32", " int8", " bf16", " int8 fine"};
     return weight_format(type).name + std::string(kNames[static_cast<int>(arithmetic)]);
   }
   std::int64_t block() const { return weight_format(type).block_elements; }
@@ -35,7 +35,7 @@ struct Kind {
 std::vector<Kind> all_kinds(const Context& context) {
   std::vector<Kind> kinds;
   for (const WeightType type : all_types())
-    for (const Arithmetic arithmetic : {Arithmetic::kF32, Arithmetic::kInt8, Arithmetic::kBf16})
+    for (const Arithmetic arithmetic : {Arithmetic::kF32, Arithmetic::kInt8, Arithmetic::kBf16, Arithmetic::kInt8Fine})
       if (supports(type, arithmetic) && supports(context.get(), arithmetic)) kinds.push_back({type, arithmetic});
   return kinds;
 }
@@ -49,8 +49,9 @@ class QuantizedLinear : public testing::TestWithParam<std::string> {
   // Element (r, o) as the arithmetic defines it: to the bit for int8 and bf16, within a few roundings for f32. row: the weight's row o.
   void expect_element(const Kind& kind, const StoredWeight& w, const std::vector<float>& row, std::int64_t o, const float* x,
                       float y) const {
-    if (kind.arithmetic == Arithmetic::kInt8) {
-      const float right = int8_element(w, o, x, 0, [this](float a, float b, float s) { return multiply_add(a, b, s); });
+    if (multiplies_bytes(kind.arithmetic)) {
+      const bool fine = kind.arithmetic == Arithmetic::kInt8Fine;
+      const float right = int8_element(w, o, x, fine, 0, [this](float a, float b, float s) { return multiply_add(a, b, s); });
       ASSERT_TRUE(same_bits(y, right)) << kind.name() << ": " << y << ", not " << right << ", column " << o << " of " << w.out;
       return;
     }
@@ -173,24 +174,28 @@ TEST_P(QuantizedLinear, EpilogueIsTheOperationsOneByOne) {
 TEST_P(QuantizedLinear, GroupsAndGatesAreTheSameLayersOneByOne) {
   const std::int64_t in = 512, rows = 60;
   for (const Kind kind : {Kind{WeightType::kQ4_1, Arithmetic::kInt8},
+                          {WeightType::kQ4_1, Arithmetic::kInt8Fine},
                           {WeightType::kQ8_0, Arithmetic::kF32},
                           {WeightType::kF16, Arithmetic::kF32},
                           {WeightType::kF16, Arithmetic::kBf16}}) {
     if (!supports(Context(runner()).get(), kind.arithmetic)) continue;
     const StoredWeight first(kind.type, 100, in, 1), second(kind.type, 37, in, 2), third(kind.type, 100, in, 3);
+    const StoredWeight mixed(WeightType::kQ4_1, 20, in, 5);
     const StoredWeight floats(WeightType::kF32, 20, in, 4), floats_up(WeightType::kF32, 100, in, 6);
     for (const int threads : {1, 3}) {
       const Context context(runner(), threads);
       const PackedWeight a = kind.pack(context, first), b = kind.pack(context, second), c = kind.pack(context, third);
       const PackedWeight f32(context.get(), WeightType::kF32, floats.data(), floats.out, in);
+      const PackedWeight coarse(context.get(), WeightType::kQ4_1, mixed.data(), mixed.out, in, Arithmetic::kInt8);
       const PackedWeight float_up(context.get(), WeightType::kF32, floats_up.data(), floats_up.out, in);
       for (const std::int64_t m : {std::int64_t{1}, rows}) {
-        const Matrix x(m, in), bias(1, 37), alone(m, 257), together(m, 257);
+        const Matrix x(m, in), bias(1, 37), alone(m, 277), together(m, 277);
         const auto outputs = [&](const Matrix& y) {
-          return std::vector<LinearOutput>{{&a, {}, y.data(), 257},
-                                           {&b, {.bias = bias.data(), .accumulate = true}, y.data() + 100, 257},
-                                           {&c, {.activation = Activation::kSilu}, y.data() + 137, 257},
-                                           {&f32, {}, y.data() + 237, 257}};
+          return std::vector<LinearOutput>{{&a, {}, y.data(), 277},
+                                           {&b, {.bias = bias.data(), .accumulate = true}, y.data() + 100, 277},
+                                           {&c, {.activation = Activation::kSilu}, y.data() + 137, 277},
+                                           {&f32, {}, y.data() + 237, 277},
+                                           {&coarse, {}, y.data() + 257, 277}};
         };
         for (const LinearOutput& o : outputs(alone)) linear(context.get(), m, x.data(), in, *o.weight, o.epilogue, o.y, o.ldy);
         linear(context.get(), m, x.data(), in, outputs(together));

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <type_traits>
 #include <vector>
 
 #include "kernels/matmul/weight_panels.h"
@@ -30,15 +31,27 @@ Bytes pack(const StoredWeight& weight, std::int64_t columns, Place place) {
 
 class WeightKernelsTest : public LevelTest {
  protected:
+  // Of both kinds of blocks.
+  std::int64_t count_wrong(WeightType type, std::int64_t m, std::int64_t n, std::int64_t in, bool accumulate, Place place) const {
+    return count_wrong_of<QuantizedBlock>(type, m, n, in, accumulate, place) + count_wrong_of<FineBlock>(type, m, n, in, accumulate, place);
+  }
+
   const WeightKernels& weights() const { return kernels().weights; }
 
   std::int64_t unpacked_bytes(WeightType type, std::int64_t count) const {
     return weights().unpacked_bytes[static_cast<int>(type)] * count;
   }
 
+  const Int8Kernels<QuantizedBlock>& int8(QuantizedBlock) const { return weights().int8; }
+  const Int8Kernels<FineBlock>& int8(FineBlock) const { return weights().int8_fine; }
+
+  template <class Block>
+  void expect_extremes() const;
+
   // One product of m rows and n columns, from the panel and from unpacked bytes, in two depths where there are enough blocks;
   // returns how many elements have wrong bits.
-  std::int64_t count_wrong(WeightType type, std::int64_t m, std::int64_t n, std::int64_t in, bool accumulate,
+  template <class Block>
+  std::int64_t count_wrong_of(WeightType type, std::int64_t m, std::int64_t n, std::int64_t in, bool accumulate,
                            Place place) const {
     const int t = static_cast<int>(type);
     name_case_for_faults(std::string("int8_gemm ") + weight_format(type).name + " " + GetParam() + " m " + std::to_string(m) +
@@ -47,9 +60,12 @@ class WeightKernelsTest : public LevelTest {
     const Bytes panel = pack(weight, weights().nq, place);
     const std::int64_t blocks = in / 32, gap = place == Place::kHeap ? 3 : 0;
     const Matrix x(m, in, gap, place, 2), before(m, n, 0, Place::kHeap, 5);
-    const Bytes quantized(m * blocks * static_cast<std::int64_t>(sizeof(QuantizedBlock)), place);
-    auto* const q = static_cast<QuantizedBlock*>(quantized.data());
-    weights().quantize_rows(m, in, x.data(), x.stride(), q);
+    const Int8Kernels<Block>& products = int8(Block());
+    // Every place of a block has the largest value in some row, which is up to 200 times as large as the others.
+    for (std::int64_t i = 0; i < m * blocks; ++i) x.at(i / blocks, i % blocks * 32 + (7 * i + m + n) % 32) *= static_cast<float>(i % 5 * 50 + 1);
+    const Bytes quantized(m * blocks * static_cast<std::int64_t>(sizeof(Block)), place);
+    auto* const q = static_cast<Block*>(quantized.data());
+    products.quantize_rows(m, in, x.data(), x.stride(), q);
     std::int64_t wrong = 0;
     for (const bool unpacked : {false, true}) {
       const Matrix c(m, n, gap, place, 5);
@@ -59,10 +75,10 @@ class WeightKernelsTest : public LevelTest {
         if (unpacked) {
           const Bytes bytes(unpacked_bytes(type, count), place);
           weights().unpack_panel[t](panel.data(), first, count, bytes.data());
-          weights().int8_gemm_unpacked[t](m, static_cast<int>(n), count, q + first, blocks, bytes.data(), 0, c.data(),
+          products.gemm_unpacked[t](m, static_cast<int>(n), count, q + first, blocks, bytes.data(), 0, c.data(),
                                           c.stride(), add);
         } else {
-          weights().int8_gemm[t](m, static_cast<int>(n), count, q + first, blocks, panel.data(), first, c.data(), c.stride(),
+          products.gemm[t](m, static_cast<int>(n), count, q + first, blocks, panel.data(), first, c.data(), c.stride(),
                                  add);
         }
       }
@@ -71,7 +87,7 @@ class WeightKernelsTest : public LevelTest {
         for (std::int64_t o = 0; o < n; ++o) {
           const float start = accumulate ? before.at(r, o) : 0;
           const float right =
-              int8_element(weight, o, x.row(r), start, [this](float a, float b, float s) { return multiply_add(a, b, s); });
+              int8_element(weight, o, x.row(r), std::is_same_v<Block, FineBlock>, start, [this](float a, float b, float s) { return multiply_add(a, b, s); });
           wrong += !same_bits(c.at(r, o), right);
         }
     }
@@ -105,7 +121,8 @@ TEST_P(WeightKernelsTest, Int8GemmAtGuardPages) {
 }
 
 // The largest sums that the 16-bit steps of a level must hold: every product as large as it can be.
-TEST_P(WeightKernelsTest, SmokeInt8GemmExtremes) {
+template <class Block>
+void WeightKernelsTest::expect_extremes() const {
   for (const WeightType type : quantized_types())
     for (const int fill : {0x00, 0xff, 0x80, 0x7f, 0x0f, 0xf0}) {
       const std::int64_t in = weight_format(type).block_elements, n = weights().nq;
@@ -120,20 +137,27 @@ TEST_P(WeightKernelsTest, SmokeInt8GemmExtremes) {
           if (is_scale) std::memcpy(weight.bytes.data() + o * weight.row_bytes + at, "\x00\x3c", 2);
         }
       const Bytes panel = pack(weight, n, Place::kHeap);
-      for (const float x : {1.0f, -1.0f}) {
-        const std::vector<float> row(static_cast<std::size_t>(in), x);
-        std::vector<QuantizedBlock> q(static_cast<std::size_t>(in / 32));
-        weights().quantize_rows(1, in, row.data(), in, q.data());
+      const Int8Kernels<Block>& products = int8(Block());
+      for (const float x : {1.0f, -1.0f, 1000.0f}) {
+        std::vector<float> row(static_cast<std::size_t>(in), std::min(x, 1.0f));
+        row[static_cast<std::size_t>(in) - 3] = x;
+        std::vector<Block> q(static_cast<std::size_t>(in / 32));
+        products.quantize_rows(1, in, row.data(), in, q.data());
         std::vector<float> y(static_cast<std::size_t>(n));
-        weights().int8_gemm[static_cast<int>(type)](1, static_cast<int>(n), in / 32, q.data(), in / 32, panel.data(), 0,
-                                                    y.data(), n, false);
+        products.gemm[static_cast<int>(type)](1, static_cast<int>(n), in / 32, q.data(), in / 32, panel.data(), 0, y.data(), n,
+                                              false);
         const float right =
-            int8_element(weight, 0, row.data(), 0, [this](float a, float b, float s) { return multiply_add(a, b, s); });
+            int8_element(weight, 0, row.data(), std::is_same_v<Block, FineBlock>, 0, [this](float a, float b, float s) { return multiply_add(a, b, s); });
         for (const float value : y)
           ASSERT_TRUE(same_bits(value, right))
               << weight_format(type).name << " of " << fill << ": " << value << ", not " << right;
       }
     }
+}
+
+TEST_P(WeightKernelsTest, SmokeInt8GemmExtremes) {
+  expect_extremes<QuantizedBlock>();
+  expect_extremes<FineBlock>();
 }
 
 TEST_P(WeightKernelsTest, SmokeDequantizePanelIsExact) {
@@ -162,51 +186,87 @@ TEST_P(WeightKernelsTest, SmokeDequantizePanelIsExact) {
   }
 }
 
-class QuantizeTest : public LevelTest {};
+class QuantizeTest : public LevelTest {
+ protected:
+  bool has_offsets() const { return GetParam() != "avx2" && GetParam() != "avx512"; }  // the levels that multiply w + 128
+};
+
+int element(const QuantizedBlock& block, int i) { return block.q[i]; }
+int element(const FineBlock& block, int i) { return block.q[i] + (i / 4 == block.high_quad ? 128 * block.high[i % 4] : 0); }
+
+template <class Block>
+void expect_blocks(const Int8Kernels<Block>& kernels, Place place, bool has_offsets) {
+  const std::int64_t rows = 6, in = 96;
+  const Matrix x(rows, in, place == Place::kHeap ? 5 : 0, place, 3);
+  x.at(0, 3) = 1e20f;  // the rest of its block becomes 0
+  for (int i = 0; i < 32; ++i) x.at(1, i) = 0;
+  for (int i = 0; i < 32; ++i) x.at(2, i) = 1e-38f;                        // 127 / 1e-38 is infinite
+  for (int i = 0; i < 32; ++i) x.at(3, i) = static_cast<float>(i) + 0.5f;  // with 127: halves, to even
+  x.at(3, 31) = 127;
+  for (int b = 0; b < 3; ++b) x.at(4, 32 * b + 11 * b + 2) *= b % 2 ? 20.0f : -20.0f;
+  x.at(5, 7) = x.at(5, 30) = -50;  // two largest
+  const Bytes blocks(rows * in / 32 * static_cast<std::int64_t>(sizeof(Block)), place);
+  const auto* const q = static_cast<const Block*>(blocks.data());
+  kernels.quantize_rows(rows, in, x.data(), x.stride(), static_cast<Block*>(blocks.data()));
+  for (std::int64_t r = 0; r < rows; ++r)
+    for (std::int64_t b = 0; b < in / 32; ++b) {
+      const QuantizedPart right = quantize(x.row(r) + 32 * b, std::is_same_v<Block, FineBlock>);
+      const Block& block = q[r * in / 32 + b];
+      int sums[2] = {};
+      for (int i = 0; i < 32; ++i) {
+        ASSERT_EQ(element(block, i), right.q[i]) << "row " << r << ", block " << b << ", " << x.at(r, 32 * b + i);
+        ASSERT_GE(block.q[i], -127);
+        sums[i / 16] += right.q[i];
+      }
+      EXPECT_TRUE(same_bits(block.scale, right.scale));
+      EXPECT_TRUE(same_bits(block.scaled_sum, right.scale * static_cast<float>(sums[0] + sums[1])));
+      if (!has_offsets) continue;
+      EXPECT_EQ(block.offset[0], -128 * sums[0]);
+      EXPECT_EQ(block.offset[1], -128 * sums[1]);
+    }
+}
 
 TEST_P(QuantizeTest, SmokeBlocksAreRoundedToNearest) {
-  Rng rng(7);
   for (const Place place : {Place::kHeap, Place::kBeforeGuard, Place::kAfterGuard}) {
-    const std::int64_t rows = 5, in = 96;
-    const Matrix x(rows, in, place == Place::kHeap ? 5 : 0, place, 3);
-    x.at(0, 3) = 1e20f;  // the rest of its block becomes 0
-    for (int i = 0; i < 32; ++i) x.at(1, i) = 0;
-    for (int i = 0; i < 32; ++i) x.at(2, i) = 1e-38f;                        // 127 / 1e-38 is infinite
-    for (int i = 0; i < 32; ++i) x.at(3, i) = static_cast<float>(i) + 0.5f;  // with 127: halves, to even
-    x.at(3, 31) = 127;
-    const Bytes blocks(rows * in / 32 * static_cast<std::int64_t>(sizeof(QuantizedBlock)), place);
-    const auto* const q = static_cast<const QuantizedBlock*>(blocks.data());
-    kernels().weights.quantize_rows(rows, in, x.data(), x.stride(), static_cast<QuantizedBlock*>(blocks.data()));
-    for (std::int64_t r = 0; r < rows; ++r)
-      for (std::int64_t b = 0; b < in / 32; ++b) {
-        const QuantizedPart right = quantize(x.row(r) + 32 * b);
-        const QuantizedBlock& block = q[r * in / 32 + b];
-        int sums[2] = {};
-        for (int i = 0; i < 32; ++i) {
-          ASSERT_EQ(block.q[i], right.q[i]) << "row " << r << ", block " << b << ", " << x.at(r, 32 * b + i);
-          sums[i / 16] += right.q[i];
-        }
-        EXPECT_TRUE(same_bits(block.scale, right.scale));
-        EXPECT_TRUE(same_bits(block.scaled_sum, right.scale * static_cast<float>(sums[0] + sums[1])));
-        if (GetParam() == "avx2" || GetParam() == "avx512") continue;  // the offsets are for the other levels
-        EXPECT_EQ(block.offset[0], -128 * sums[0]);
-        EXPECT_EQ(block.offset[1], -128 * sums[1]);
-      }
+    expect_blocks(kernels().weights.int8, place, has_offsets());
+    expect_blocks(kernels().weights.int8_fine, place, has_offsets());
   }
 }
 
-TEST_P(QuantizeTest, NotFiniteReachesItsRow) {
+// The error of a block with one value 20 times as large as the others is that of the others alone.
+TEST_P(QuantizeTest, OneLargeValueCostsTheOthersNothing) {
+  Rng rng(11);
+  float x[32];
+  for (float& value : x) value = rng.uniform(-1, 1);
+  for (int at = 0; at < 32; ++at) {
+    float with_large[32];
+    std::copy_n(x, 32, with_large);
+    with_large[at] = 20;
+    FineBlock block;
+    kernels().weights.int8_fine.quantize_rows(1, 32, with_large, 32, &block);
+    for (int i = 0; i < 32; ++i)
+      EXPECT_NEAR(block.scale * static_cast<float>(element(block, i)), with_large[i], 0.501f / 127) << at << ", " << i;
+  }
+}
+
+template <class Block>
+void expect_not_finite_reaches_its_row(const Int8Kernels<Block>& kernels) {
   for (const float bad : {NAN, INFINITY, -INFINITY})
     for (int at = 0; at < 64; ++at) {
       const Matrix x(1, 64);
       x.at(0, at) = bad;
-      QuantizedBlock q[2];
-      kernels().weights.quantize_rows(1, 64, x.data(), 64, q);
+      Block q[2];
+      kernels.quantize_rows(1, 64, x.data(), 64, q);
       for (int b = 0; b < 2; ++b) {
         EXPECT_EQ(std::isnan(q[b].scale), b == at / 32) << at;
         EXPECT_EQ(std::isnan(q[b].scaled_sum), b == at / 32) << at;
       }
     }
+}
+
+TEST_P(QuantizeTest, NotFiniteReachesItsRow) {
+  expect_not_finite_reaches_its_row(kernels().weights.int8);
+  expect_not_finite_reaches_its_row(kernels().weights.int8_fine);
 }
 
 RAPT_INSTANTIATE_FOR_LEVELS(WeightKernelsTest);
