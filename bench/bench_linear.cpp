@@ -43,7 +43,10 @@ WeightType parse_type(const std::string& text) {
 }
 
 Arithmetic arithmetic_of(const std::string& name) {
-  return name == "int8" ? Arithmetic::kInt8 : name == "int8_fine" ? Arithmetic::kInt8Fine : name == "bf16" ? Arithmetic::kBf16 : Arithmetic::kF32;
+  return name == "int8"        ? Arithmetic::kInt8
+         : name == "int8_fine" ? Arithmetic::kInt8Fine
+         : name == "bf16"      ? Arithmetic::kBf16
+                               : Arithmetic::kF32;
 }
 
 using ContextPtr = std::unique_ptr<rapt_context, void (*)(rapt_context*)>;
@@ -137,11 +140,12 @@ void add_options(CLI::App& app, Options& options) {
       ->type_name("NAMES")
       ->allow_extra_args(false)
       ->capture_default_str();
-  app.add_option("--arithmetic", options.arithmetics, "f32, int8, bf16 or several; int8 is for quantised types, bf16 for levels with its products")
+  app.add_option("--arithmetic", options.arithmetics,
+                 "f32, int8, int8_fine, bf16 or several; both int8 are for quantised types, bf16 for levels with its products")
       ->delimiter(',')
       ->type_name("NAMES")
       ->allow_extra_args(false)
-      ->check(CLI::IsMember({"f32", "int8", "bf16"}).description(""))
+      ->check(CLI::IsMember({"f32", "int8", "int8_fine", "bf16"}).description(""))
       ->capture_default_str();
   app.add_option("--shape", options.shapes, "Inputs by outputs, as in --shape=576x1536,1536x576")
       ->delimiter(',')

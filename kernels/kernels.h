@@ -37,10 +37,12 @@ void stored_rows(WeightType type, const void* data, std::int64_t in, const std::
 enum class Arithmetic : int {
   kF32,  // the weight's exact f32 values, f32 fused multiply-adds
   kInt8,  // quantised weights only: x is rounded to 8 bits in blocks of 32 with an f32 scale each; integer dot products are exact
-  kBf16,  // the weight's values and x are rounded to bf16, products summed in f32; only on levels with products of bf16
+  kBf16,      // the weight's values and x are rounded to bf16, products summed in f32; only on levels with products of bf16
   kInt8Fine,  // as kInt8, but the largest of each block is kept in 15 bits, and the others' scale is the second largest's
 };
-inline bool multiplies_bytes(Arithmetic arithmetic) { return arithmetic == Arithmetic::kInt8 || arithmetic == Arithmetic::kInt8Fine; }
+inline bool multiplies_bytes(Arithmetic arithmetic) {
+  return arithmetic == Arithmetic::kInt8 || arithmetic == Arithmetic::kInt8Fine;
+}
 bool supports(WeightType type, Arithmetic arithmetic);
 bool supports(const rapt_context* context, Arithmetic arithmetic);
 

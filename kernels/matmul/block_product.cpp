@@ -18,7 +18,8 @@ constexpr std::int64_t kUnpackFrom = 8;
 
 template <class Block>
 void int8_product(const KernelTable& kernels, const Int8Kernels<Block>& products, const PackedWeight& weight, const Block* all,
-                  std::int64_t first_row, std::int64_t m, std::int64_t first_column, std::int64_t n, float* c, std::int64_t ldc, void* scratch) {
+                  std::int64_t first_row, std::int64_t m, std::int64_t first_column, std::int64_t n, float* c, std::int64_t ldc,
+                  void* scratch) {
   const WeightKernels& k = kernels.weights;
   const int type = static_cast<int>(weight.type());
   const std::int64_t blocks = weight.in_features() / 32, column_bytes = panel_column_bytes(weight.type(), weight.in_features());

@@ -41,7 +41,8 @@ struct Cut {
     const bool bytes = forms.int8 || forms.fine;
     const std::int64_t row_bytes = bytes ? in / 32 * std::int64_t{sizeof(QuantizedBlock)} : in * 2;
     std::int64_t most = kMaxRows;  // of f32, block_product has a part of the inputs at a time
-    if (bytes || forms.bf16) most = std::clamp((bytes ? 1 : 2) * kBlockBytes / std::max<std::int64_t>(row_bytes, 1), kMinRows, kMaxRows) / 12 * 12;
+    if (bytes || forms.bf16)
+      most = std::clamp((bytes ? 1 : 2) * kBlockBytes / std::max<std::int64_t>(row_bytes, 1), kMinRows, kMaxRows) / 12 * 12;
     row_blocks = ceil_div(rows, most);
     // As many for every thread, unless they get too small. All about as large as each other.
     if (rows / round_up(row_blocks, threads) >= 2 * kMinRows) row_blocks = round_up(row_blocks, threads);
@@ -179,7 +180,8 @@ void linear_gated(rapt_context* context, std::int64_t rows, InputRows x, std::in
   forms.add(up.arithmetic());
   Cut cut(context->num_threads, rows, gate.in_features(), forms);
   const std::int64_t out = gate.out_features();
-  const std::int64_t columns = task_columns(*context, cut, multiplies_bytes(gate.arithmetic()) ? up : gate);  // the wider panels
+  const std::int64_t columns =
+      task_columns(*context, cut, multiplies_bytes(gate.arithmetic()) ? up : gate);  // the wider panels
   const std::int64_t groups = ceil_div(out, columns);
   const std::size_t product = static_cast<std::size_t>(round_up(
       static_cast<std::int64_t>(std::max(product_scratch_bytes(kernels, gate, cut.block_rows), product_scratch_bytes(kernels, up, cut.block_rows))), 64));

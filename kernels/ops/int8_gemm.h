@@ -41,7 +41,9 @@ inline __attribute__((always_inline)) void dot_quads(const W& w, const Block* x,
   using B = typename I::B;
   constexpr int kTerms = I::dot_terms(W::kMost) < kQuads ? I::dot_terms(W::kMost) : kQuads;
   constexpr bool kFine = std::is_same_v<Block, FineBlock>;
-  constexpr bool kFromHigh = kFine && I::dot_terms(128) > 8;  // sums have room for what dot_high adds
+  // Whether sums begin with what dot_high adds: where they have room, and but for one row, whose weights come from memory and should
+  // be read in order.
+  constexpr bool kFromHigh = kFine && I::dot_terms(128) > 8 && MR > 1;
   B part[MR][NV];
   if constexpr (kFromHigh)
 #pragma GCC unroll 8
@@ -143,9 +145,9 @@ inline __attribute__((always_inline)) void int8_tile(int n, std::int64_t count, 
 
 // All rows by one panel, of which n columns exist.
 template <simd::Isa I, class W, int MR, int NV, class Block>
-__attribute__((noinline)) void int8_rows(std::int64_t m, int n, std::int64_t count, const Block* x,
-                                         std::int64_t stride, const std::uint8_t* panel, std::int64_t first, float* c,
-                                         std::int64_t ldc, bool accumulate) {
+__attribute__((noinline)) void int8_rows(std::int64_t m, int n, std::int64_t count, const Block* x, std::int64_t stride,
+                                         const std::uint8_t* panel, std::int64_t first, float* c, std::int64_t ldc,
+                                         bool accumulate) {
   for (; m >= MR; m -= MR, x += MR * stride, c += MR * ldc)
     int8_tile<I, W, MR, NV>(n, count, x, stride, panel, first, c, ldc, accumulate);
   if constexpr (MR > 1)

@@ -91,7 +91,7 @@ def test_bf16_errs_as_the_rounding_does(smollm2, oracle, bf16):
     assert ours.min() > 1e-3  # or nothing was rounded
 
 
-@pytest.mark.parametrize(("prompt", "theirs"), zip(PROMPTS, LLAMA_CPP, strict=True))
+@pytest.mark.parametrize(("prompt", "theirs"), list(zip(PROMPTS, LLAMA_CPP, strict=True)))
 def test_eight_bits_err_less_than_llama_cpp_did(prompt, theirs, oracle, rounded):
     ids = np.array(rounded.tokenize(prompt))
     ours = relative_rms(rounded.logits(ids), oracle.forward(ids, oracle.sequence()))

@@ -32,8 +32,10 @@ Bytes pack(const StoredWeight& weight, std::int64_t columns, Place place) {
 class WeightKernelsTest : public LevelTest {
  protected:
   // Of both kinds of blocks.
-  std::int64_t count_wrong(WeightType type, std::int64_t m, std::int64_t n, std::int64_t in, bool accumulate, Place place) const {
-    return count_wrong_of<QuantizedBlock>(type, m, n, in, accumulate, place) + count_wrong_of<FineBlock>(type, m, n, in, accumulate, place);
+  std::int64_t count_wrong(WeightType type, std::int64_t m, std::int64_t n, std::int64_t in, bool accumulate,
+                           Place place) const {
+    return count_wrong_of<QuantizedBlock>(type, m, n, in, accumulate, place) +
+           count_wrong_of<FineBlock>(type, m, n, in, accumulate, place);
   }
 
   const WeightKernels& weights() const { return kernels().weights; }
@@ -52,7 +54,7 @@ class WeightKernelsTest : public LevelTest {
   // returns how many elements have wrong bits.
   template <class Block>
   std::int64_t count_wrong_of(WeightType type, std::int64_t m, std::int64_t n, std::int64_t in, bool accumulate,
-                           Place place) const {
+                              Place place) const {
     const int t = static_cast<int>(type);
     name_case_for_faults(std::string("int8_gemm ") + weight_format(type).name + " " + GetParam() + " m " + std::to_string(m) +
                          ", n " + std::to_string(n) + ", in " + std::to_string(in));
@@ -62,7 +64,8 @@ class WeightKernelsTest : public LevelTest {
     const Matrix x(m, in, gap, place, 2), before(m, n, 0, Place::kHeap, 5);
     const Int8Kernels<Block>& products = int8(Block());
     // Every place of a block has the largest value in some row, which is up to 200 times as large as the others.
-    for (std::int64_t i = 0; i < m * blocks; ++i) x.at(i / blocks, i % blocks * 32 + (7 * i + m + n) % 32) *= static_cast<float>(i % 5 * 50 + 1);
+    for (std::int64_t i = 0; i < m * blocks; ++i)
+      x.at(i / blocks, i % blocks * 32 + (7 * i + m + n) % 32) *= static_cast<float>(i % 5 * 50 + 1);
     const Bytes quantized(m * blocks * static_cast<std::int64_t>(sizeof(Block)), place);
     auto* const q = static_cast<Block*>(quantized.data());
     products.quantize_rows(m, in, x.data(), x.stride(), q);
@@ -75,19 +78,18 @@ class WeightKernelsTest : public LevelTest {
         if (unpacked) {
           const Bytes bytes(unpacked_bytes(type, count), place);
           weights().unpack_panel[t](panel.data(), first, count, bytes.data());
-          products.gemm_unpacked[t](m, static_cast<int>(n), count, q + first, blocks, bytes.data(), 0, c.data(),
-                                          c.stride(), add);
+          products.gemm_unpacked[t](m, static_cast<int>(n), count, q + first, blocks, bytes.data(), 0, c.data(), c.stride(),
+                                    add);
         } else {
-          products.gemm[t](m, static_cast<int>(n), count, q + first, blocks, panel.data(), first, c.data(), c.stride(),
-                                 add);
+          products.gemm[t](m, static_cast<int>(n), count, q + first, blocks, panel.data(), first, c.data(), c.stride(), add);
         }
       }
       wrong += !c.tensor.surroundings_intact();
       for (std::int64_t r = 0; r < m; ++r)
         for (std::int64_t o = 0; o < n; ++o) {
           const float start = accumulate ? before.at(r, o) : 0;
-          const float right =
-              int8_element(weight, o, x.row(r), std::is_same_v<Block, FineBlock>, start, [this](float a, float b, float s) { return multiply_add(a, b, s); });
+          const float right = int8_element(weight, o, x.row(r), std::is_same_v<Block, FineBlock>, start,
+                                           [this](float a, float b, float s) { return multiply_add(a, b, s); });
           wrong += !same_bits(c.at(r, o), right);
         }
     }
@@ -146,8 +148,8 @@ void WeightKernelsTest::expect_extremes() const {
         std::vector<float> y(static_cast<std::size_t>(n));
         products.gemm[static_cast<int>(type)](1, static_cast<int>(n), in / 32, q.data(), in / 32, panel.data(), 0, y.data(), n,
                                               false);
-        const float right =
-            int8_element(weight, 0, row.data(), std::is_same_v<Block, FineBlock>, 0, [this](float a, float b, float s) { return multiply_add(a, b, s); });
+        const float right = int8_element(weight, 0, row.data(), std::is_same_v<Block, FineBlock>, 0,
+                                         [this](float a, float b, float s) { return multiply_add(a, b, s); });
         for (const float value : y)
           ASSERT_TRUE(same_bits(value, right))
               << weight_format(type).name << " of " << fill << ": " << value << ", not " << right;
