@@ -196,8 +196,9 @@ struct KernelTable {
   // y = (x - mean) / sqrt(variance + eps) * weight + bias over each row's dim values; bias may be null. y may be x.
   void (*layer_norm)(std::int64_t rows, std::int64_t dim, const float* x, const float* weight, const float* bias, float eps,
                      float* y);
-  // y[m, n] = activation(x + bias), or += with accumulate: bias [n], or null. y may be x. By Activation.
-  void (*finish_rows[kNumActivations])(std::int64_t m, std::int64_t n, const float* bias, const float* x, std::int64_t ldx, float* y,
+  // y[m, n] = activation(x + bias), or += with accumulate: bias [n], or null. x is overwritten; without accumulate y may be x. By
+  // Activation.
+  void (*finish_rows[kNumActivations])(std::int64_t m, std::int64_t n, const float* bias, float* x, std::int64_t ldx, float* y,
                                        std::int64_t ldy, bool accumulate);
   // x / 2 * (1 + erf(x / sqrt(2))), in place.
   void (*gelu_erf)(std::int64_t n, float* x);
