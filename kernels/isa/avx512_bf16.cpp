@@ -24,10 +24,10 @@ void overlay(KernelTable& t) {
   t.bf16.pack_transposed = bf16_pack_transposed<I, 4>;
   t.bf16.pack_panels = bf16_pack_panels<I, 4>;
   t.bf16.round_rows = round_rows<I>;
-  t.bf16.finish_rows[(int)Activation::kNone] = bf16_finish_rows<I, NoActivation>;
-  t.bf16.finish_rows[(int)Activation::kGeluErf] = bf16_finish_rows<I, GeluErf>;
-  t.bf16.finish_rows[(int)Activation::kGeluTanh] = bf16_finish_rows<I, GeluTanh>;
-  t.bf16.finish_rows[(int)Activation::kSilu] = bf16_finish_rows<I, Silu>;
+  t.bf16.finish_rows[(int)Activation::kNone] = bf16_finish_rows<I, Activation::kNone>;
+  t.bf16.finish_rows[(int)Activation::kGeluErf] = bf16_finish_rows<I, Activation::kGeluErf>;
+  t.bf16.finish_rows[(int)Activation::kGeluTanh] = bf16_finish_rows<I, Activation::kGeluTanh>;
+  t.bf16.finish_rows[(int)Activation::kSilu] = bf16_finish_rows<I, Activation::kSilu>;
   t.bf16.online_softmax = bf16_online_softmax<I>;
   t.bf16.all_finite = bf16_all_finite<I>;
 }

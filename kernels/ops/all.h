@@ -90,10 +90,10 @@ void fill(KernelTable& t) {
   t.merge_states = merge_states<I>;
   t.all_finite = all_finite<I>;
   t.layer_norm = layer_norm<I>;
-  t.finish_rows[(int)Activation::kNone] = finish_rows<I, NoActivation>;
-  t.finish_rows[(int)Activation::kGeluErf] = finish_rows<I, GeluErf>;
-  t.finish_rows[(int)Activation::kGeluTanh] = finish_rows<I, GeluTanh>;
-  t.finish_rows[(int)Activation::kSilu] = finish_rows<I, Silu>;
+  t.finish_rows[(int)Activation::kNone] = finish_rows<I, Activation::kNone>;
+  t.finish_rows[(int)Activation::kGeluErf] = finish_rows<I, Activation::kGeluErf>;
+  t.finish_rows[(int)Activation::kGeluTanh] = finish_rows<I, Activation::kGeluTanh>;
+  t.finish_rows[(int)Activation::kSilu] = finish_rows<I, Activation::kSilu>;
   t.gelu_erf = gelu_erf<I>;
   t.gelu_tanh = gelu_tanh<I>;
   t.silu = silu<I>;

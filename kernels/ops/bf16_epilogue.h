@@ -5,15 +5,15 @@
 namespace rapt {
 namespace {
 
-template <simd::Bf16Isa I, class Activation>
+template <simd::Bf16Isa I, Activation kActivation>
 void bf16_finish_rows(std::int64_t m, std::int64_t n, std::int64_t padded, const float* bias, const float* x, std::int64_t ldx, Bf16* y,
                       std::int64_t ldy) {
   constexpr int kLanes = I::kLanes;
   const auto half = [&](std::int64_t j) __attribute__((always_inline)) {
     const std::int64_t left = n - j;
-    if (left >= kLanes) return activate<I, Activation>(x + j, bias ? bias + j : nullptr, kLanes);
+    if (left >= kLanes) return biased_activation<I, kActivation>(x + j, bias ? bias + j : nullptr, kLanes);
     if (left <= 0) return I::zero();
-    return activate<I, Activation>(x + j, bias ? bias + j : nullptr, (int)left);
+    return biased_activation<I, kActivation>(x + j, bias ? bias + j : nullptr, (int)left);
   };
   for (std::int64_t r = 0; r < m; ++r, x += ldx, y += ldy)
     for (std::int64_t j = 0; j < padded; j += 2 * kLanes) I::store_pairs(y + j, I::round_to_pairs(half(j), half(j + kLanes)));
