@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <iterator>
 #include <memory>
 #include <new>
 
@@ -13,13 +12,9 @@
 namespace rapt::engine {
 namespace {
 
-struct Range {
-  std::uint32_t first, last;
-};
-
 // Characters that came after Unicode 9 and decompose, compose or are sorted as marks. Found by asking tokenizers 0.23 about every code
 // point; huggingface_test.py asks again.
-constexpr Range kLater[] = {
+constexpr CodePointRange kLater[] = {
     {0x7fd, 0x7fd},     {0x898, 0x89f},     {0x8ca, 0x8d3},     {0x9fe, 0x9fe},     {0xc3c, 0xc3c},     {0xd3b, 0xd3c},
     {0xeba, 0xeba},     {0x1715, 0x1715},   {0x1abf, 0x1ace},   {0x1df6, 0x1dfa},   {0x32ff, 0x32ff},   {0xa7f2, 0xa7f4},
     {0xa82c, 0xa82c},   {0xab69, 0xab69},   {0x10781, 0x10785}, {0x10787, 0x107b0}, {0x107b2, 0x107ba}, {0x10d24, 0x10d27},
@@ -29,11 +24,7 @@ constexpr Range kLater[] = {
     {0x11d97, 0x11d97}, {0x11f41, 0x11f42}, {0x16ff0, 0x16ff1}, {0x1e030, 0x1e06d}, {0x1e08f, 0x1e08f}, {0x1e130, 0x1e136},
     {0x1e2ae, 0x1e2ae}, {0x1e2ec, 0x1e2ef}, {0x1e4ec, 0x1e4ef}, {0x1f16c, 0x1f16c}, {0x1fbf0, 0x1fbf9}};
 
-bool is_later(std::uint32_t code_point) {
-  const Range* const range = std::lower_bound(std::begin(kLater), std::end(kLater), code_point,
-                                              [](const Range& one, std::uint32_t c) { return one.last < c; });
-  return range != std::end(kLater) && code_point >= range->first;
-}
+bool is_later(std::uint32_t code_point) { return is_in(kLater, code_point); }
 
 void append_normalized(std::string_view text, NormalForm form, std::string* to) {
   if (text.empty()) return;

@@ -3,6 +3,8 @@
 
 #include <utf8proc.h>
 
+#include <algorithm>
+
 #include "engine/utf8.h"
 
 namespace rapt::engine {
@@ -59,6 +61,12 @@ bool is_number(std::uint32_t c) {
 bool is_word_character(std::uint32_t code_point) {
   const utf8proc_category_t found = category(code_point);
   return found >= UTF8PROC_CATEGORY_LU && found <= UTF8PROC_CATEGORY_PC;
+}
+
+bool is_in(std::span<const CodePointRange> ranges, std::uint32_t code_point) {
+  const auto range =
+      std::lower_bound(ranges.begin(), ranges.end(), code_point, [](const CodePointRange& one, std::uint32_t c) { return one.last < c; });
+  return range != ranges.end() && code_point >= range->first;
 }
 
 }  // namespace rapt::engine

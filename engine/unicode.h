@@ -2,6 +2,7 @@
 // throughout. Who calls: tokenizers/.
 #pragma once
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -21,5 +22,10 @@ bool is_mark(std::uint32_t code_point);             // categories M*
 bool is_control(std::uint32_t code_point);          // categories Cc, Cf, Co
 bool is_number(std::uint32_t code_point);           // categories N*
 bool is_word_character(std::uint32_t code_point);   // categories L*, M*, N*, Pc
+
+struct CodePointRange {
+  std::uint32_t first, last;
+};
+bool is_in(std::span<const CodePointRange> ranges, std::uint32_t code_point);  // of ranges in ascending order
 
 }  // namespace rapt::engine

@@ -2,20 +2,13 @@
 // asks again.
 #include "engine/tokenizers/bert_unicode.h"
 
-#include <algorithm>
-#include <iterator>
-
 #include "engine/unicode.h"
 
 namespace rapt::engine {
 namespace {
 
-struct Range {
-  std::uint32_t first, last;
-};
-
 // Every mark, punctuation or control character in these ranges came after Unicode 8.
-constexpr Range kLater[] = {
+constexpr CodePointRange kLater[] = {
     {0x61d, 0x61d},     {0x7fd, 0x7fd},     {0x890, 0x8e2},     {0x9fd, 0x9fe},     {0xa76, 0xa76},     {0xafa, 0xaff},
     {0xb55, 0xb55},     {0xc04, 0xc3c},     {0xc77, 0xc77},     {0xc84, 0xc84},     {0xd00, 0xd00},     {0xd3b, 0xd3c},
     {0xd81, 0xd81},     {0xeba, 0xeba},     {0xece, 0xece},     {0x180f, 0x1886},   {0x1abf, 0x1ace},   {0x1b7d, 0x1b7e},
@@ -27,11 +20,7 @@ constexpr Range kLater[] = {
 // Those whose category changed later.
 constexpr std::uint32_t kHanunooPamudpod = 0x1734, kSyllabicsChi = 0x166d, kSharadaSandhi = 0x111c9;
 
-bool is_later(std::uint32_t code_point) {
-  const Range* const range = std::lower_bound(std::begin(kLater), std::end(kLater), code_point,
-                                              [](const Range& one, std::uint32_t c) { return one.last < c; });
-  return range != std::end(kLater) && code_point >= range->first;
-}
+bool is_later(std::uint32_t code_point) { return is_in(kLater, code_point); }
 
 }  // namespace
 
