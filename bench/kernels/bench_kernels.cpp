@@ -1,4 +1,4 @@
-// bench_kernels: the kernels of each ISA level alone, for tuning: gemm as Q K', P V and a linear layer, softmax, packing.
+// bench_kernels: the kernels of each ISA level alone, for tuning: gemm as Q K', P V and a linear layer, softmax, both together, packing.
 // Layer: bench. Registers what kernels/ops/*_bench.cpp define.
 #include "bench/common/program.h"
 #include "bench/kernels/kernel_bench.h"
@@ -16,6 +16,7 @@ void add_rows(const CommonOptions& options, KernelBench bench) {
     bench.peak = measure_peak(isa, 1);
     add_gemm_rows(bench);
     add_softmax_rows(bench);
+    add_softmax_product_rows(bench);
     add_pack_rows(bench);
   }
 }

@@ -32,6 +32,7 @@ void add_kernel_row(const KernelBench& bench, const std::string& name, const std
 
 void add_gemm_rows(const KernelBench& bench);
 void add_softmax_rows(const KernelBench& bench);
+void add_softmax_product_rows(const KernelBench& bench);
 void add_pack_rows(const KernelBench& bench);
 
 }  // namespace rapt::bench

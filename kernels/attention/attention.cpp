@@ -17,6 +17,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "kernels/attention/inspect.h"
 #include "kernels/attention/key_block.h"
@@ -38,10 +39,13 @@ class Task {
       : p_(problem), plan_(plan), kernels_(kernels), buffers_(buffers), rows_(rows), row_states_(row_states), ops_(problem, kernels),
         block_(problem, plan, kernels, buffers, rows_.sequence, rows.kv_head), keys_(find_visible_keys(problem, rows_, buffers)) {}
 
+  // What this thread probably does after this task: fetched beside its last products.
+  void expect_next(const TaskRows& next) { next_ = next; }
+
   // Splits [first, last) into buffers.total.
   void run(std::int64_t first, std::int64_t last) {
     pack_queries(p_, plan_, kernels_, rows_, buffers_);
-    buffers_.total.reset(rows_.rows, plan_.o_stride);
+    buffers_.total.reset(rows_.rows);
     bool fresh = true;
     for (std::int64_t split = first; split < last; ++split) {
       const KeyRange keys = {std::max(keys_.begin, split * plan_.kv_split), std::min(keys_.end, (split + 1) * plan_.kv_split)};
@@ -50,11 +54,12 @@ class Task {
         run_split(keys, buffers_.total);
         fresh = false;
       } else {
-        buffers_.split.reset(rows_.rows, plan_.o_stride);
+        buffers_.split.reset(rows_.rows);
         run_split(keys, buffers_.split);
         merge(buffers_.split, buffers_.total);
       }
     }
+    if (fresh) set_to_zero(0, rows_.rows, buffers_.total);
   }
 
   void merge(const SoftmaxState& from, const SoftmaxState& into) const {
@@ -110,12 +115,19 @@ class Task {
     kernels_.rescale_rows(rows_.rows, p_.head_dim_v, buffers_.gathered, state.o, plan_.o_stride);
   }
 
+  void set_to_zero(std::int64_t first, std::int64_t rows, const SoftmaxState& state) const {
+    std::fill_n(state.o + first * plan_.o_stride, rows * plan_.o_stride, 0.0f);
+  }
+
   void run_split(KeyRange keys, const SoftmaxState& state) {
-    for (std::int64_t at = keys.begin / plan_.block_kv * plan_.block_kv; at < keys.end; at += plan_.block_kv) {
+    const std::int64_t begin = keys.begin / plan_.block_kv * plan_.block_kv;
+    for (std::int64_t at = begin; at < keys.end; at += plan_.block_kv) {
+      first_of_split_ = at == begin;
       block_.load_keys(at, std::min(plan_.block_kv, keys.end - at));
       block_.load_values();
       const std::int64_t next = at + plan_.block_kv;
       block_.fetch_next(next, std::min(plan_.block_kv, keys_.end - next), rows_.rows);
+      if (next >= keys_.end && next_) block_.fetch_task(rows_, *next_);
       for (std::int64_t r = 0; r < rows_.rows; r += plan_.rows_per_strip)
         run_strip(r, std::min(plan_.rows_per_strip, rows_.rows - r), state);
     }
@@ -132,7 +144,10 @@ class Task {
         if (buffers_.begin[i] < std::min(buffers_.end[i], block_.first() + block_.count()))
           count = std::max(count, buffers_.end[i] - block_.first());
       count = std::min(count, block_.count());
-      if (count > 0) run_rows(r, tile, count, state);
+      if (count > 0)
+        run_rows(r, tile, count, state);
+      else if (first_of_split_)
+        set_to_zero(r, tile, state);
     }
   }
 
@@ -144,7 +159,10 @@ class Task {
 
   // The first `count` keys of the block.
   void run_rows(std::int64_t first, std::int64_t rows, std::int64_t count, const SoftmaxState& state) {
-    if (ops_.masks() && ops_.hide_all(rows_, first, rows, block_.first(), count)) return;
+    if (ops_.masks() && ops_.hide_all(rows_, first, rows, block_.first(), count)) {
+      if (first_of_split_) set_to_zero(first, rows, state);
+      return;
+    }
     float* const o = state.o + first * plan_.o_stride;
     const bool partly_visible = !all_see(first, rows, count);
     const ScoreBias bias = block_.adds_bias() ? ops_.bias(rows_, first, block_.first()) : ScoreBias{};
@@ -155,17 +173,28 @@ class Task {
     };
     const bool hides = (partly_visible || ops_.masks() || block_.multiplies_beyond(count)) && !block_.values_are_finite();
     if (hides) note_hidden(first, rows, count, change_scores);
-    block_.scores(first, rows, count, bias ? FetchAhead{} : ops_.elements(rows_, first, rows, block_.first(), count), bias);
-    for (std::int64_t r = 0; r < rows; r += kRowsInL1) {
-      const std::int64_t some = std::min(kRowsInL1, rows - r);
-      change_scores(r, some, static_cast<bool>(bias));
-      block_.softmax(r, some, count, state.m + first + r, state.l + first + r);
+    const bool beside = !hides && block_.softmax_beside_products(rows);
+    float* const sums = first_of_split_ ? o : buffers_.block_o;  // before it, o is 0
+    if (beside && !bias && !ops_.any() && !partly_visible) {
+      block_.scores_and_maxima(first, rows, count, state.m + first);
+    } else {
+      block_.scores(first, rows, count, bias ? FetchAhead{} : ops_.elements(rows_, first, rows, block_.first(), count), bias);
+      for (std::int64_t r = 0; r < rows; r += kRowsInL1) {
+        const std::int64_t some = std::min(kRowsInL1, rows - r);
+        change_scores(r, some, static_cast<bool>(bias));
+        if (beside)
+          block_.maxima(r, some, count, state.m + first + r);
+        else
+          block_.softmax(r, some, count, state.m + first + r, state.l + first + r);
+      }
     }
-    float* const sums = buffers_.block_o;
-    if (!hides) block_.weighted_sums(rows, count, sums);
+    if (beside)
+      block_.softmax_weighted_sums(rows, count, state.l + first, sums);
+    else if (!hides)
+      block_.weighted_sums(rows, count, sums);
     for (std::int64_t r = 0; hides && r < rows; ++r)
       block_.visible_weighted_sums(r, count, sums + r * plan_.o_stride);
-    kernels_.add_rescaled(rows, p_.head_dim_v, buffers_.factor, sums, plan_.o_stride, o, plan_.o_stride);
+    if (!first_of_split_) kernels_.add_rescaled(rows, p_.head_dim_v, buffers_.factor, sums, plan_.o_stride, o, plan_.o_stride);
   }
 
   // Before the softmax a hidden key can be told from one whose weight is 0 by underflow; and from one whose q k' is -infinity,
@@ -191,6 +220,8 @@ class Task {
   ScoreOps ops_;
   KeyBlock block_;
   KeyRange keys_;
+  std::optional<TaskRows> next_;
+  bool first_of_split_ = true;  // the block at hand
 };
 
 // The states of all splits, where splits are tasks: one a task.
@@ -258,10 +289,14 @@ void attention(const AttentionProblem& p, const Plan& plan, const KernelTable& k
     };
     parallel_for(num_threads, plan.num_tasks, merge);
   } else {
+    const auto rows_at = [&](std::int64_t task) {
+      const TaskGrid::Piece piece = grid.at(task);
+      return rows_of(p, plan, piece.sequence, piece.kv_head, piece.piece);
+    };
     auto attend = [&](std::int64_t task, int thread) {
       const TaskBuffers buffers = buffers_of(thread);
-      const TaskGrid::Piece piece = grid.at(task);
-      Task one(p, plan, kernels, buffers, rows_of(p, plan, piece.sequence, piece.kv_head, piece.piece), row_states);
+      Task one(p, plan, kernels, buffers, rows_at(task), row_states);
+      if (task + num_threads < plan.num_tasks) one.expect_next(rows_at(task + num_threads));
       one.run(0, plan.num_splits);
       one.finish(buffers.total);
     };

@@ -6,6 +6,9 @@ namespace rapt {
 namespace {
 
 constexpr std::int64_t kMinRowsToFetch = 48;
+constexpr std::int64_t kMaxHeadsToFetch = 4;  // FetchList has room for their queries and outputs
+// The first tile's exponentials have no products to go along with: with 12 rows, a quarter of them, it costs what it saves.
+constexpr std::int64_t kMinRowsOfSoftmaxProducts = 24;
 
 }  // namespace
 
@@ -32,36 +35,56 @@ void KeyBlock::pack_values() {
 }
 
 void KeyBlock::fetch_next(std::int64_t first, std::int64_t count, std::int64_t rows) {
-  next_keys_ = next_values_ = nullptr;
+  list_.clear();
   next_key_ = count > 0 ? view_.k_row(first) : nullptr;
   // Few rows are done before what they asked for arrives; pages lie anywhere.
   if (count <= 0 || rows < kMinRowsToFetch || p_.paging.table) return;
-  const auto ahead = [&](const TensorView& t, const char* row, std::int64_t dim, std::int64_t columns) {
-    const std::int64_t lines = (dim * size_of(t.dtype) + 63) / 64;
-    const std::int64_t tiles = rows / kernels_.mr * ((columns + kernels_.nr - 1) / kernels_.nr);
-    return FetchAhead{row, t.stride_length * size_of(t.dtype), count, static_cast<int>(lines), 0,
-                      static_cast<int>((lines * count + tiles - 1) / tiles)};
+  const std::int64_t tiles = tiles_of_scores(rows);
+  list_.add(p_.k, view_.k_row(first), count, p_.head_dim, tiles);
+  list_.add(p_.v, view_.v_row(first), count, p_.head_dim_v, tiles);
+}
+
+void KeyBlock::fetch_task(const TaskRows& rows, const TaskRows& next) {
+  if (rows.rows < kMinRowsToFetch) return;
+  const std::int64_t tiles = tiles_of_scores(rows.rows);
+  const auto add_rows = [&](const TensorView& t, const TaskRows& of, std::int64_t dim) {
+    for (std::int64_t g = 0; g < p_.group_size; ++g)
+      list_.add(t, t.at(of.sequence.batch, of.kv_head * p_.group_size + g, of.sequence.q_begin + of.first_query), of.queries, dim, tiles);
   };
-  keys_ahead_ = ahead(p_.k, view_.k_row(first), p_.head_dim, plan_.block_kv);
-  values_ahead_ = ahead(p_.v, view_.v_row(first), p_.head_dim_v, p_.head_dim_v);
-  next_keys_ = &keys_ahead_;
-  next_values_ = &values_ahead_;
+  if (p_.group_size <= kMaxHeadsToFetch) {
+    add_rows(p_.out, rows, p_.head_dim_v);
+    add_rows(p_.q, next, p_.head_dim);
+  }
+  const bool same_keys = next.sequence.index == rows.sequence.index && next.kv_head == rows.kv_head;
+  if (same_keys || p_.paging.table) return;
+  const KeyRange keys = {visible_keys(p_.interval, next.sequence, next.first_query).begin,
+                         visible_keys(p_.interval, next.sequence, next.first_query + next.queries - 1).end};
+  const KvView view(p_, next.sequence, next.kv_head);
+  const std::int64_t begin = keys.begin / plan_.block_kv * plan_.block_kv, count = std::min(plan_.block_kv, keys.end - begin);
+  list_.add(p_.k, view.k_row(begin), count, p_.head_dim, tiles);
+  list_.add(p_.v, view.v_row(begin), count, p_.head_dim_v, tiles);
+}
+
+// Of rows' scores with this block, at least one.
+std::int64_t KeyBlock::tiles_of_scores(std::int64_t rows) const {
+  const std::int64_t mr = plan_.bf16_products ? kernels_.bf16.mr : kernels_.mr;
+  return std::max<std::int64_t>(1, rows / mr) * ((count_ + kernels_.nr - 1) / kernels_.nr);
 }
 
 void KeyBlock::scores(std::int64_t first, std::int64_t rows, std::int64_t n, FetchAhead elements, ScoreBias bias) const {
   multiply(first, rows, n, elements, bias);
-  if (!softmax_scales_) scale_scores(rows, n);
+  if (!softmax_scales_) scale_scores(buffers_.s, rows, n);
 }
 
 void KeyBlock::natural_scores(std::int64_t first, std::int64_t rows, std::int64_t n) const {
   multiply(first, rows, n, {}, {});
-  scale_scores(rows, n);
+  scale_scores(buffers_.s, rows, n);
 }
 
-void KeyBlock::scale_scores(std::int64_t rows, std::int64_t n) const {
+void KeyBlock::scale_scores(float* s, std::int64_t rows, std::int64_t n) const {
   if (scale_ == 1) return;
-  std::fill_n(buffers_.factor, rows, scale_);
-  kernels_.rescale_rows(rows, n, buffers_.factor, buffers_.s, plan_.s_stride);
+  std::fill_n(buffers_.sums, rows, scale_);
+  kernels_.rescale_rows(rows, n, buffers_.sums, s, plan_.s_stride);
 }
 
 void KeyBlock::multiply(std::int64_t first, std::int64_t rows, std::int64_t n, FetchAhead elements, ScoreBias bias) const {
@@ -73,11 +96,11 @@ void KeyBlock::multiply(std::int64_t first, std::int64_t rows, std::int64_t n, F
   }
   const std::int64_t tiles = std::max<std::int64_t>(1, rows / kernels_.mr) * ((n + kernels_.nr - 1) / kernels_.nr);
   elements.lines_a_tile = static_cast<int>((elements.rows * elements.lines + tiles - 1) / tiles);
-  elements.beside = next_keys_;
+  elements.beside = list_.first();
   const float* const q = buffers_.q + first * plan_.q_stride;
   const std::int64_t panel = p_.head_dim * kernels_.nr;
   if (bias)
-    return kernels_.biased_gemm(rows, n, p_.head_dim, q, plan_.q_stride, {buffers_.k_panels, kernels_.nr, panel, next_keys_}, bias.data,
+    return kernels_.biased_gemm(rows, n, p_.head_dim, q, plan_.q_stride, {buffers_.k_panels, kernels_.nr, panel, list_.first()}, bias.data,
                                 bias.ld, s, plan_.s_stride);
   if (!p_.paging.k_panels)
     return kernels_.gemm(rows, n, p_.head_dim, q, plan_.q_stride, {buffers_.k_panels, kernels_.nr, panel, &elements}, s,
@@ -95,25 +118,64 @@ void KeyBlock::softmax(std::int64_t row, std::int64_t rows, std::int64_t n, floa
   float* const s = buffers_.s + row * plan_.s_stride;
   float* const factor = buffers_.factor + row;
   if (plan_.bf16_products)
-    kernels_.bf16.online_softmax(rows, n, softmax_scales_ ? scale_ : 1.0f, s, plan_.s_stride, buffers_.p + row * plan_.p_stride,
-                                 plan_.p_stride, m, l, factor);
+    kernels_.bf16.online_softmax(rows, n, softmax_scales_ ? scale_ : 1.0f, s, plan_.s_stride, buffers_.p + row * plan_.s_stride,
+                                 plan_.s_stride, m, l, factor);
   else
     kernels_.online_softmax(rows, n, s, plan_.s_stride, m, l, factor);
+}
+
+bool KeyBlock::softmax_beside_products(std::int64_t rows) const {
+  if (plan_.bf16_products) return rows >= kernels_.bf16.mr && p_.head_dim_v >= kernels_.nr;
+  const bool whole_vectors = values_packed_ || p_.head_dim_v % kMaxLanes == 0;
+  const bool in_one_piece = values_packed_ || !p_.paging.table;
+  return kernels_.softmax_products.softmax_gemm && rows >= kMinRowsOfSoftmaxProducts && p_.head_dim_v > kMaxLanes && whole_vectors && in_one_piece &&
+         (values_packed_ || p_.v.dtype == DType::kF32);
+}
+
+void KeyBlock::scores_and_maxima(std::int64_t first, std::int64_t rows, std::int64_t n, float* m) const {
+  if (p_.paging.k_panels) {
+    scores(first, rows, n);
+    return maxima(0, rows, n, m);
+  }
+  float* const best = buffers_.sums;
+  if (plan_.bf16_products) {
+    const Bf16PanelView keys = {buffers_.k_pairs, (p_.head_dim + 1) / 2 * 2 * kernels_.nr};
+    kernels_.bf16.max_gemm(rows, n, p_.head_dim, buffers_.q_bf16 + first * plan_.q_stride, plan_.q_stride, keys, list_.first(), scale_, buffers_.s,
+                           plan_.s_stride, best);
+    return kernels_.raise_lane_maxima(rows, best, m, buffers_.factor, buffers_.shift);
+  }
+  const PanelView keys = {buffers_.k_panels, kernels_.nr, p_.head_dim * kernels_.nr, list_.first()};
+  kernels_.softmax_products.max_gemm(rows, n, p_.head_dim, buffers_.q + first * plan_.q_stride, plan_.q_stride, keys, buffers_.s, plan_.s_stride, best);
+  kernels_.raise_lane_maxima(rows, best, m, buffers_.factor, buffers_.shift);
+}
+
+void KeyBlock::maxima(std::int64_t row, std::int64_t rows, std::int64_t n, float* m) const {
+  float* const s = buffers_.s + row * plan_.s_stride;
+  if (softmax_scales_) scale_scores(s, rows, n);
+  kernels_.raise_maxima(rows, n, s, plan_.s_stride, m, buffers_.factor + row, buffers_.shift + row);
+}
+
+void KeyBlock::softmax_weighted_sums(std::int64_t rows, std::int64_t n, float* l, float* o) const {
+  if (plan_.bf16_products)
+    return kernels_.bf16.softmax_gemm(rows, p_.head_dim_v, n, buffers_.s, buffers_.p, plan_.s_stride, buffers_.shift,
+                                      buffers_.factor, l, buffers_.sums, pairs_from(0), o, plan_.o_stride);
+  kernels_.softmax_products.softmax_gemm(rows, p_.head_dim_v, n, buffers_.s, plan_.s_stride, buffers_.shift, buffers_.factor, l, buffers_.sums,
+                        values_from(0, n), o, plan_.o_stride);
 }
 
 // PanelView::next, if nothing else fetches ahead; rows without gaps are left to the core's own prefetchers, unless they come from DRAM.
 // Between any two tensors, so not a difference of pointers.
 std::int64_t KeyBlock::distance(const char* from, const char* to) const {
-  if (next_keys_ || !to || !(p_.paging.table || plan_.stream)) return 0;
+  if (list_.first() || !to || !(p_.paging.table || plan_.stream)) return 0;
   return static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(to) - reinterpret_cast<std::uintptr_t>(from));
 }
 
 // `run` values from the block's j on.
 PanelView KeyBlock::values_from(std::int64_t j, std::int64_t run) const {
-  if (values_packed_) return {buffers_.v_panels + j * kernels_.nr, kernels_.nr, count_ * kernels_.nr, next_values_};
+  if (values_packed_) return {buffers_.v_panels + j * kernels_.nr, kernels_.nr, count_ * kernels_.nr};
   const char* const at = view_.v_row(first_ + j);
   const char* const next = j + run < count_ ? view_.v_row(first_ + j + run) : next_key_;
-  return {at, p_.v.stride_length, kernels_.nr, next_values_, distance(at, next)};
+  return {at, p_.v.stride_length, kernels_.nr, nullptr, distance(at, next)};
 }
 
 Bf16PanelView KeyBlock::pairs_from(std::int64_t j) const {
@@ -122,7 +184,7 @@ Bf16PanelView KeyBlock::pairs_from(std::int64_t j) const {
 
 void KeyBlock::weighted_sums(std::int64_t rows, std::int64_t n, float* o) const {
   if (plan_.bf16_products)
-    return kernels_.bf16.gemm(rows, p_.head_dim_v, n, buffers_.p, plan_.p_stride, pairs_from(0), o, plan_.o_stride, false);
+    return kernels_.bf16.gemm(rows, p_.head_dim_v, n, buffers_.p, plan_.s_stride, pairs_from(0), o, plan_.o_stride, false);
   const auto gemm = kernels_.gemm_stored[static_cast<int>(values_packed_ ? DType::kF32 : p_.v.dtype)];
   const std::int64_t most = plan_.keys_per_sum < kMaxKeysPerSum ? plan_.keys_per_sum : n;  // gemm begins new sums by itself
   for (std::int64_t j = 0, run; j < n; j += run) {
@@ -162,7 +224,7 @@ void KeyBlock::visible_pair_sums(std::int64_t r, std::int64_t n, float* o) const
         buffers_.visible_pairs[panel * visible.panel_stride + at] =
             i == count || hidden[j + i] ? Bf16{} : values.data[panel * values.panel_stride + at];
       }
-    kernels_.bf16.gemm(1, p_.head_dim_v, count, buffers_.p + r * plan_.p_stride + j, plan_.p_stride, visible, o, plan_.o_stride,
+    kernels_.bf16.gemm(1, p_.head_dim_v, count, buffers_.p + r * plan_.s_stride + j, plan_.s_stride, visible, o, plan_.o_stride,
                        j > 0);
   }
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "kernels/attention/fetch_list.h"
 #include "kernels/attention/kv_view.h"
 #include "kernels/attention/score_ops.h"
 #include "kernels/attention/task_buffers.h"
@@ -31,6 +32,8 @@ class KeyBlock {
 
   // Keys [first, first + count) come next; products of `rows` rows in all are left with this block to fetch them meanwhile.
   void fetch_next(std::int64_t first, std::int64_t count, std::int64_t rows);
+  // After the last block of a task with these rows: its output is fetched, and what the task `next` begins with.
+  void fetch_task(const TaskRows& rows, const TaskRows& next);
 
   // buffers.s[rows, n] = Q K' of the task's rows from `first` on against the first n keys of the block. Times softmax_scale, unless
   // nothing but softmax() looks at them. elements: what to fetch meanwhile, beside the next keys. bias: added, if adds_bias().
@@ -43,6 +46,13 @@ class KeyBlock {
 
   // o[rows, head_dim_v] = P V, the weights that softmax() left by the first n values.
   void weighted_sums(std::int64_t rows, std::int64_t n, float* o) const;
+
+  // The same bits with the softmax beside the products, where there are rows enough for it: scores_and_maxima(), or scores() and maxima()
+  // where something changes the scores between them, then softmax_weighted_sums().
+  bool softmax_beside_products(std::int64_t rows) const;
+  void scores_and_maxima(std::int64_t first, std::int64_t rows, std::int64_t n, float* m) const;
+  void maxima(std::int64_t row, std::int64_t rows, std::int64_t n, float* m) const;  // of rows [row, row + rows) of buffers.s
+  void softmax_weighted_sums(std::int64_t rows, std::int64_t n, float* l, float* o) const;
 
   // Row r alone, with 0 for the values that buffers.hidden marks: the same sums, but nothing of what is hidden, not even 0 * NaN.
   void visible_weighted_sums(std::int64_t r, std::int64_t n, float* o) const;
@@ -60,11 +70,12 @@ class KeyBlock {
     return plan.bf16_products && scale > 0 ? scale : 1.0f;
   }
   void pack_values();
+  std::int64_t tiles_of_scores(std::int64_t rows) const;
   std::int64_t distance(const char* from, const char* to) const;
   PanelView values_from(std::int64_t j, std::int64_t run) const;
   Bf16PanelView pairs_from(std::int64_t j) const;
   void multiply(std::int64_t first, std::int64_t rows, std::int64_t n, FetchAhead elements, ScoreBias bias) const;
-  void scale_scores(std::int64_t rows, std::int64_t n) const;
+  void scale_scores(float* s, std::int64_t rows, std::int64_t n) const;
   void visible_pair_sums(std::int64_t r, std::int64_t n, float* o) const;
 
   const AttentionProblem& p_;
@@ -72,8 +83,7 @@ class KeyBlock {
   const KernelTable& kernels_;
   const TaskBuffers& buffers_;
   KvView view_;
-  FetchAhead *next_keys_ = nullptr, *next_values_ = nullptr;
-  FetchAhead keys_ahead_ = {}, values_ahead_ = {};
+  mutable FetchList list_;     // used up by the products
   const float scale_;          // what Q K' lacks; positive, so that -infinity stays what it is
   const bool softmax_scales_;  // by it
   std::int64_t first_ = 0, count_ = 0;

@@ -141,8 +141,8 @@ Plan make_plan(const AttentionProblem& p, const Machine& machine, const KernelTa
   plan.rows_per_task = plan.tokens_per_task * p.group_size;
   plan.q_stride = round_up(p.head_dim, plan.bf16_products ? 2 * kLine : kLine);
   plan.o_stride = round_up(p.head_dim_v, kLine);
-  plan.p_stride = plan.block_kv + 2 * kLine;
-  plan.s_stride = plan.block_kv + kLine;  // not a power of two, so that a tile's rows fall into different cache sets
+  // Not a power of two, so that a tile's rows fall into different cache sets. Weights of bf16 have the stride of their scores.
+  plan.s_stride = plan.block_kv + (plan.bf16_products ? 2 : 1) * kLine;
   plan.rows_per_strip = std::min(choose_rows_per_strip(plan.s_stride, machine, mr), plan.rows_per_task);
   plan.splits_are_tasks = plan.num_q_blocks == 1 && plan.num_splits > 1 && plan.rows_per_task <= kMaxRowsOfSplitTasks;
   plan.pack_values = choose_pack_values(p, plan, kernels);

@@ -31,7 +31,7 @@ struct Plan {
   bool stream;                     // keys and values come from DRAM and few rows use them
   std::int64_t num_tasks;
   std::int64_t max_useful_threads;  // more would cost more to wake than they compute
-  std::int64_t q_stride, o_stride, s_stride, p_stride;  // row strides of the packed Q, the output state, the scores and bf16 P
+  std::int64_t q_stride, o_stride, s_stride;  // row strides of the packed Q, the output state, and the scores and weights
   std::size_t workspace_per_thread;
   std::size_t workspace_shared;     // softmax states of the splits, where splits are tasks; m and l of all rows for a second pass
   std::size_t row_states_bytes;     // the last part of workspace_shared

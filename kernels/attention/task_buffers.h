@@ -37,10 +37,10 @@ struct SoftmaxState {
     l = carver.take<float>(plan.rows_per_task);
     o = carver.take<float>(plan.rows_per_task * plan.o_stride);
   }
-  void reset(std::int64_t rows, std::int64_t o_stride) const {
+  // To neutral, but for o: the first block of a split writes it.
+  void reset(std::int64_t rows) const {
     std::fill_n(m, rows, -std::numeric_limits<float>::infinity());
     std::fill_n(l, rows, 0.0f);
-    std::fill_n(o, rows * o_stride, 0.0f);
   }
 };
 
@@ -62,6 +62,8 @@ struct TaskBuffers {
   float* s;                    // [rows_per_strip, block_kv], row stride plan.s_stride
   float* block_o;              // [rows_per_strip, head_dim_v], row stride plan.o_stride: P V of the block at hand
   float* factor;               // [rows_per_strip]
+  float* shift;                // [rows_per_strip]: what the softmax subtracts
+  float* sums;                 // [rows_per_strip, kRowSumLanes]: softmax_gemm's, and max_gemm's maxima
   float* gathered;             // [rows_per_task]: one head's m or l
   std::int64_t *begin, *end;   // [rows_per_task]: visible keys of each row
   const void** rows;           // [block_kv]: where the keys or values lie
@@ -72,7 +74,7 @@ struct TaskBuffers {
   Bf16* q_bf16;                // as q, with a 0 after an odd row
   Bf16* k_pairs;               // [block_kv / nr][head_dim / 2][nr][2]
   Bf16* v_pairs;               // [head_dim_v / nr][block_kv / 2][nr][2]
-  Bf16* p;                     // [rows_per_strip, block_kv], row stride plan.p_stride
+  Bf16* p;                     // [rows_per_strip, block_kv], row stride plan.s_stride
   Bf16* visible_pairs;         // [head_dim_v / nr][kBf16Depth / 2][nr][2]
 
   std::size_t take(Carver carver, const Plan& plan, const AttentionProblem& problem, const KernelTable& kernels) {
@@ -81,6 +83,8 @@ struct TaskBuffers {
     s = carver.take<float>(plan.rows_per_strip * plan.s_stride);
     block_o = carver.take<float>(plan.rows_per_strip * plan.o_stride);
     factor = carver.take<float>(plan.rows_per_strip);
+    shift = carver.take<float>(plan.rows_per_strip);
+    sums = carver.take<float>(plan.rows_per_strip * kRowSumLanes);
     gathered = carver.take<float>(plan.rows_per_task);
     begin = carver.take<std::int64_t>(plan.rows_per_task);
     end = carver.take<std::int64_t>(plan.rows_per_task);
@@ -92,7 +96,7 @@ struct TaskBuffers {
       q_bf16 = carver.take<Bf16>(plan.rows_per_task * plan.q_stride);
       k_pairs = carver.take<Bf16>(panels(plan.block_kv) * ((problem.head_dim + 1) / 2 * 2));
       v_pairs = carver.take<Bf16>(plan.block_kv * panels(problem.head_dim_v));
-      p = carver.take<Bf16>(plan.rows_per_strip * plan.p_stride);
+      p = carver.take<Bf16>(plan.rows_per_strip * plan.s_stride);
       visible_pairs = carver.take<Bf16>(kBf16Depth * panels(problem.head_dim_v));
     } else {
       q = carver.take<float>(plan.rows_per_task * plan.q_stride);

@@ -6,6 +6,7 @@
 #include "kernels/ops/bf16_gemm.h"
 #include "kernels/ops/bf16_pack.h"
 #include "kernels/ops/bf16_softmax.h"
+#include "kernels/ops/bf16_softmax_gemm.h"
 #include "kernels/runtime/cpu_features.h"
 
 namespace rapt {
@@ -13,6 +14,16 @@ namespace {
 __attribute__((noinline)) void gemm_bf16_6x64__avx512_bf16(std::int64_t m, std::int64_t pairs, const Bf16* a, std::int64_t lda,
                                                            const Bf16* b, float* c, std::int64_t ldc, bool accumulate) {
   bf16_full_tiles<simd::Avx512Bf16, 6, 4>(m, pairs, a, lda, b, c, ldc, accumulate);
+}
+
+__attribute__((noinline)) void gemm_max_bf16_6x64__avx512_bf16(std::int64_t m, std::int64_t pairs, const Bf16* a, std::int64_t lda,
+                                                               const Bf16* b, float* c, std::int64_t ldc, bool accumulate, FetchAhead* ahead,
+                                                               ScaledTileMaxima finish) {
+  bf16_max_full_tiles<simd::Avx512Bf16, 6, 4>(m, pairs, a, lda, b, c, ldc, accumulate, ahead, finish);
+}
+__attribute__((noinline)) void gemm_exp_bf16_4x64__avx512_bf16(std::int64_t m, std::int64_t k, Bf16Weights of, const Bf16* b, float* c,
+                                                               std::int64_t ldc, bool accumulate, std::int64_t after) {
+  bf16_softmax_tiles<simd::Avx512Bf16, 4, 4>(m, k, of, b, c, ldc, accumulate, after);
 }
 
 void overlay(KernelTable& t) {
@@ -29,6 +40,8 @@ void overlay(KernelTable& t) {
   t.bf16.finish_rows[(int)Activation::kGeluTanh] = bf16_finish_rows<I, Activation::kGeluTanh>;
   t.bf16.finish_rows[(int)Activation::kSilu] = bf16_finish_rows<I, Activation::kSilu>;
   t.bf16.online_softmax = bf16_online_softmax<I>;
+  t.bf16.max_gemm = bf16_max_gemm<I, 6, 4, gemm_bf16_6x64__avx512_bf16, gemm_max_bf16_6x64__avx512_bf16>;
+  t.bf16.softmax_gemm = bf16_softmax_gemm<I, 4, 6, 4, gemm_bf16_6x64__avx512_bf16, gemm_exp_bf16_4x64__avx512_bf16>;
   t.bf16.all_finite = bf16_all_finite<I>;
 }
 }  // namespace

@@ -5,12 +5,14 @@
 #include "kernels/ops/epilogue.h"
 #include "kernels/ops/gemm.h"
 #include "kernels/ops/int8_gemm.h"
+#include "kernels/ops/max_gemm.h"
 #include "kernels/ops/norm.h"
 #include "kernels/ops/pack.h"
 #include "kernels/ops/quantize.h"
 #include "kernels/ops/rotary.h"
 #include "kernels/ops/score.h"
 #include "kernels/ops/softmax.h"
+#include "kernels/ops/softmax_gemm.h"
 
 namespace rapt {
 namespace {
@@ -84,6 +86,8 @@ void fill(KernelTable& t) {
   t.mask_bytes = mask_bytes<I>;
   t.mask_range = mask_range<I>;
   t.online_softmax = online_softmax<I>;
+  t.raise_maxima = raise_maxima<I>;
+  t.raise_lane_maxima = raise_lane_maxima<I>;
   t.exp_rows = exp_rows<I>;
   t.add_rescaled = add_rescaled<I>;
   t.rescale_rows = rescale_rows<I>;

@@ -15,8 +15,10 @@ void bf16_finish_rows(std::int64_t m, std::int64_t n, std::int64_t padded, const
     if (left <= 0) return I::zero();
     return biased_activation<I, kActivation>(x + j, bias ? bias + j : nullptr, (int)left);
   };
-  for (std::int64_t r = 0; r < m; ++r, x += ldx, y += ldy)
+  for (std::int64_t r = 0; r < m; ++r, x += ldx, y += ldy) {
+    asm("" : "+r"(n));  // for GCC to count from one end only
     for (std::int64_t j = 0; j < padded; j += 2 * kLanes) I::store_pairs(y + j, I::round_to_pairs(half(j), half(j + kLanes)));
+  }
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 //   avx512_bf16  6 x 4 vectors: 24 dot products = 12 cycles, 10 loads = 5 cycles: the dot products bind; 24 chains cover their
 //   latency of 6 cycles twice
 #pragma once
+#include "kernels/ops/gemm.h"
 #include "kernels/runtime/kernel_table.h"
 #include "kernels/simd/isa.h"
 
@@ -20,9 +21,9 @@ struct Ahead {
 
 // One register tile of MR rows and the first NV vectors of a panel of kPanel columns. Registers: MR * NV accumulators + NV of B + 1
 // broadcast. last: lanes of the last vector that exist; kPartial says whether it may be fewer than all.
-template <simd::Bf16Isa I, int MR, int NV, int kPanel, bool kPartial>
+template <simd::Bf16Isa I, int MR, int NV, int kPanel, bool kPartial, class Finish = PlainSums>
 inline __attribute__((always_inline)) void bf16_tile(std::int64_t pairs, const Bf16* a, std::int64_t lda, const Bf16* b,
-                                                     float* c, std::int64_t ldc, int last, bool accumulate, Ahead ahead = {}) {
+                                                     float* c, std::int64_t ldc, int last, bool accumulate, Ahead ahead = {}, Finish finish = {}) {
   static_assert(MR * NV + NV + 1 <= I::kRegisters, "the tile must stay in registers");
   using V = typename I::V;
   // As in gemm.h: nothing that belongs to a tile is kept for all.
@@ -51,15 +52,25 @@ inline __attribute__((always_inline)) void bf16_tile(std::int64_t pairs, const B
       for (int v = 0; v < NV; ++v) acc[r][v] = I::dot_pairs(acc[r][v], left, row[v]);
     }
   }
+  const auto is_last = [](int v) { return kPartial && v == NV - 1; };
+  if (accumulate)
+#pragma GCC unroll 8
+    for (int r = 0; r < MR; ++r)
+#pragma GCC unroll 8
+      for (int v = 0; v < NV; ++v) {
+        const float* const from = c + r * ldc + v * I::kLanes;
+        acc[r][v] = I::add(is_last(v) ? I::load_first(from, last) : I::load(from), acc[r][v]);
+      }
+  finish.template apply<I, MR, NV>(acc);
 #pragma GCC unroll 8
   for (int r = 0; r < MR; ++r)
 #pragma GCC unroll 8
     for (int v = 0; v < NV; ++v) {
       float* const to = c + r * ldc + v * I::kLanes;
-      if (kPartial && v == NV - 1)
-        I::store_first(to, accumulate ? I::add(I::load_first(to, last), acc[r][v]) : acc[r][v], last);
+      if (is_last(v))
+        I::store_first(to, acc[r][v], last);
       else
-        I::store(to, accumulate ? I::add(I::load(to), acc[r][v]) : acc[r][v]);
+        I::store(to, acc[r][v]);
     }
 }
 

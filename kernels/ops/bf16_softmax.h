@@ -12,8 +12,7 @@ template <simd::Bf16Isa I>
 inline float bf16_row_exp(std::int64_t n, float scale, float m, const float* s, Bf16* p) {
   using V = typename I::V;
   const V maximum = I::broadcast(m), factor = I::broadcast(scale);
-  V sum[kChains];
-  for (int v = 0; v < kChains; ++v) sum[v] = I::zero();
+  V sum[kRowSums] = {I::zero(), I::zero()};
   std::int64_t j = 0;
   for (; j + kChains * I::kLanes <= n; j += kChains * I::kLanes) {
     V e[kChains];
@@ -23,7 +22,7 @@ inline float bf16_row_exp(std::int64_t n, float scale, float m, const float* s, 
 #pragma GCC unroll 8
     for (int v = 0; v < kChains; v += 2) I::store_pairs(p + j + v * I::kLanes, I::round_to_pairs(e[v], e[v + 1]));
 #pragma GCC unroll 8
-    for (int v = 0; v < kChains; ++v) sum[v] = I::add(sum[v], e[v]);
+    for (int v = 0; v < kChains; ++v) sum[v % kRowSums] = I::add(sum[v % kRowSums], e[v]);
   }
   if (j < n) {
 #pragma GCC unroll 8
@@ -33,18 +32,17 @@ inline float bf16_row_exp(std::int64_t n, float scale, float m, const float* s, 
       const V x = I::mul(I::load_first(s + j + v * I::kLanes, lanes), factor);
       const V e = I::keep_first(exp<I>(I::sub(x, maximum)), I::zero(), lanes);
       I::store_first(p + j + v * I::kLanes, e, lanes);
-      sum[v] = I::add(sum[v], e);
+      sum[v % kRowSums] = I::add(sum[v % kRowSums], e);
     }
   }
   if (n % 2) p[n] = {};
-  return I::reduce_add(I::add(I::add(sum[0], sum[1]), I::add(sum[2], sum[3])));
+  return I::reduce_add(I::add(sum[0], sum[1]));
 }
 
 template <simd::Bf16Isa I>
 bool bf16_online_softmax(std::int64_t rows, std::int64_t n, float scale, const float* s, std::int64_t ld, Bf16* p,
                          std::int64_t ldp, float* m, float* l, float* factor) {
-  for (std::int64_t r = 0; r < rows; ++r) factor[r] = max_f(scale * row_max<I>(n, s + r * ld), m[r]);
-  take_maxima<I>(rows, m, factor);
+  raise_to_scores<I>(rows, n, scale, s, ld, m, factor);
   bool grew = false;
   for (std::int64_t r = 0; r < rows; ++r, s += ld, p += ldp) {
     l[r] = l[r] * factor[r] + bf16_row_exp<I>(n, scale, finite_maximum(m[r]), s, p);

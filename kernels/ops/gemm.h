@@ -119,9 +119,13 @@ inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float
 
 inline void fetch_some(FetchAhead* ahead) {
   for (; ahead; ahead = ahead->beside)
-    for (int i = 0; i < ahead->lines_a_tile && ahead->rows > 0; ++i) {
-      __builtin_prefetch(ahead->row + ahead->line * 64, 0, 2);
-      if (++ahead->line == ahead->lines) {
+    for (int left = ahead->lines_a_tile; left > 0 && ahead->rows > 0;) {
+      const int in_row = ahead->lines - ahead->line, now = left < in_row ? left : in_row;
+      const char* const from = ahead->row + ahead->line * 64;
+      for (int i = 0; i < now; ++i) __builtin_prefetch(from + i * 64, 0, 2);
+      left -= now;
+      ahead->line += now;
+      if (now == in_row) {
         ahead->line = 0;
         ahead->row += ahead->stride;
         --ahead->rows;

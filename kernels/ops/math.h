@@ -38,28 +38,44 @@ inline __attribute__((always_inline)) void exp_by_polynomial(typename I::V* x) {
 // The same where a register can be a table of 16: x log2(e) = n / 16 + f, |f| <= 1/32, e^x = 2^(n/16) (1 + q), q = 2^f - 1 by a
 // polynomial of degree 3 (relative error 1.6e-9) plus what the table's entry lacks. 6 multiplications instead of 9: where products
 // and sums have pipes of their own (Zen 5: two each), 3.5 cycles a vector by count instead of 4.5.
+// In steps, so that other work can go on between them (ops/softmax_gemm.h). After the last, x holds the results.
+template <simd::Isa I, int N>
+struct TableExp {
+  using V = typename I::V;
+  static constexpr int kSteps = 9;
+  static constexpr float kConstants[] = {-88.0296f, 0x1.715476p+0f, 786432.0f /* 1.5 * 2^19 */, 0x1.c6ac6ap-5f, 0x1.ebfff4p-3f, 0x1.62e430p-1f};
+
+  V x[N], rounded[N], q[N];
+
+  // constant(c): a vector of kConstants[c].
+  template <class F>
+  inline __attribute__((always_inline)) void step(int i, F constant) {
+    const V log2e = constant(1), magic = constant(2);
+#pragma GCC unroll 8
+    for (int v = 0; v < N; ++v) switch (i) {
+        case 0: x[v] = I::max(constant(0), x[v]); break;  // in this order NaN passes
+        case 1: rounded[v] = I::fma(x[v], log2e, magic); break;
+        case 2: q[v] = I::sub(magic, rounded[v]); break;
+        case 3: x[v] = I::fma(x[v], log2e, q[v]); break;  // f
+        case 4: q[v] = I::fma(constant(3), x[v], constant(4)); break;
+        case 5: q[v] = I::fma(q[v], x[v], constant(5)); break;
+        case 6: q[v] = I::fma(q[v], x[v], I::power_error(rounded[v])); break;
+        case 7: rounded[v] = I::power_of_sixteenths(rounded[v]); break;
+        case 8: x[v] = I::fma(rounded[v], q[v], rounded[v]); break;
+        default: break;
+      }
+  }
+};
+
 template <simd::Isa I, int N>
 inline __attribute__((always_inline)) void exp_by_table(typename I::V* x) {
-  using V = typename I::V;
-  const V lowest = I::broadcast(-88.0296f), log2e = I::broadcast(0x1.715476p+0f), magic = I::broadcast(786432.0f);  // 1.5 * 2^19
-  V rounded[N], f[N], q[N];
+  TableExp<I, N> e;
 #pragma GCC unroll 8
-  for (int i = 0; i < N; ++i) x[i] = I::max(lowest, x[i]);  // in this order NaN passes
+  for (int v = 0; v < N; ++v) e.x[v] = x[v];
+#pragma GCC unroll 16
+  for (int i = 0; i < e.kSteps; ++i) e.step(i, [](int c) __attribute__((always_inline)) { return I::broadcast(TableExp<I, N>::kConstants[c]); });
 #pragma GCC unroll 8
-  for (int i = 0; i < N; ++i) rounded[i] = I::fma(x[i], log2e, magic);
-#pragma GCC unroll 8
-  for (int i = 0; i < N; ++i) f[i] = I::fma(x[i], log2e, I::sub(magic, rounded[i]));
-#pragma GCC unroll 8
-  for (int i = 0; i < N; ++i) q[i] = I::fma(I::broadcast(0x1.c6ac6ap-5f), f[i], I::broadcast(0x1.ebfff4p-3f));
-#pragma GCC unroll 8
-  for (int i = 0; i < N; ++i) q[i] = I::fma(q[i], f[i], I::broadcast(0x1.62e430p-1f));
-#pragma GCC unroll 8
-  for (int i = 0; i < N; ++i) q[i] = I::fma(q[i], f[i], I::power_error(rounded[i]));
-#pragma GCC unroll 8
-  for (int i = 0; i < N; ++i) {
-    const V power = I::power_of_sixteenths(rounded[i]);
-    x[i] = I::fma(power, q[i], power);
-  }
+  for (int v = 0; v < N; ++v) x[v] = e.x[v];
 }
 
 template <simd::Isa I, int N>

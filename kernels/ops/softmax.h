@@ -33,9 +33,9 @@ void mask_range(std::int64_t rows, std::int64_t n, const std::int64_t* begin, co
   }
 }
 
-// Vectors in flight, and accumulators of a row: vector j goes to accumulator j % 4, so that a key's place in the sum depends on
-// its column alone.
-inline constexpr int kChains = 4;
+// Vectors in flight, and accumulators of a row's weights: vector j goes to accumulator j % kRowSums, so that a key's place in the sum
+// depends on its column alone.
+inline constexpr int kChains = 4, kRowSums = 2;
 
 template <simd::Isa I>
 inline float row_max(std::int64_t n, const float* s) {
@@ -59,8 +59,7 @@ template <simd::Isa I>
 __attribute__((noinline)) float row_exp(std::int64_t n, float m, float* s) {
   using V = typename I::V;
   const V maximum = I::broadcast(m);
-  V sum[kChains];
-  for (int v = 0; v < kChains; ++v) sum[v] = I::zero();
+  V sum[kRowSums] = {I::zero(), I::zero()};
   std::int64_t j = 0;
   for (; j + kChains * I::kLanes <= n; j += kChains * I::kLanes) {
     V p[kChains];
@@ -70,7 +69,7 @@ __attribute__((noinline)) float row_exp(std::int64_t n, float m, float* s) {
 #pragma GCC unroll 8
     for (int v = 0; v < kChains; ++v) I::store(s + j + v * I::kLanes, p[v]);
 #pragma GCC unroll 8
-    for (int v = 0; v < kChains; ++v) sum[v] = I::add(sum[v], p[v]);
+    for (int v = 0; v < kChains; ++v) sum[v % kRowSums] = I::add(sum[v % kRowSums], p[v]);
   }
   if (j < n) {
     V p[kChains];
@@ -81,10 +80,10 @@ __attribute__((noinline)) float row_exp(std::int64_t n, float m, float* s) {
       p[v] = exp<I>(I::sub(I::load_first(s + j + v * I::kLanes, lanes), maximum));
       p[v] = I::keep_first(p[v], I::zero(), lanes);
       I::store_first(s + j + v * I::kLanes, p[v], lanes);
-      sum[v] = I::add(sum[v], p[v]);
+      sum[v % kRowSums] = I::add(sum[v % kRowSums], p[v]);
     }
   }
-  return I::reduce_add(I::add(I::add(sum[0], sum[1]), I::add(sum[2], sum[3])));
+  return I::reduce_add(I::add(sum[0], sum[1]));
 }
 
 // factor: the new maxima on entry, e^(before - after) on return; m: after. In vectors: row by row each step waits for the one before.
@@ -99,11 +98,74 @@ inline void take_maxima(std::int64_t rows, float* m, float* factor) {
   });
 }
 
-// The maxima of all rows before the first exponential.
+// One number a row from vectors of kLanes rows, by the tree of reduce_max and reduce_add: lanes half a vector apart, then a quarter, ...
+// combine(V, V) -> V.
+template <simd::Isa I, class F>
+inline typename I::V reduce_rows(typename I::V (&rows)[I::kLanes], F combine) {
+  I::transpose(rows);
+#pragma GCC unroll 8
+  for (int half = I::kLanes / 2; half > 0; half /= 2)
+#pragma GCC unroll 8
+    for (int i = 0; i < half; ++i) rows[i] = combine(rows[i], rows[i + half]);
+  return rows[0];
+}
+
+// Of best [rows][kMaxLanes].
+template <simd::Isa I>
+void raise_lane_maxima(std::int64_t rows, const float* best, float* m, float* factor, float* shift) {
+  using V = typename I::V;
+  constexpr int kVectors = (int)kMaxLanes / I::kLanes;
+  const auto of_row = [best](std::int64_t r) {
+    V most = I::load(best + r * kMaxLanes);
+    for (int v = 1; v < kVectors; ++v) most = I::max(most, I::load(best + r * kMaxLanes + v * I::kLanes));
+    return most;
+  };
+  std::int64_t r = 0;
+  for (; r + I::kLanes <= rows; r += I::kLanes) {
+    V of_rows[I::kLanes];
+    for (int i = 0; i < I::kLanes; ++i) of_rows[i] = of_row(r + i);
+    const V most = reduce_rows<I>(of_rows, [](V a, V b) { return I::max(a, b); });
+    I::store(factor + r, I::max(most, I::load(m + r)));
+  }
+  for (; r < rows; ++r) factor[r] = max_f(I::reduce_max(of_row(r)), m[r]);
+  take_maxima<I>(rows, m, factor);
+  for (r = 0; r < rows; ++r) shift[r] = finite_maximum(m[r]);
+}
+
+// l = l * factor + what row_exp returns for the same sums [rows][kRowSumLanes].
+template <simd::Isa I>
+void add_row_sums(std::int64_t rows, const float* sums, const float* factor, float* l) {
+  using V = typename I::V;
+  const auto of_row = [sums](std::int64_t r) {
+    const float* const sum = sums + r * kRowSumLanes;
+    return I::add(I::load(sum), I::load(sum + I::kLanes));
+  };
+  std::int64_t r = 0;
+  for (; r + I::kLanes <= rows; r += I::kLanes) {
+    V of_rows[I::kLanes];
+    for (int i = 0; i < I::kLanes; ++i) of_rows[i] = of_row(r + i);
+    const V sum = reduce_rows<I>(of_rows, [](V a, V b) { return I::add(a, b); });
+    I::store(l + r, I::add(I::mul(I::load(l + r), I::load(factor + r)), sum));
+  }
+  for (; r < rows; ++r) l[r] = l[r] * factor[r] + I::reduce_add(of_row(r));
+}
+
+// The maxima of all rows before the first exponential: m after, and the factor.
+template <simd::Isa I>
+inline void raise_to_scores(std::int64_t rows, std::int64_t n, float scale, const float* s, std::int64_t ld, float* m, float* factor) {
+  for (std::int64_t r = 0; r < rows; ++r) factor[r] = max_f(scale * row_max<I>(n, s + r * ld), m[r]);
+  take_maxima<I>(rows, m, factor);
+}
+
+template <simd::Isa I>
+void raise_maxima(std::int64_t rows, std::int64_t n, const float* s, std::int64_t ld, float* m, float* factor, float* shift) {
+  raise_to_scores<I>(rows, n, 1.0f, s, ld, m, factor);
+  for (std::int64_t r = 0; r < rows; ++r) shift[r] = finite_maximum(m[r]);
+}
+
 template <simd::Isa I>
 bool online_softmax(std::int64_t rows, std::int64_t n, float* s, std::int64_t ld, float* m, float* l, float* factor) {
-  for (std::int64_t r = 0; r < rows; ++r) factor[r] = max_f(row_max<I>(n, s + r * ld), m[r]);
-  take_maxima<I>(rows, m, factor);
+  raise_to_scores<I>(rows, n, 1.0f, s, ld, m, factor);
   bool grew = false;
   for (std::int64_t r = 0; r < rows; ++r, s += ld) {
     l[r] = l[r] * factor[r] + row_exp<I>(n, finite_maximum(m[r]), s);

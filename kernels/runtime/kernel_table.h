@@ -107,8 +107,31 @@ struct Bf16Kernels {
   bool (*online_softmax)(std::int64_t rows, std::int64_t n, float scale, const float* s, std::int64_t ld, Bf16* p,
                          std::int64_t ldp, float* m, float* l, float* factor);
 
+  // As in SoftmaxProducts, but c = scale a b, with scale > 0, and p gets the weights, up to the next multiple of kColumnsOfWeights columns;
+  // of c only its own columns are written, at least nr. ld: of s and of p. ahead: what to fetch meanwhile, or null.
+  void (*max_gemm)(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a, std::int64_t lda, Bf16PanelView b, FetchAhead* ahead,
+                   float scale, float* c, std::int64_t ldc, float* best);
+  void (*softmax_gemm)(std::int64_t m, std::int64_t n, std::int64_t k, float* s, Bf16* p, std::int64_t ld, const float* shift, const float* factor, float* l, float* sums, Bf16PanelView b, float* c, std::int64_t ldc);
+
   // Whether all of x[n] is finite.
   bool (*all_finite)(std::int64_t n, const Bf16* x);
+};
+
+// Columns that softmax_gemm works on at a time, and the floats of a row that it sums its weights in.
+inline constexpr std::int64_t kColumnsOfWeights = 32, kRowSumLanes = 32;
+// Floats of a row's maxima from max_gemm.
+inline constexpr std::int64_t kMaxLanes = 16;
+
+// The two products with the online softmax beside them: the bits of gemm, online_softmax and gemm. Null on levels with fewer than 32
+// vector registers.
+struct SoftmaxProducts {
+  // c = a b as gemm gives it; the maximum of a row of c is that of best[row][0 .. kMaxLanes - 1].
+  void (*max_gemm)(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda, PanelView b, float* c, std::int64_t ldc,
+                   float* best);
+  // s[row, j] = e^(s[row, j] - shift[row]), l = l * factor + sum_j s[row, j], c[m, n] = s[m, k] b. s is written up to the next multiple of
+  // kColumnsOfWeights columns, c and b must have rows of whole vectors (kMaxLanes), which are written and read. sums: [m][kRowSumLanes].
+  void (*softmax_gemm)(std::int64_t m, std::int64_t n, std::int64_t k, float* s, std::int64_t lds, const float* shift, const float* factor,
+                       float* l, float* sums, PanelView b, float* c, std::int64_t ldc);
 };
 
 // Steps of k that bf16.gemm sums at a time: a piece of panel of 64 columns takes 16 KiB of L1.
@@ -124,6 +147,7 @@ struct KernelTable {
   int gemm_steps, gemm_sums;  // how gemm adds along k; gemm_steps divides kGemmDepth
   WeightKernels weights;
   Bf16Kernels bf16;
+  SoftmaxProducts softmax_products;
 
   // c[m, n] = a[m, k] * b[k, n], or += with accumulate. Every gemm_steps steps of k an element gets the sum of gemm_sums running
   // sums from 0 (step p goes to sum p % gemm_sums), a fused multiply-add a step: roundings grow with a sum's length, and the bits
@@ -170,6 +194,11 @@ struct KernelTable {
   //   m' = max(m, max_j s[row, j]);  s[row, j] = e^(s[row, j] - m');  factor = e^(m - m');  l = l * factor + sum_j s[row, j]
   // m, l, factor: [rows]. Returns whether any factor differs from 1.
   bool (*online_softmax)(std::int64_t rows, std::int64_t n, float* s, std::int64_t ld, float* m, float* l, float* factor);
+
+  // The first half of a step: m' and the factor; shift: what to subtract from the scores, m', or 0 where that is -infinity.
+  void (*raise_maxima)(std::int64_t rows, std::int64_t n, const float* s, std::int64_t ld, float* m, float* factor, float* shift);
+  // The same from the rows' maxima lane by lane (SoftmaxProducts).
+  void (*raise_lane_maxima)(std::int64_t rows, const float* best, float* m, float* factor, float* shift);
 
   // o[row, :] = factor[row] * o[row, :] + x[row, :]: a block's sums into the output state.
   void (*add_rescaled)(std::int64_t rows, std::int64_t dim, const float* factor, const float* x, std::int64_t ldx, float* o,

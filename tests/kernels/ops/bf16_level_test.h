@@ -12,13 +12,14 @@
 
 namespace rapt::test {
 
-// The levels that have them. By what they need of a CPU: the machine must not be read before main.
-inline std::vector<std::string> bf16_levels() {
+// The levels that need `feature` of a CPU, which must not be read before main.
+inline std::vector<std::string> levels_with(std::uint32_t feature) {
   std::vector<std::string> levels;
   for (int i = 0; isa_at(i); ++i)
-    if (isa_at(i)->cpu_features & kCpuAvx512Bf16) levels.push_back(isa_at(i)->name);
+    if (isa_at(i)->cpu_features & feature) levels.push_back(isa_at(i)->name);
   return levels;
 }
+inline std::vector<std::string> bf16_levels() { return levels_with(kCpuAvx512Bf16); }
 
 #define RAPT_INSTANTIATE_FOR_BF16_LEVELS(suite) \
   INSTANTIATE_TEST_SUITE_P(All, suite, testing::ValuesIn(bf16_levels()), level_name)

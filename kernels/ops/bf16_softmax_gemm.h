@@ -1,0 +1,237 @@
+// O = e^(S - m) V with products of bf16, and S = scale Q K' with its rows' maxima: softmax_gemm.h and max_gemm.h once more. Layer: ops.
+//
+// Bound: 16 dot products a pair of steps are 8 cycles, in which go half a vector of weights: 6 multiplications and a rounding, of the two
+// pipes' 16 places 3 to 4.
+#pragma once
+#include "kernels/ops/bf16_gemm.h"
+#include "kernels/ops/bf16_softmax.h"
+#include "kernels/ops/max_gemm.h"
+
+namespace rapt {
+namespace {
+
+// Rows of scores that become weights: p[row, j] = e^(s[row, j] - m[row]), and sums [rows][kRowSumLanes] as bf16_row_exp adds them.
+struct Bf16Weights {
+  const float* s;
+  Bf16* p;
+  std::int64_t ld;  // elements between rows of s, and of p
+  const float* m;
+  float* sums;
+};
+
+// Pairs of steps that kColumnsOfWeights of one row go along with.
+constexpr int kPairsOfWeights = 4;
+
+// One register tile of MR rows of a full panel. next: what becomes weights meanwhile, MR rows of the whole kColumnsOfWeights in the
+// depth. a: its own weights, row stride next.ld.
+template <simd::Bf16Isa I, int MR, int NV>
+inline __attribute__((always_inline)) void bf16_softmax_tile(std::int64_t k, Bf16* a, const Bf16* b, float* c, std::int64_t ldc,
+                                                             bool accumulate, Bf16Weights next) {
+  static_assert(MR * NV + NV + 1 + 3 * 2 + 2 <= I::kRegisters, "sums, B, a broadcast, exponentials and their tables");
+  static_assert(MR == 4 && MR * kPairsOfWeights * 2 == kColumnsOfWeights && kColumnsOfWeights == kRowSums * I::kLanes);
+  using V = typename I::V;
+  constexpr int kPanel = NV * I::kLanes;
+  std::int64_t ld = next.ld;
+  asm("" : "+r"(ld), "+r"(ldc), "+r"(k));
+  Bf16* a2 = a + 2 * ld;
+  asm("" : "+r"(a2));
+  V sum[MR][NV];
+  TableExp<I, 2> exp;
+#pragma GCC unroll 8
+  for (int r = 0; r < MR; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < NV; ++v) sum[r][v] = I::zero();
+  const auto product = [&]() __attribute__((always_inline)) {
+    typename I::B row[NV];
+#pragma GCC unroll 8
+    for (int v = 0; v < NV; ++v) {
+      row[v] = I::load_pairs(b + v * 2 * I::kLanes);
+      asm("" : "+v"(row[v]));
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < MR; ++r) {
+      const typename I::B left = I::broadcast_pair(r < 2 ? a + r * ld : a2 + (r - 2) * ld);
+#pragma GCC unroll 8
+      for (int v = 0; v < NV; ++v) sum[r][v] = I::dot_pairs(sum[r][v], left, row[v]);
+    }
+    a += 2;
+    a2 += 2;
+    b += 2 * kPanel;
+  };
+  const float* s = next.s;
+  const float* constants = exp.kConstants;
+  const auto constant = [&](int i) __attribute__((always_inline)) { return I::broadcast(constants[i]); };
+  const auto weights = [&](int row, int step) __attribute__((always_inline)) {
+    switch (step) {
+      case 0: {
+        const V maximum = I::broadcast(next.m[row]);
+        exp.x[0] = I::sub(I::load(s), maximum);
+        exp.x[1] = I::sub(I::load(s + I::kLanes), maximum);
+        s += ld;
+        exp.step(0, constant);
+        break;
+      }
+      case 1:
+#pragma GCC unroll 16
+        for (int i = 1; i < 5; ++i) exp.step(i, constant);
+        break;
+      case 2:
+#pragma GCC unroll 16
+        for (int i = 5; i < exp.kSteps; ++i) exp.step(i, constant);
+        break;
+      default: {
+        // next.p, but that would be one more pointer: the rows of this tile's a, which has moved, and MR on.
+        Bf16* const at = (row < 2 ? a + (MR + row) * ld : a2 + (MR + row - 2) * ld) - 2 * kPairsOfWeights * (row + 1);
+        I::store_pairs(at, I::round_to_pairs(exp.x[0], exp.x[1]));
+        float* const to = next.sums + row * kRowSumLanes;
+        I::store(to, I::add(I::load(to), exp.x[0]));
+        I::store(to + I::kLanes, I::add(I::load(to + I::kLanes), exp.x[1]));
+      }
+    }
+  };
+  for (; k >= kColumnsOfWeights; k -= kColumnsOfWeights) {
+    // In each round anew: kept, constants crowd the sums out of their registers, and a pointer for each row the others.
+    asm("" : "+r"(constants), "+r"(ld));
+#pragma GCC unroll 8
+    for (int r = 0; r < MR; ++r)
+#pragma GCC unroll 8
+      for (int step = 0; step < kPairsOfWeights; ++step) {
+        product();
+        weights(r, step);
+      }
+    s += kColumnsOfWeights - MR * ld;
+  }
+  for (; k > 0; k -= 2) product();
+#pragma GCC unroll 8
+  for (int r = 0; r < MR; ++r)
+#pragma GCC unroll 8
+    for (int v = 0; v < NV; ++v) {
+      float* const to = c + r * ldc + v * I::kLanes;
+      I::store(to, accumulate ? I::add(I::load(to), sum[r][v]) : sum[r][v]);
+    }
+}
+
+// Weights of `rows` rows and n columns with nothing beside, n a multiple of kColumnsOfWeights.
+template <simd::Bf16Isa I>
+__attribute__((noinline)) void bf16_weigh(std::int64_t rows, std::int64_t n, Bf16Weights of) {
+  using V = typename I::V;
+  for (std::int64_t r = 0; r < rows; ++r, of.s += of.ld, of.p += of.ld, of.sums += kRowSumLanes) {
+    const V maximum = I::broadcast(of.m[r]);
+    for (std::int64_t j = 0; j < n; j += kColumnsOfWeights) {
+      V e[2] = {I::sub(I::load(of.s + j), maximum), I::sub(I::load(of.s + j + I::kLanes), maximum)};
+      exp<I, 2>(e);
+      I::store_pairs(of.p + j, I::round_to_pairs(e[0], e[1]));
+            I::store(of.sums, I::add(I::load(of.sums), e[0]));
+      I::store(of.sums + I::kLanes, I::add(I::load(of.sums + I::kLanes), e[1]));
+    }
+  }
+}
+
+// Row tiles of a full panel over a depth of k, m a multiple of MR. of: the first row, whose tile is weights already. after: columns
+// behind these that become weights beside the last tile, in the first rows.
+template <simd::Bf16Isa I, int MR, int NV>
+inline __attribute__((always_inline)) void bf16_softmax_tiles(std::int64_t m, std::int64_t k, Bf16Weights of, const Bf16* b, float* c,
+                                                              std::int64_t ldc, bool accumulate, std::int64_t after) {
+  const std::int64_t whole = k / kColumnsOfWeights * kColumnsOfWeights;
+  const auto shifted = [](Bf16Weights w, std::int64_t rows, std::int64_t columns) {
+    return Bf16Weights{w.s + rows * w.ld + columns, w.p + rows * w.ld + columns, w.ld, w.m + rows, w.sums + rows * kRowSumLanes};
+  };
+  const Bf16Weights first = of;
+  for (; m > 0; m -= MR, c += MR * ldc) {
+    const Bf16Weights next = shifted(of, MR, 0);
+    if (m > MR) {
+      bf16_softmax_tile<I, MR, NV>(k, of.p, b, c, ldc, accumulate, next);
+      if (k > whole) bf16_weigh<I>(MR, kColumnsOfWeights, shifted(next, 0, whole));
+    } else {
+      if (after > 0)
+        bf16_weigh<I>(MR, (after + kColumnsOfWeights - 1) / kColumnsOfWeights * kColumnsOfWeights, shifted(first, 0, k));
+      bf16_panel<I, MR, NV, NV * I::kLanes, false>(MR, (k + 1) / 2, of.p, of.ld, b, c, ldc, I::kLanes, accumulate);
+    }
+    of = next;
+  }
+}
+using Bf16SoftmaxTilesFn = void(std::int64_t m, std::int64_t k, Bf16Weights of, const Bf16* b, float* c, std::int64_t ldc, bool accumulate,
+                                std::int64_t after);
+
+// kMR: rows of kSoftmaxTiles's tile; MR: of kFullTiles's.
+template <simd::Bf16Isa I, int kMR, int MR, int NV, Bf16FullTilesFn* kFullTiles, Bf16SoftmaxTilesFn* kSoftmaxTiles>
+void bf16_softmax_gemm(std::int64_t m, std::int64_t n, std::int64_t k, float* s, Bf16* p, std::int64_t ld, const float* shift, const float* factor, float* l, float* sums, Bf16PanelView b, float* c, std::int64_t ldc) {
+  static_assert(kRowSums * I::kLanes == kRowSumLanes && I::kLanes == kMaxLanes);
+  constexpr std::int64_t kPanel = NV * I::kLanes;
+  const std::int64_t tiled = m / kMR * kMR;
+  const auto pad = [](std::int64_t columns) { return (columns + kColumnsOfWeights - 1) / kColumnsOfWeights * kColumnsOfWeights; };
+  for (std::int64_t r = 0; r < tiled; ++r) {
+    for (std::int64_t j = k; j < pad(k); ++j) s[r * ld + j] = kMinusInfinity;
+    for (int v = 0; v < kRowSums; ++v) I::store(sums + r * kRowSumLanes + v * I::kLanes, I::zero());
+  }
+  const auto depth_from = [k](std::int64_t at) { return k - at < kBf16Depth ? k - at : kBf16Depth; };
+  if (tiled > 0) bf16_weigh<I>(kMR, pad(depth_from(0)), {s, p, ld, shift, sums});
+  for (std::int64_t done = 0; tiled > 0 && done < k; done += kBf16Depth) {
+    const std::int64_t depth = depth_from(done), after = k - done > depth ? depth_from(done + depth) : 0;
+    const Bf16* const panel = b.data + done * kPanel;
+    kSoftmaxTiles(tiled, depth, {s + done, p + done, ld, shift, sums}, panel, c, ldc, done > 0, after);
+    if (n > kPanel)
+      bf16_depth<I, MR, NV, kFullTiles>(tiled, n - kPanel, (depth + 1) / 2, p + done, ld, {panel + b.panel_stride, b.panel_stride},
+                                        c + kPanel, ldc, done > 0);
+  }
+  add_row_sums<I>(tiled, sums, factor, l);
+  for (std::int64_t r = tiled; r < m; ++r) l[r] = l[r] * factor[r] + bf16_row_exp<I>(k, 1.0f, shift[r], s + r * ld, p + r * ld);
+  if (tiled < m) bf16_gemm<I, MR, NV, kFullTiles>(m - tiled, n, k, p + tiled * ld, ld, b, c + tiled * ldc, ldc, false);
+}
+
+// A tile's sums times scale, and their maxima: bf16_tile's Finish.
+struct ScaledTileMaxima {
+  float scale;
+  TileMaxima maxima;
+
+  template <simd::Isa I, int MR, int NV>
+  inline __attribute__((always_inline)) void apply(typename I::V (&tile)[MR][NV]) const {
+    const typename I::V factor = I::broadcast(scale);
+#pragma GCC unroll 8
+    for (int r = 0; r < MR; ++r)
+#pragma GCC unroll 8
+      for (int v = 0; v < NV; ++v) tile[r][v] = I::mul(tile[r][v], factor);
+    maxima.apply<I, MR, NV>(tile);
+  }
+};
+
+// The full row tiles of one full panel with their maxima.
+template <simd::Bf16Isa I, int MR, int NV>
+inline __attribute__((always_inline)) void bf16_max_full_tiles(std::int64_t m, std::int64_t pairs, const Bf16* a, std::int64_t lda,
+                                                               const Bf16* b, float* c, std::int64_t ldc, bool accumulate, FetchAhead* ahead,
+                                                               ScaledTileMaxima finish) {
+  for (; m >= MR; m -= MR, a += MR * lda, c += MR * ldc, finish.maxima.best += MR * I::kLanes) {
+    fetch_some(ahead);
+    bf16_tile<I, MR, NV, NV * I::kLanes, false>(pairs, a, lda, b, c, ldc, I::kLanes, accumulate, {}, finish);
+  }
+}
+using Bf16MaxTilesFn = void(std::int64_t m, std::int64_t pairs, const Bf16* a, std::int64_t lda, const Bf16* b, float* c, std::int64_t ldc,
+                            bool accumulate, FetchAhead* ahead, ScaledTileMaxima finish);
+
+template <simd::Bf16Isa I, int MR, int NV, Bf16FullTilesFn* kFullTiles, Bf16MaxTilesFn* kMaxTiles>
+void bf16_max_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a, std::int64_t lda, Bf16PanelView b, FetchAhead* ahead,
+                   float scale, float* c, std::int64_t ldc, float* best) {
+  constexpr std::int64_t kPanel = NV * I::kLanes;
+  const std::int64_t full_m = m / MR * MR, full_n = n / kPanel * kPanel;
+  const std::int64_t before = (k - 1) / kBf16Depth * kBf16Depth;
+  for (std::int64_t r = 0; r < m; ++r) I::store(best + r * I::kLanes, I::broadcast(kMinusInfinity));
+  if (before > 0) bf16_gemm<I, MR, NV, kFullTiles>(full_m, full_n, before, a, lda, b, c, ldc, false);
+  for (std::int64_t j = 0; full_m > 0 && j < full_n; j += kPanel)
+    kMaxTiles(full_m, (k - before + 1) / 2, a + before, lda, b.data + j / kPanel * b.panel_stride + before * kPanel, c + j, ldc, before > 0,
+              ahead, {scale, {best}});
+  const auto edge = [&](std::int64_t row, std::int64_t rows, std::int64_t column, std::int64_t columns) {
+    if (rows == 0 || columns == 0) return;
+    bf16_gemm<I, MR, NV, kFullTiles>(rows, columns, k, a + row * lda, lda, {b.data + column / kPanel * b.panel_stride, b.panel_stride},
+                                     c + row * ldc + column, ldc, false);
+    for (std::int64_t r = row; r < row + rows; ++r) {
+      rescale_rows<I>(1, columns, &scale, c + r * ldc + column, 0);
+      float* const most = best + r * I::kLanes;
+      I::store(most, I::max(I::load(most), I::broadcast(row_max<I>(columns, c + r * ldc + column))));
+    }
+  };
+  edge(0, full_m, full_n, n - full_n);
+  edge(full_m, m - full_m, 0, n);
+}
+
+}  // namespace
+}  // namespace rapt
