@@ -11,6 +11,8 @@ namespace rapt {
 // Of several tensors in turns, each tile of `tiles` a share of each.
 class FetchList {
  public:
+  FetchList() = default;
+  FetchList(const FetchList&) = delete;  // its entries point to each other
   void clear() { used_ = 0; }
   FetchAhead* first() { return used_ > 0 ? list_.data() : nullptr; }
 

@@ -140,12 +140,13 @@ void KeyBlock::scores_and_maxima(std::int64_t first, std::int64_t rows, std::int
   float* const best = buffers_.sums;
   if (plan_.bf16_products) {
     const Bf16PanelView keys = {buffers_.k_pairs, (p_.head_dim + 1) / 2 * 2 * kernels_.nr};
-    kernels_.bf16.max_gemm(rows, n, p_.head_dim, buffers_.q_bf16 + first * plan_.q_stride, plan_.q_stride, keys, list_.first(), scale_, buffers_.s,
-                           plan_.s_stride, best);
-    return kernels_.raise_lane_maxima(rows, best, m, buffers_.factor, buffers_.shift);
+    kernels_.bf16.max_gemm(rows, n, p_.head_dim, buffers_.q_bf16 + first * plan_.q_stride, plan_.q_stride, keys, list_.first(), scale_,
+                           buffers_.s, plan_.s_stride, best);
+  } else {
+    const PanelView keys = {buffers_.k_panels, kernels_.nr, p_.head_dim * kernels_.nr, list_.first()};
+    kernels_.softmax_products.max_gemm(rows, n, p_.head_dim, buffers_.q + first * plan_.q_stride, plan_.q_stride, keys, buffers_.s,
+                                       plan_.s_stride, best);
   }
-  const PanelView keys = {buffers_.k_panels, kernels_.nr, p_.head_dim * kernels_.nr, list_.first()};
-  kernels_.softmax_products.max_gemm(rows, n, p_.head_dim, buffers_.q + first * plan_.q_stride, plan_.q_stride, keys, buffers_.s, plan_.s_stride, best);
   kernels_.raise_lane_maxima(rows, best, m, buffers_.factor, buffers_.shift);
 }
 
@@ -159,8 +160,8 @@ void KeyBlock::softmax_weighted_sums(std::int64_t rows, std::int64_t n, float* l
   if (plan_.bf16_products)
     return kernels_.bf16.softmax_gemm(rows, p_.head_dim_v, n, buffers_.s, buffers_.p, plan_.s_stride, buffers_.shift,
                                       buffers_.factor, l, buffers_.sums, pairs_from(0), o, plan_.o_stride);
-  kernels_.softmax_products.softmax_gemm(rows, p_.head_dim_v, n, buffers_.s, plan_.s_stride, buffers_.shift, buffers_.factor, l, buffers_.sums,
-                        values_from(0, n), o, plan_.o_stride);
+  kernels_.softmax_products.softmax_gemm(rows, p_.head_dim_v, n, buffers_.s, plan_.s_stride, buffers_.shift, buffers_.factor, l,
+                                         buffers_.sums, values_from(0, n), o, plan_.o_stride);
 }
 
 // PanelView::next, if nothing else fetches ahead; rows without gaps are left to the core's own prefetchers, unless they come from DRAM.

@@ -155,7 +155,8 @@ using Bf16SoftmaxTilesFn = void(std::int64_t m, std::int64_t k, Bf16Weights of, 
 
 // kMR: rows of kSoftmaxTiles's tile; MR: of kFullTiles's.
 template <simd::Bf16Isa I, int kMR, int MR, int NV, Bf16FullTilesFn* kFullTiles, Bf16SoftmaxTilesFn* kSoftmaxTiles>
-void bf16_softmax_gemm(std::int64_t m, std::int64_t n, std::int64_t k, float* s, Bf16* p, std::int64_t ld, const float* shift, const float* factor, float* l, float* sums, Bf16PanelView b, float* c, std::int64_t ldc) {
+void bf16_softmax_gemm(std::int64_t m, std::int64_t n, std::int64_t k, float* s, Bf16* p, std::int64_t ld, const float* shift,
+                       const float* factor, float* l, float* sums, Bf16PanelView b, float* c, std::int64_t ldc) {
   static_assert(kRowSums * I::kLanes == kRowSumLanes && I::kLanes == kMaxLanes);
   constexpr std::int64_t kPanel = NV * I::kLanes;
   const std::int64_t tiled = m / kMR * kMR;

@@ -1,6 +1,6 @@
 // O = e^(S - m) V in one pass: the exponentials of the next tile's rows go on between the products of this one's. Layer: ops. Serves the
 // weighted sums of attention.
-// The pipes of additions, comparisons and integers idle beside gemm, so of an exponential only its multiplications cost. They have to be
+// The pipes of additions, maxima and integers idle beside gemm, so of an exponential only its multiplications cost. They have to be
 // spread over gemm's steps by hand: put between two sums of 32 steps, as a lot, they cost all that they cost alone (Zen 5).
 //
 // Bound: as gemm.h, and 6 multiplications for 16 weights: 3 cycles where exponentials alone take 5. C is in memory here, because the
@@ -18,11 +18,11 @@ struct RowWeights {
   float* sums;
 };
 
-// Steps of k that one vector of each of the next rows takes, in TableExp's steps and four more.
+// Steps of k beside which one vector of each of the next rows becomes weights: TableExp's steps and three more fit in.
 constexpr int kStepsOfWeights = 16;
 
-// One register tile, k a multiple of kGemmSteps. next, next_of: what becomes weights meanwhile, MR rows of k columns of S from
-// column `first` of their block on.
+// One register tile, k a multiple of kGemmSteps. a: weights. next, next_of: what becomes weights meanwhile, MR rows of k columns of S,
+// which has the row stride lda too.
 template <simd::Isa I, int MR, int NV>
 inline __attribute__((always_inline)) void softmax_tile(std::int64_t k, const float* a, std::int64_t lda, const float* b,
                                                         std::int64_t b_stride, float* c, std::int64_t ldc, bool accumulate,
@@ -92,7 +92,7 @@ inline __attribute__((always_inline)) void softmax_tile(std::int64_t k, const fl
   }
 }
 
-// Weights of `rows` rows and n columns, a multiple of kLanes, of a depth's S, with nothing beside.
+// Weights of `rows` rows and n columns, a multiple of kLanes, with nothing beside. The first column is one of kColumnsOfWeights.
 template <simd::Isa I>
 __attribute__((noinline)) void weigh(std::int64_t rows, std::int64_t n, float* s, std::int64_t lds, RowWeights of) {
   for (std::int64_t r = 0; r < rows; ++r, s += lds, of.sums += kRowSumLanes) {
@@ -110,7 +110,8 @@ __attribute__((noinline)) void weigh(std::int64_t rows, std::int64_t n, float* s
 // these that become weights beside the last tile, in the first rows.
 template <simd::Isa I, int MR, int NV>
 inline __attribute__((always_inline)) void softmax_tiles(std::int64_t m, std::int64_t k, float* s, std::int64_t lds, RowWeights of,
-                                                         const float* b, std::int64_t b_stride, float* c, std::int64_t ldc, bool accumulate, std::int64_t after) {
+                                                         const float* b, std::int64_t b_stride, float* c, std::int64_t ldc,
+                                                         bool accumulate, std::int64_t after) {
   constexpr std::int64_t kSteps = kGemmSteps<I>;
   const std::int64_t whole = k / kSteps * kSteps;
   float* const behind = s + k;

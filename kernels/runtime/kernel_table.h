@@ -111,7 +111,8 @@ struct Bf16Kernels {
   // of c only its own columns are written, at least nr. ld: of s and of p. ahead: what to fetch meanwhile, or null.
   void (*max_gemm)(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a, std::int64_t lda, Bf16PanelView b, FetchAhead* ahead,
                    float scale, float* c, std::int64_t ldc, float* best);
-  void (*softmax_gemm)(std::int64_t m, std::int64_t n, std::int64_t k, float* s, Bf16* p, std::int64_t ld, const float* shift, const float* factor, float* l, float* sums, Bf16PanelView b, float* c, std::int64_t ldc);
+  void (*softmax_gemm)(std::int64_t m, std::int64_t n, std::int64_t k, float* s, Bf16* p, std::int64_t ld, const float* shift,
+                       const float* factor, float* l, float* sums, Bf16PanelView b, float* c, std::int64_t ldc);
 
   // Whether all of x[n] is finite.
   bool (*all_finite)(std::int64_t n, const Bf16* x);
