@@ -59,6 +59,7 @@ void KeyBlock::fetch_task(const TaskRows& rows, const TaskRows& next) {
   if (same_keys || p_.paging.table) return;
   const KeyRange keys = {visible_keys(p_.interval, next.sequence, next.first_query).begin,
                          visible_keys(p_.interval, next.sequence, next.first_query + next.queries - 1).end};
+  if (keys.empty()) return;
   const KvView view(p_, next.sequence, next.kv_head);
   const std::int64_t begin = keys.begin / plan_.block_kv * plan_.block_kv, count = std::min(plan_.block_kv, keys.end - begin);
   list_.add(p_.k, view.k_row(begin), count, p_.head_dim, tiles);

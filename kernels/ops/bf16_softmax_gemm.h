@@ -215,20 +215,18 @@ void bf16_max_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a
   constexpr std::int64_t kPanel = NV * I::kLanes;
   const std::int64_t full_m = m / MR * MR, full_n = n / kPanel * kPanel;
   const std::int64_t before = (k - 1) / kBf16Depth * kBf16Depth;
-  for (std::int64_t r = 0; r < m; ++r) I::store(best + r * I::kLanes, I::broadcast(kMinusInfinity));
+  reset_maxima<I>(m, best);
   if (before > 0) bf16_gemm<I, MR, NV, kFullTiles>(full_m, full_n, before, a, lda, b, c, ldc, false);
   for (std::int64_t j = 0; full_m > 0 && j < full_n; j += kPanel)
     kMaxTiles(full_m, (k - before + 1) / 2, a + before, lda, b.data + j / kPanel * b.panel_stride + before * kPanel, c + j, ldc, before > 0,
               ahead, {scale, {best}});
   const auto edge = [&](std::int64_t row, std::int64_t rows, std::int64_t column, std::int64_t columns) {
     if (rows == 0 || columns == 0) return;
-    bf16_gemm<I, MR, NV, kFullTiles>(rows, columns, k, a + row * lda, lda, {b.data + column / kPanel * b.panel_stride, b.panel_stride},
-                                     c + row * ldc + column, ldc, false);
-    for (std::int64_t r = row; r < row + rows; ++r) {
-      rescale_rows<I>(1, columns, &scale, c + r * ldc + column, 0);
-      float* const most = best + r * I::kLanes;
-      I::store(most, I::max(I::load(most), I::broadcast(row_max<I>(columns, c + r * ldc + column))));
-    }
+    float* const to = c + row * ldc + column;
+    bf16_gemm<I, MR, NV, kFullTiles>(rows, columns, k, a + row * lda, lda, {b.data + column / kPanel * b.panel_stride, b.panel_stride}, to, ldc,
+                                     false);
+    for (std::int64_t r = 0; r < rows; ++r) rescale_rows<I>(1, columns, &scale, to + r * ldc, 0);
+    add_row_maxima<I>(rows, columns, to, ldc, best + row * I::kLanes);
   };
   edge(0, full_m, full_n, n - full_n);
   edge(full_m, m - full_m, 0, n);

@@ -1,6 +1,7 @@
 // The products with the softmax beside them: the bits of gemm, online_softmax and gemm, whatever the shape, of f32 and of bf16.
 #include "tests/kernels/ops/bf16_level_test.h"
 
+#include <iterator>
 #include <limits>
 
 namespace rapt::test {
@@ -41,6 +42,19 @@ void hide_some(const Matrix& s) {
       if (i % 7 == 5 || (i * 3 + j) % 11 == 0) s.at(i, j) = -kInfinity;
 }
 
+const std::int64_t kDepths[] = {1, 2, 31, 32, 33, 64, 77, 96, 127, 128, 129, 160, 197, 256};
+
+// count_wrong(m, n, k) with every tail of rows and columns, the depths in turns.
+template <class F>
+void expect_none_wrong(std::int64_t nr, F count_wrong) {
+  std::uint64_t turn = 0;
+  for (std::int64_t m = 1; m <= 40; m += m < 8 ? 1 : 7)
+    for (std::int64_t n = 1; n <= 2 * nr + 1; n += 1 + n % 5, ++turn) {
+      const std::int64_t k = kDepths[turn % std::size(kDepths)];
+      ASSERT_EQ(count_wrong(m, n, k), 0) << m << " x " << n << " x " << k;
+    }
+}
+
 class SoftmaxProducts : public LevelTest {
  protected:
   std::int64_t wrong_maxima(std::int64_t m, std::int64_t n, std::int64_t k, Place place = Place::kHeap) const {
@@ -76,13 +90,8 @@ class SoftmaxProducts : public LevelTest {
   }
 };
 
-const std::int64_t kDepths[] = {1, 2, 31, 32, 33, 64, 77, 96, 127, 128, 129, 160, 197, 256};
-
 TEST_P(SoftmaxProducts, SmokeMaximaOfAllTails) {
-  std::uint64_t turn = 0;
-  for (std::int64_t m = 1; m <= 40; m += m < 8 ? 1 : 7)
-    for (std::int64_t n = 1; n <= 2 * kernels().nr + 1; n += 1 + n % 5, ++turn)
-      ASSERT_EQ(wrong_maxima(m, n, kDepths[turn % 14]), 0) << m << " x " << n << " x " << kDepths[turn % 14];
+  expect_none_wrong(kernels().nr, [this](std::int64_t m, std::int64_t n, std::int64_t k) { return wrong_maxima(m, n, k); });
 }
 
 TEST_P(SoftmaxProducts, SmokeSumsOfAllTails) {
@@ -166,10 +175,7 @@ class Bf16SoftmaxProducts : public LevelTest {
 };
 
 TEST_P(Bf16SoftmaxProducts, SmokeMaximaOfAllTails) {
-  std::uint64_t turn = 0;
-  for (std::int64_t m = 1; m <= 40; m += m < 8 ? 1 : 7)
-    for (std::int64_t n = 1; n <= 2 * kernels().nr + 1; n += 1 + n % 5, ++turn)
-      ASSERT_EQ(wrong_maxima(m, n, kDepths[turn % 14]), 0) << m << " x " << n << " x " << kDepths[turn % 14];
+  expect_none_wrong(kernels().nr, [this](std::int64_t m, std::int64_t n, std::int64_t k) { return wrong_maxima(m, n, k); });
 }
 
 TEST_P(Bf16SoftmaxProducts, SmokeSumsOfAllTails) {
