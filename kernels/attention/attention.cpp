@@ -123,9 +123,9 @@ class Task {
     const std::int64_t begin = keys.begin / plan_.block_kv * plan_.block_kv;
     for (std::int64_t at = begin; at < keys.end; at += plan_.block_kv) {
       first_of_split_ = at == begin;
-      block_.load_keys(at, std::min(plan_.block_kv, keys.end - at));
-      block_.load_values();
       const std::int64_t next = at + plan_.block_kv;
+      block_.load_keys(at, std::min(plan_.block_kv, keys.end - at), std::max<std::int64_t>(0, keys_.end - next));
+      block_.load_values();
       block_.fetch_next(next, std::min(plan_.block_kv, keys_.end - next), rows_.rows);
       if (next >= keys_.end && next_) block_.fetch_task(rows_, *next_);
       for (std::int64_t r = 0; r < rows_.rows; r += plan_.rows_per_strip)

@@ -9,17 +9,31 @@ constexpr std::int64_t kMinRowsToFetch = 48;
 constexpr std::int64_t kMaxHeadsToFetch = 4;  // FetchList has room for their queries and outputs
 // The first tile's exponentials have no products to go along with: with 12 rows, a quarter of them, it costs what it saves.
 constexpr std::int64_t kMinRowsOfSoftmaxProducts = 24;
+// How far ahead values whose rows lie apart are asked for: the rows that gemm takes at a time.
+constexpr std::int64_t kRowsBetweenGaps = 32;
+
+std::uintptr_t address(const void* p) { return reinterpret_cast<std::uintptr_t>(p); }
 
 }  // namespace
 
-void KeyBlock::load_keys(std::int64_t first, std::int64_t count) {
+void KeyBlock::load_keys(std::int64_t first, std::int64_t count, std::int64_t behind) {
   first_ = first;
   count_ = count;
+  behind_ = plan_.few_rows ? std::min(behind, kMaxRowsBehind) : 0;
   finite_ = Finite::kUnknown;
   if (p_.paging.k_panels) return;
-  const float* scales = view_.k_rows(first, count, buffers_.rows, buffers_.scales);
-  if (plan_.bf16_products) return kernels_.bf16.pack_transposed(count, p_.head_dim, buffers_.rows, buffers_.k_pairs);
-  kernels_.pack_transposed[static_cast<int>(p_.k.dtype)](count, p_.head_dim, buffers_.rows, scales, plan_.stream, buffers_.k_panels);
+  view_.k_rows(first, count + behind_, buffers_.k_rows);
+  if (plan_.bf16_products && plan_.pack_keys)
+    return kernels_.bf16.pack_transposed(count, p_.head_dim, keys_in_place(), buffers_.k_pairs);
+  key_scales_ = view_.k_scales(first, count, buffers_.k_scales);
+  if (plan_.pack_keys)
+    kernels_.pack_transposed[static_cast<int>(p_.k.dtype)](count, p_.head_dim, keys_in_place(), key_scales_, buffers_.k_panels);
+}
+
+RowPointers KeyBlock::keys_in_place() const { return {buffers_.k_rows, plan_.few_rows ? count_ + behind_ : 0}; }
+RowPointers KeyBlock::values_in_place() const {
+  view_.v_rows(first_, count_ + behind_, buffers_.v_rows);
+  return {buffers_.v_rows, plan_.few_rows ? count_ + behind_ : 0};
 }
 
 void KeyBlock::load_values() {
@@ -29,9 +43,9 @@ void KeyBlock::load_values() {
 
 void KeyBlock::pack_values() {
   values_packed_ = true;
-  const float* scales = view_.v_rows(first_, count_, buffers_.rows, buffers_.scales);
-  if (plan_.bf16_products) return kernels_.bf16.pack_panels(count_, p_.head_dim_v, buffers_.rows, buffers_.v_pairs);
-  kernels_.pack_panels[static_cast<int>(p_.v.dtype)](count_, p_.head_dim_v, buffers_.rows, scales, buffers_.v_panels);
+  if (plan_.bf16_products) return kernels_.bf16.pack_panels(count_, p_.head_dim_v, values_in_place(), buffers_.v_pairs);
+  kernels_.pack_panels[static_cast<int>(p_.v.dtype)](count_, p_.head_dim_v, values_in_place(), view_.v_scales(first_, count_, buffers_.v_scales),
+                                                     buffers_.v_panels);
 }
 
 void KeyBlock::fetch_next(std::int64_t first, std::int64_t count, std::int64_t rows) {
@@ -90,6 +104,9 @@ void KeyBlock::scale_scores(float* s, std::int64_t rows, std::int64_t n) const {
 
 void KeyBlock::multiply(std::int64_t first, std::int64_t rows, std::int64_t n, FetchAhead elements, ScoreBias bias) const {
   float* const s = buffers_.s;
+  if (plan_.bf16_products && !plan_.pack_keys)
+    return kernels_.bf16.transposed_gemm(rows, n, p_.head_dim, buffers_.q_bf16 + first * plan_.q_stride, plan_.q_stride, keys_in_place(), s,
+                                         plan_.s_stride);
   if (plan_.bf16_products) {
     const Bf16PanelView keys = {buffers_.k_pairs, (p_.head_dim + 1) / 2 * 2 * kernels_.nr};
     return kernels_.bf16.gemm(rows, n, p_.head_dim, buffers_.q_bf16 + first * plan_.q_stride, plan_.q_stride, keys, s,
@@ -103,14 +120,17 @@ void KeyBlock::multiply(std::int64_t first, std::int64_t rows, std::int64_t n, F
   if (bias)
     return kernels_.biased_gemm(rows, n, p_.head_dim, q, plan_.q_stride, {buffers_.k_panels, kernels_.nr, panel, list_.first()}, bias.data,
                                 bias.ld, s, plan_.s_stride);
-  if (!p_.paging.k_panels)
+  if (!p_.paging.k_panels && !plan_.pack_keys)
+    return kernels_.few_rows.transposed_gemm[static_cast<int>(p_.k.dtype)](rows, n, p_.head_dim, q, plan_.q_stride, keys_in_place(), key_scales_, s,
+                                                                           plan_.s_stride);
+  if (plan_.pack_keys)
     return kernels_.gemm(rows, n, p_.head_dim, q, plan_.q_stride, {buffers_.k_panels, kernels_.nr, panel, &elements}, s,
                          plan_.s_stride, false);
   for (std::int64_t j = 0, run; j < n; j += run) {
     run = view_.run(first_ + j, n - j);
     const char* const at = view_.k_row(first_ + j);
     const char* const next = j + run < n ? view_.k_row(first_ + j + run) : view_.v_row(first_);
-    const PanelView panels = {at, kernels_.nr, panel, &elements, distance(at, next)};
+    const PanelView panels = {at, kernels_.nr, panel, &elements, list_.first() ? 0 : address(next)};
     kernels_.gemm_stored[static_cast<int>(p_.k.dtype)](rows, run, p_.head_dim, q, plan_.q_stride, panels, s + j, plan_.s_stride, false);
   }
 }
@@ -126,7 +146,7 @@ void KeyBlock::softmax(std::int64_t row, std::int64_t rows, std::int64_t n, floa
 }
 
 bool KeyBlock::softmax_beside_products(std::int64_t rows) const {
-  if (plan_.bf16_products) return rows >= kernels_.bf16.mr && p_.head_dim_v >= kernels_.nr;
+  if (plan_.bf16_products) return plan_.pack_keys && rows >= kernels_.bf16.mr && p_.head_dim_v >= kernels_.nr;
   const bool whole_vectors = values_packed_ || p_.head_dim_v % kMaxLanes == 0;
   const bool in_one_piece = values_packed_ || !p_.paging.table;
   return kernels_.softmax_products.softmax_gemm && rows >= kMinRowsOfSoftmaxProducts && p_.head_dim_v > kMaxLanes && whole_vectors && in_one_piece &&
@@ -134,7 +154,7 @@ bool KeyBlock::softmax_beside_products(std::int64_t rows) const {
 }
 
 void KeyBlock::scores_and_maxima(std::int64_t first, std::int64_t rows, std::int64_t n, float* m) const {
-  if (p_.paging.k_panels) {
+  if (!plan_.pack_keys) {
     scores(first, rows, n);
     return maxima(0, rows, n, m);
   }
@@ -165,19 +185,19 @@ void KeyBlock::softmax_weighted_sums(std::int64_t rows, std::int64_t n, float* l
                                          buffers_.sums, values_from(0, n), o, plan_.o_stride);
 }
 
-// PanelView::next, if nothing else fetches ahead; rows without gaps are left to the core's own prefetchers, unless they come from DRAM.
-// Between any two tensors, so not a difference of pointers.
-std::int64_t KeyBlock::distance(const char* from, const char* to) const {
-  if (list_.first() || !to || !(p_.paging.table || plan_.stream)) return 0;
-  return static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(to) - reinterpret_cast<std::uintptr_t>(from));
-}
-
 // `run` values from the block's j on.
 PanelView KeyBlock::values_from(std::int64_t j, std::int64_t run) const {
   if (values_packed_) return {buffers_.v_panels + j * kernels_.nr, kernels_.nr, count_ * kernels_.nr};
-  const char* const at = view_.v_row(first_ + j);
-  const char* const next = j + run < count_ ? view_.v_row(first_ + j + run) : next_key_;
-  return {at, p_.v.stride_length, kernels_.nr, nullptr, distance(at, next)};
+  PanelView values = {view_.v_row(first_ + j), p_.v.stride_length, kernels_.nr};
+  if (list_.first()) return values;
+  if (p_.paging.table) {
+    values.fetch = address(j + run < count_ ? view_.v_row(first_ + j + run) : next_key_);
+  } else if (plan_.few_rows) {
+    const std::int64_t row = p_.head_dim_v * size_of(p_.v.dtype), stride = p_.v.stride_length * size_of(p_.v.dtype);
+    values.fetch_stride = stride == row ? 0 : stride;
+    values.fetch = address(values.data) + static_cast<std::uintptr_t>(stride == row ? kFetchBytes : kRowsBetweenGaps * stride);
+  }
+  return values;
 }
 
 Bf16PanelView KeyBlock::pairs_from(std::int64_t j) const {
@@ -185,8 +205,11 @@ Bf16PanelView KeyBlock::pairs_from(std::int64_t j) const {
 }
 
 void KeyBlock::weighted_sums(std::int64_t rows, std::int64_t n, float* o) const {
+  if (plan_.bf16_products && !values_packed_)
+    return kernels_.bf16.row_gemm(rows, p_.head_dim_v, n, buffers_.p, plan_.s_stride, values_in_place(), o, plan_.o_stride);
   if (plan_.bf16_products)
     return kernels_.bf16.gemm(rows, p_.head_dim_v, n, buffers_.p, plan_.s_stride, pairs_from(0), o, plan_.o_stride, false);
+  if (!values_packed_ && p_.v.dtype == DType::kI8) return byte_sums(rows, n, o);
   const auto gemm = kernels_.gemm_stored[static_cast<int>(values_packed_ ? DType::kF32 : p_.v.dtype)];
   const std::int64_t most = plan_.keys_per_sum < kMaxKeysPerSum ? plan_.keys_per_sum : n;  // gemm begins new sums by itself
   for (std::int64_t j = 0, run; j < n; j += run) {
@@ -194,6 +217,15 @@ void KeyBlock::weighted_sums(std::int64_t rows, std::int64_t n, float* o) const 
     if (!values_packed_) run = view_.run(first_ + j, run);
     gemm(rows, p_.head_dim_v, run, buffers_.s + j, plan_.s_stride, values_from(j, run), o, plan_.o_stride, j > 0);
   }
+}
+
+void KeyBlock::byte_sums(std::int64_t rows, std::int64_t n, float* o) const {
+  const RowPointers values = values_in_place();
+  const float* const scales = view_.v_scales(first_, count_, buffers_.v_scales);
+  const std::int64_t most = plan_.keys_per_sum < kMaxKeysPerSum ? plan_.keys_per_sum : n;
+  for (std::int64_t j = 0; j < n; j += most)
+    kernels_.few_rows.byte_row_gemm(rows, p_.head_dim_v, std::min(most, n - j), buffers_.s + j, plan_.s_stride, values.from(j),
+                                    scales ? scales + j : nullptr, o, plan_.o_stride, j > 0);
 }
 
 void KeyBlock::visible_weighted_sums(std::int64_t r, std::int64_t n, float* o) const {

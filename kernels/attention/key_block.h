@@ -26,8 +26,8 @@ class KeyBlock {
   std::int64_t first() const { return first_; }
   std::int64_t count() const { return count_; }
 
-  // Keys [first, first + count), count <= plan.block_kv, first a multiple of it.
-  void load_keys(std::int64_t first, std::int64_t count);
+  // Keys [first, first + count), count <= plan.block_kv, first a multiple of it. behind: keys that come after them.
+  void load_keys(std::int64_t first, std::int64_t count, std::int64_t behind = 0);
   void load_values();
 
   // Keys [first, first + count) come next; products of `rows` rows in all are left with this block to fetch them meanwhile.
@@ -38,7 +38,7 @@ class KeyBlock {
   // buffers.s[rows, n] = Q K' of the task's rows from `first` on against the first n keys of the block. Times softmax_scale, unless
   // nothing but softmax() looks at them. elements: what to fetch meanwhile, beside the next keys. bias: added, if adds_bias().
   void scores(std::int64_t first, std::int64_t rows, std::int64_t n, FetchAhead elements = {}, ScoreBias bias = {}) const;
-  bool adds_bias() const { return !plan_.bf16_products && !p_.paging.k_panels; }
+  bool adds_bias() const { return !plan_.bf16_products && plan_.pack_keys; }
   void natural_scores(std::int64_t first, std::int64_t rows, std::int64_t n) const;  // always times softmax_scale
 
   // One step of the online softmax of rows [row, row + rows) of buffers.s: to weights, m, l, buffers.factor.
@@ -70,12 +70,14 @@ class KeyBlock {
     return plan.bf16_products && scale > 0 ? scale : 1.0f;
   }
   void pack_values();
+  RowPointers keys_in_place() const;
+  RowPointers values_in_place() const;
   std::int64_t tiles_of_scores(std::int64_t rows) const;
-  std::int64_t distance(const char* from, const char* to) const;
   PanelView values_from(std::int64_t j, std::int64_t run) const;
   Bf16PanelView pairs_from(std::int64_t j) const;
   void multiply(std::int64_t first, std::int64_t rows, std::int64_t n, FetchAhead elements, ScoreBias bias) const;
   void scale_scores(float* s, std::int64_t rows, std::int64_t n) const;
+  void byte_sums(std::int64_t rows, std::int64_t n, float* o) const;
   void visible_pair_sums(std::int64_t r, std::int64_t n, float* o) const;
 
   const AttentionProblem& p_;
@@ -87,6 +89,8 @@ class KeyBlock {
   const float scale_;          // what Q K' lacks; positive, so that -infinity stays what it is
   const bool softmax_scales_;  // by it
   std::int64_t first_ = 0, count_ = 0;
+  std::int64_t behind_ = 0;         // keys after them that may be asked for
+  const float* key_scales_ = nullptr;
   const char* next_key_ = nullptr;  // of the block to come, or null
   bool values_packed_ = false;
   enum class Finite { kUnknown, kYes, kNo } finite_ = Finite::kUnknown;

@@ -12,13 +12,12 @@ class KvView {
  public:
   KvView(const AttentionProblem& p, const Sequence& sequence, std::int64_t kv_head) : p_(p), sequence_(sequence), kv_head_(kv_head) {}
 
-  // Pointers to `count` rows from key `first` on, and their factors (or null) for i8 storage.
-  const float* k_rows(std::int64_t first, std::int64_t count, const void** rows, float* scales) const {
-    return find_rows(p_.k, p_.k_scale, first, count, rows, scales);
-  }
-  const float* v_rows(std::int64_t first, std::int64_t count, const void** rows, float* scales) const {
-    return find_rows(p_.v, p_.v_scale, first, count, rows, scales);
-  }
+  // Pointers to `count` rows from key `first` on.
+  void k_rows(std::int64_t first, std::int64_t count, const void** rows) const { find_rows(p_.k, first, count, rows); }
+  void v_rows(std::int64_t first, std::int64_t count, const void** rows) const { find_rows(p_.v, first, count, rows); }
+  // And their factors, or null where they have none: i8 storage has.
+  const float* k_scales(std::int64_t first, std::int64_t count, float* scales) const { return find_scales(p_.k_scale, first, count, scales); }
+  const float* v_scales(std::int64_t first, std::int64_t count, float* scales) const { return find_scales(p_.v_scale, first, count, scales); }
 
   // Where the rows of a key lie; in panel pages [page_size / nr][head_dim][nr], where the panel lies that begins with it.
   const char* k_row(std::int64_t key) const { return row(p_.k, key); }
@@ -37,19 +36,23 @@ class KvView {
     return t.at(page(key / p_.paging.page_size), kv_head_, key % p_.paging.page_size);
   }
 
-  const float* find_rows(const TensorView& t, const TensorView& scale, std::int64_t first, std::int64_t count, const void** rows,
-                         float* scales) const {
+  void find_rows(const TensorView& t, std::int64_t first, std::int64_t count, const void** rows) const {
     const std::int64_t stride = t.stride_length * size_of(t.dtype);
     for (std::int64_t i = 0, n; i < count; i += n) {
       n = run(first + i, count - i);
       const char* at = row(t, first + i);
       for (std::int64_t j = 0; j < n; ++j) rows[i + j] = at + j * stride;
-      if (scale) {
-        const char* s = row(scale, first + i);
-        for (std::int64_t j = 0; j < n; ++j) scales[i + j] = reinterpret_cast<const float*>(s)[j * scale.stride_length];
-      }
     }
-    return scale ? scales : nullptr;
+  }
+
+  const float* find_scales(const TensorView& t, std::int64_t first, std::int64_t count, float* scales) const {
+    if (!t) return nullptr;
+    for (std::int64_t i = 0, n; i < count; i += n) {
+      n = run(first + i, count - i);
+      const auto* const at = reinterpret_cast<const float*>(row(t, first + i));
+      for (std::int64_t j = 0; j < n; ++j) scales[i + j] = at[j * t.stride_length];
+    }
+    return scales;
   }
 
   const AttentionProblem& p_;

@@ -24,6 +24,10 @@ constexpr double kFlopsPerThread = 250e3;
 // Splits become tasks of their own for up to this many rows; beyond, their states would take more memory than they are worth.
 constexpr std::int64_t kMaxRowsOfSplitTasks = 64;
 
+// Up to so many rows wait for memory more than they compute; and with bf16 products do without packed keys and values, which each four of
+// them make anew.
+constexpr std::int64_t kFewRows = 32, kFewBf16Rows = 4;
+
 constexpr std::int64_t kFloat = sizeof(float);
 
 // A block of K and V takes up to half of L2. Q and two output states of a task may fill it: a strip of them is in use at a time.
@@ -67,22 +71,21 @@ std::int64_t choose_rows_per_strip(std::int64_t s_stride, const Machine& machine
   return std::max<std::int64_t>(2, rows / mr) * mr;
 }
 
+bool choose_pack_keys(const AttentionProblem& p, const Plan& plan, const KernelTable& kernels) {
+  if (plan.bf16_products) return plan.rows_per_task > kFewBf16Rows;
+  return !p.paging.k_panels && !(plan.few_rows && kernels.few_rows.transposed_gemm[static_cast<int>(p.k.dtype)]);
+}
+
 // V in place is a panel as it stands, but only where its rows are as wide as a panel does a panel fill the cache sets evenly:
 // rows 256 bytes apart with panels of 64 bytes use a quarter of L1. Copying pays where enough rows use the copy, and is needed
 // for pairs, where V has factors (i8) or a page ends within a sum. 16 bits are converted by every tile of three rows, which from some
 // 100 rows on costs more than a copy (171 rows: 1 % of a call in f16, 4 % in bf16; of panel pages less, so they are not copied).
 bool choose_pack_values(const AttentionProblem& p, const Plan& plan, const KernelTable& kernels) {
-  if (plan.bf16_products || p.v.dtype == DType::kI8 || (p.paging.table && p.paging.page_size % kMaxKeysPerSum != 0)) return true;
-  return (p.v.stride_length != kernels.nr && plan.rows_per_task >= 4 * kernels.mr) ||
+  if (plan.bf16_products) return plan.pack_keys;
+  if (p.v.dtype == DType::kI8) return !(plan.few_rows && kernels.few_rows.byte_row_gemm);
+  if ((p.paging.table && p.paging.page_size % kMaxKeysPerSum != 0)) return true;
+  return (p.v.stride_length != kernels.nr && !plan.few_rows) ||
          (p.v.dtype != DType::kF32 && plan.rows_per_task >= 32 * kernels.mr);
-}
-
-// Decoding over more keys than L3 holds. K and V of a call that fits come from there, or from nearer.
-bool choose_stream(const AttentionProblem& p, const Plan& plan, const Machine& machine) {
-  constexpr std::int64_t kFewRows = 32;
-  const double bytes_per_key = static_cast<double>(p.head_dim * size_of(p.k.dtype) + p.head_dim_v * size_of(p.v.dtype));
-  const double bytes = static_cast<double>(p.num_sequences * p.num_kv_heads) * static_cast<double>(p.max_kv_len) * bytes_per_key;
-  return plan.rows_per_task <= kFewRows && bytes > static_cast<double>(machine.l3_bytes) / 2;
 }
 
 // The work of the call, masks aside, decides how many threads pay.
@@ -145,8 +148,9 @@ Plan make_plan(const AttentionProblem& p, const Machine& machine, const KernelTa
   plan.s_stride = plan.block_kv + (plan.bf16_products ? 2 : 1) * kLine;
   plan.rows_per_strip = std::min(choose_rows_per_strip(plan.s_stride, machine, mr), plan.rows_per_task);
   plan.splits_are_tasks = plan.num_q_blocks == 1 && plan.num_splits > 1 && plan.rows_per_task <= kMaxRowsOfSplitTasks;
+  plan.few_rows = plan.rows_per_task <= kFewRows;
+  plan.pack_keys = choose_pack_keys(p, plan, kernels);
   plan.pack_values = choose_pack_values(p, plan, kernels);
-  plan.stream = choose_stream(p, plan, machine);
   plan.num_tasks = TaskGrid(p, plan).count();
   plan.max_useful_threads = choose_max_threads(p);
 
@@ -164,7 +168,7 @@ std::string to_string(const Plan& plan, const AttentionProblem& p, const KernelT
   std::snprintf(text, sizeof text, "rapt %s, %s products, %lld query heads on %lld KV heads, block %lldx%lld, keys %s, values %s, %lld split%s, %lld task%s, ",
                 kernels.isa, plan.bf16_products ? "bf16" : "f32", static_cast<long long>(p.num_q_heads), static_cast<long long>(p.num_kv_heads),
                 static_cast<long long>(plan.rows_per_task), static_cast<long long>(plan.block_kv),
-                p.paging.k_panels ? "in panel pages" : "packed", plan.pack_values ? "packed" : "in place",
+                p.paging.k_panels ? "in panel pages" : plan.pack_keys ? "packed" : "in place", plan.pack_values ? "packed" : "in place",
                 static_cast<long long>(plan.num_splits), plan.num_splits == 1 ? "" : "s", static_cast<long long>(plan.num_tasks),
                 plan.num_tasks == 1 ? "" : "s");
   std::string line = text;

@@ -13,6 +13,8 @@ namespace rapt {
 // P V is summed over pieces of at most this many keys, each from 0: the roundings of one long sum would outgrow the rest (256 keys in
 // one sum: up to 1.3 times PyTorch's error), and a piece of values lies in one page, whose bits then do not depend on the paging.
 inline constexpr std::int64_t kMaxKeysPerSum = kGemmDepth;
+// Rows of keys or values behind a block that may be asked for.
+inline constexpr std::int64_t kMaxRowsBehind = 128;
 
 // A pure function of problem, machine and ISA level; never of the number of threads, so that results are not either.
 // block_kv, kv_split and keys_per_sum depend on the head sizes, the machine and the level alone: prefill and decoding cut the keys at the same places.
@@ -27,8 +29,9 @@ struct Plan {
   std::int64_t rows_per_task;     // tokens_per_task * group_size
   std::int64_t num_q_blocks;       // of the longest sequence
   std::int64_t rows_per_strip;    // rows of a score block
+  bool pack_keys;                  // else K is transposed in registers, or lies in panel pages
   bool pack_values;                // else V is read in place
-  bool stream;                     // keys and values come from DRAM and few rows use them
+  bool few_rows;                   // use a key: memory is waited for, so what is read next is asked for all along
   std::int64_t num_tasks;
   std::int64_t max_useful_threads;  // more would cost more to wake than they compute
   std::int64_t q_stride, o_stride, s_stride;  // row strides of the packed Q, the output state, and the scores and weights

@@ -57,7 +57,7 @@ struct RowStates {
 struct TaskBuffers {
   float* q;                    // [rows_per_task, head_dim], row stride plan.q_stride
   SoftmaxState total, split;   // over all splits so far, and over the one at hand
-  float* k_panels;             // [block_kv / nr][head_dim][nr]; none with panel pages
+  float* k_panels;             // [block_kv / nr][head_dim][nr]; none for keys in place
   float* v_panels;             // [head_dim_v / nr][block_kv][nr]; none for f32 values in place
   float* s;                    // [rows_per_strip, block_kv], row stride plan.s_stride
   float* block_o;              // [rows_per_strip, head_dim_v], row stride plan.o_stride: P V of the block at hand
@@ -66,8 +66,8 @@ struct TaskBuffers {
   float* sums;                 // [rows_per_strip, kRowSumLanes]: softmax_gemm's, and max_gemm's maxima
   float* gathered;             // [rows_per_task]: one head's m or l
   std::int64_t *begin, *end;   // [rows_per_task]: visible keys of each row
-  const void** rows;           // [block_kv]: where the keys or values lie
-  float* scales;               // [block_kv]: their factors, for i8
+  const void **k_rows, **v_rows;  // [block_kv + kMaxRowsBehind]: where keys and values lie, and those behind them
+  float *k_scales, *v_scales;  // [block_kv]: their factors, for i8
   float* visible_v;            // [plan.keys_per_sum, head_dim_v], row stride plan.o_stride: one row's values, 0 where hidden
   std::uint8_t* hidden;        // [rows_per_strip, block_kv]: masked scores, for values that are not finite
   // Of bf16 products, in place of q, k_panels, v_panels and visible_v; and the weights, which are bf16 beside s.
@@ -88,8 +88,10 @@ struct TaskBuffers {
     gathered = carver.take<float>(plan.rows_per_task);
     begin = carver.take<std::int64_t>(plan.rows_per_task);
     end = carver.take<std::int64_t>(plan.rows_per_task);
-    rows = carver.take<const void*>(plan.block_kv);
-    scales = carver.take<float>(plan.block_kv);
+    k_rows = carver.take<const void*>(plan.block_kv + kMaxRowsBehind);
+    v_rows = carver.take<const void*>(plan.block_kv + kMaxRowsBehind);
+    k_scales = carver.take<float>(plan.block_kv);
+    v_scales = carver.take<float>(plan.block_kv);
     hidden = carver.take<std::uint8_t>(plan.rows_per_strip * plan.block_kv);
     const auto panels = [&](std::int64_t n) { return (n + kernels.nr - 1) / kernels.nr * kernels.nr; };
     if (plan.bf16_products) {
@@ -100,7 +102,7 @@ struct TaskBuffers {
       visible_pairs = carver.take<Bf16>(kBf16Depth * panels(problem.head_dim_v));
     } else {
       q = carver.take<float>(plan.rows_per_task * plan.q_stride);
-      k_panels = carver.take<float>(problem.paging.k_panels ? 0 : panels(plan.block_kv) * problem.head_dim);
+      k_panels = carver.take<float>(plan.pack_keys ? panels(plan.block_kv) * problem.head_dim : 0);
       v_panels = carver.take<float>(plan.pack_values || problem.v.dtype != DType::kF32 ? plan.block_kv * panels(problem.head_dim_v) : 0);
       visible_v = carver.take<float>(plan.keys_per_sum * plan.o_stride);
     }

@@ -3,6 +3,7 @@
 #include "kernels/simd/avx512_bf16.h"
 
 #include "kernels/ops/bf16_epilogue.h"
+#include "kernels/ops/bf16_few_rows.h"
 #include "kernels/ops/bf16_gemm.h"
 #include "kernels/ops/bf16_pack.h"
 #include "kernels/ops/bf16_softmax.h"
@@ -32,6 +33,8 @@ void overlay(KernelTable& t) {
   t.bf16.mr = 6;
   t.bf16.gemm_name = "gemm_bf16_6x64__avx512_bf16";
   t.bf16.gemm = bf16_gemm<I, 6, 4, gemm_bf16_6x64__avx512_bf16>;
+  t.bf16.transposed_gemm = bf16_transposed_gemm<I>;
+  t.bf16.row_gemm = bf16_row_gemm<I, 4>;
   t.bf16.pack_transposed = bf16_pack_transposed<I, 4>;
   t.bf16.pack_panels = bf16_pack_panels<I, 4>;
   t.bf16.round_rows = round_rows<I>;

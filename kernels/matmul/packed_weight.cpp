@@ -34,7 +34,7 @@ void pack_panel(const KernelTable& kernels, WeightType type, const std::byte* ro
     std::memcpy(aligned, rows, static_cast<std::size_t>(count * row_bytes));
     const void* pointers[kMaxColumns];
     for (std::int64_t i = 0; i < count; ++i) pointers[i] = aligned + i * in;
-    return kernels.pack_transposed[static_cast<int>(DType::kF32)](count, in, pointers, nullptr, false,
+    return kernels.pack_transposed[static_cast<int>(DType::kF32)](count, in, pointers, nullptr,
                                                                   reinterpret_cast<float*>(panel));
   }
   if (count < width) std::memset(panel, 0, static_cast<std::size_t>(panel_column_bytes(type, in) * width));

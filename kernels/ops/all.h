@@ -10,9 +10,12 @@
 #include "kernels/ops/pack.h"
 #include "kernels/ops/quantize.h"
 #include "kernels/ops/rotary.h"
+#include "kernels/ops/row_gemm.h"
 #include "kernels/ops/score.h"
 #include "kernels/ops/softmax.h"
 #include "kernels/ops/softmax_gemm.h"
+#include "kernels/ops/transposed_bytes_gemm.h"
+#include "kernels/ops/transposed_gemm.h"
 
 namespace rapt {
 namespace {
@@ -35,6 +38,16 @@ template <class Block, simd::Isa I, class W, int MR, int NV>
 void fill_int8(Int8Kernels<Block>& t, WeightType type) {
   t.gemm[(int)type] = int8_gemm<I, W, MR, NV, Block>;
   t.gemm_unpacked[(int)type] = int8_gemm<I, UnpackedOf<W>, MR, NV, Block>;
+}
+
+// NV: the vectors of gemm's register tile.
+template <simd::Isa I, int NV>
+void fill_few_rows(FewRowProducts& t) {
+  t.transposed_gemm[(int)DType::kF32] = transposed_gemm<I, float>;
+  t.transposed_gemm[(int)DType::kBf16] = transposed_gemm<I, Bf16>;
+  t.transposed_gemm[(int)DType::kF16] = transposed_gemm<I, F16>;
+  t.transposed_gemm[(int)DType::kI8] = transposed_bytes_gemm<I>;
+  t.byte_row_gemm = byte_row_gemm<I, NV>;
 }
 
 // MR x NV: the tile of int8_gemm in rows and vectors.
@@ -75,6 +88,7 @@ void fill(KernelTable& t) {
   t.gemm_sums = kGemmSums<I>;
   t.gemm = t.gemm_stored[(int)DType::kF32] = gemm<I, MR, NV, float, kFullTiles>;
   t.biased_gemm = biased_gemm<I, MR, NV, kFullTiles, kBiasedTiles>;
+  if constexpr (kHoldsC<I>) fill_few_rows<I, NV>(t.few_rows);
   t.gemm_stored[(int)DType::kBf16] = gemm<I, MR, NV, Bf16>;
   t.gemm_stored[(int)DType::kF16] = gemm<I, MR, NV, F16>;
   fill_type<I, NV, float>(t, DType::kF32);

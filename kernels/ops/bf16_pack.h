@@ -2,19 +2,23 @@
 // Bound: a square of 16 x 16 pairs costs 64 shuffles, 32 cycles for 512 elements; interleaving two rows 1.5 cycles for 32 elements.
 // The products that use an element pay rows / 64 cycles for it: of 384 rows packing takes 1.5 %, of 128 4 %.
 #pragma once
-#include "kernels/simd/isa.h"
+#include "kernels/ops/pack.h"
 
 namespace rapt {
 namespace {
 
 // kLanes rows (the first `count` of them exist) -> kLanes columns of a panel. A pair of bf16 moves as a float: no arithmetic touches it.
 template <simd::Bf16Isa I>
-void transpose_pairs_strip(int count, std::int64_t dim, const void* const* rows, Bf16* out, std::int64_t panel_width) {
+void transpose_pairs_strip(int count, std::int64_t dim, RowPointers pointers, std::int64_t first, std::int64_t ahead, Bf16* out,
+                           std::int64_t panel_width) {
   constexpr int kStep = 2 * I::kLanes;
   typename I::V square[I::kLanes];
+  const void* const* const rows = pointers.at + first;
+  FetchRows<I::kLanes> fetch(pointers, first + ahead, dim * (int)sizeof(Bf16));
   std::int64_t d = 0;
   if (count == I::kLanes)
     for (; d + kStep <= dim; d += kStep) {
+      fetch.template ask<64>(2 * d);
 #pragma GCC unroll 16
       for (int r = 0; r < I::kLanes; ++r) square[r] = (typename I::V)I::load_pairs((const Bf16*)rows[r] + d);
       I::transpose(square);
@@ -31,13 +35,14 @@ void transpose_pairs_strip(int count, std::int64_t dim, const void* const* rows,
 }
 
 template <simd::Bf16Isa I, int NV>
-void bf16_pack_transposed(std::int64_t n, std::int64_t dim, const void* const* rows, Bf16* panels) {
+void bf16_pack_transposed(std::int64_t n, std::int64_t dim, RowPointers rows, Bf16* panels) {
   constexpr int kPanel = NV * I::kLanes;
+  const std::int64_t ahead = rows.rows_ahead(2 * dim);
   for (std::int64_t first = 0; first < n; first += kPanel, panels += (dim + 1) / 2 * 2 * kPanel)
     for (int v = 0; v < NV; ++v) {
-      const std::int64_t row = first + v * I::kLanes, left = n - row;
+      const std::int64_t left = n - first - v * I::kLanes;
       const int count = left < 0 ? 0 : left < I::kLanes ? (int)left : I::kLanes;
-      transpose_pairs_strip<I>(count, dim, rows + (count ? row : 0), panels + v * 2 * I::kLanes, kPanel);
+      transpose_pairs_strip<I>(count, dim, rows, count ? first + v * I::kLanes : 0, ahead, panels + v * 2 * I::kLanes, kPanel);
     }
 }
 
@@ -57,13 +62,17 @@ inline void interleave_rows(std::int64_t left, const Bf16* a, const Bf16* b, Bf1
 }
 
 template <simd::Bf16Isa I, int NV>
-void bf16_pack_panels(std::int64_t k, std::int64_t dim, const void* const* rows, Bf16* panels) {
+void bf16_pack_panels(std::int64_t k, std::int64_t dim, RowPointers rows, Bf16* panels) {
   constexpr int kPanel = NV * I::kLanes;
   const Bf16 zeros[kPanel] = {};  // the row after an odd last one
-  for (std::int64_t first = 0; first < dim; first += kPanel)
-    for (std::int64_t r = 0; r < k; r += 2, panels += 2 * kPanel)
-      interleave_rows<I, NV>(dim - first, (const Bf16*)rows[r] + first, r + 1 < k ? (const Bf16*)rows[r + 1] + first : zeros,
-                             panels);
+  const std::int64_t panel = (k + 1) / 2 * 2 * kPanel, ahead = rows.rows_ahead(2 * dim);
+  for (std::int64_t r = 0; r < k; r += 2, panels += 2 * kPanel) {
+    fetch_row(rows, r + ahead, 2 * dim);
+    fetch_row(rows, r + ahead + 1, 2 * dim);
+    Bf16* out = panels;
+    for (std::int64_t first = 0; first < dim; first += kPanel, out += panel)
+      interleave_rows<I, NV>(dim - first, (const Bf16*)rows[r] + first, r + 1 < k ? (const Bf16*)rows[r + 1] + first : zeros, out);
+  }
 }
 
 template <simd::Bf16Isa I>

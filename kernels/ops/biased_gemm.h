@@ -57,7 +57,7 @@ inline __attribute__((always_inline)) void biased_full_tiles(std::int64_t m, std
     for (std::int64_t r = kAhead; r < kAhead + MR; ++r)
       for (int v = 0; v < NV * I::kLanes; v += 16)  // perhaps beyond the bias, so no pointer arithmetic
         __builtin_prefetch((const void*)((std::uintptr_t)(bias.data + v) + (std::uintptr_t)(r * bias.ld * (int)sizeof(float))));
-    gemm_tile<I, MR, NV, false>(k, a, lda, b, b_stride, c, ldc, I::kLanes, accumulate, 0, bias);
+    gemm_tile<I, MR, NV, false>(k, a, lda, b, b_stride, c, ldc, I::kLanes, accumulate, {}, bias);
   }
 }
 using BiasedFullTilesFn = void(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const float* b, std::int64_t b_stride,

@@ -36,15 +36,20 @@ struct PlainSums {
   void apply(typename I::V (&)[MR][NV]) const {}
 };
 
+// What a panel's first tile asks for, a row of the panel at each step (PanelView::fetch).
+struct FetchColumns {
+  std::uintptr_t at = 0, k_stride = 0;
+};
+
 // One register tile. last: lanes of the last vector that exist (1 .. kLanes); kPartial says whether it may be fewer than all.
 //
 // Registers: 2 * MR * NV + NV of B + 1 broadcast, where 2 is for the sums and C, or for the sums of even and of odd steps.
 //
-// kFetch: what lies `next` bytes after what is read is fetched on the way (PanelView::next).
+// kFetch: `fetch` is asked for on the way, as PanelView says.
 template <simd::Isa I, int MR, int NV, bool kPartial, bool kFetch = false, class T, class Finish = PlainSums>
 inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float* a, std::int64_t lda, const T* b,
                                                      std::int64_t b_stride, float* c, std::int64_t ldc, int last,
-                                                     bool accumulate, [[maybe_unused]] std::int64_t next = 0, Finish finish = {}) {
+                                                     bool accumulate, [[maybe_unused]] FetchColumns fetch = {}, Finish finish = {}) {
   static_assert(2 * MR * NV + NV + 1 <= I::kRegisters, "the tile must stay in registers");
   using V = typename I::V;
   using Tile = V[MR][NV];
@@ -63,9 +68,11 @@ inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float
     V row[NV];
 #pragma GCC unroll 8
     for (int v = 0; v < NV; ++v) row[v] = load(b, v);
-    if constexpr (kFetch)
+    if constexpr (kFetch) {
 #pragma GCC unroll 8
-      for (int v = 0; v < NV * I::kLanes; v += 64 / (int)sizeof(T)) __builtin_prefetch((const void*)((std::uintptr_t)(b + v) + (std::uintptr_t)next));
+      for (int v = 0; v < NV * I::kLanes * (int)sizeof(T); v += 64) __builtin_prefetch((const void*)(fetch.at + v));
+      fetch.at += fetch.k_stride;
+    }
 #pragma GCC unroll 8
     for (int r = 0; r < MR; ++r) {
       const V left = I::broadcast(a[r * lda]);
@@ -156,8 +163,8 @@ __attribute__((noinline)) void gemm_tiles(std::int64_t m, std::int64_t k, const 
 }
 template <simd::Isa I, int MR, int NV, class T>
 __attribute__((noinline)) void gemm_fetch_tile(std::int64_t k, const float* a, std::int64_t lda, const T* b, std::int64_t b_stride,
-                                               float* c, std::int64_t ldc, bool accumulate, std::int64_t next) {
-  gemm_tile<I, MR, NV, false, true>(k, a, lda, b, b_stride, c, ldc, I::kLanes, accumulate, next);
+                                               float* c, std::int64_t ldc, bool accumulate, FetchColumns fetch) {
+  gemm_tile<I, MR, NV, false, true>(k, a, lda, b, b_stride, c, ldc, I::kLanes, accumulate, fetch);
 }
 
 // The row tiles of one panel: full tiles of MR rows, then smaller ones for what is left.
@@ -176,10 +183,10 @@ void gemm_panel(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda
 // The first tile of a full panel, which fetches what comes next. Returns its rows.
 template <simd::Isa I, int MR, int NV, class T>
 std::int64_t gemm_first_tile(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const T* b, std::int64_t b_stride, float* c,
-                             std::int64_t ldc, bool accumulate, std::int64_t next) {
+                             std::int64_t ldc, bool accumulate, FetchColumns fetch) {
   if constexpr (MR > 1)
-    if (m < MR) return gemm_first_tile<I, MR - 1, NV>(m, k, a, lda, b, b_stride, c, ldc, accumulate, next);
-  gemm_fetch_tile<I, MR, NV>(k, a, lda, b, b_stride, c, ldc, accumulate, next);
+    if (m < MR) return gemm_first_tile<I, MR - 1, NV>(m, k, a, lda, b, b_stride, c, ldc, accumulate, fetch);
+  gemm_fetch_tile<I, MR, NV>(k, a, lda, b, b_stride, c, ldc, accumulate, fetch);
   return MR;
 }
 
@@ -189,10 +196,10 @@ std::int64_t gemm_first_tile(std::int64_t m, std::int64_t k, const float* a, std
 // half lines, and gains as much from L3 as it loses there.
 template <simd::Isa I, int NV, bool kFetch, class T>
 __attribute__((noinline)) void gemm_four_rows(std::int64_t k, const float* a, std::int64_t lda, const T* b, std::int64_t b_stride, float* c,
-                                              std::int64_t ldc, bool accumulate, std::int64_t next) {
+                                              std::int64_t ldc, bool accumulate, FetchColumns fetch) {
   constexpr int kHalf = NV / 2 * I::kLanes;
-  for (int j = 0; j < NV * I::kLanes; j += kHalf)
-    gemm_tile<I, 4, NV / 2, false, kFetch>(k, a, lda, b + j, b_stride, c + j, ldc, I::kLanes, accumulate, next);
+  for (int j = 0; j < NV * I::kLanes; j += kHalf, fetch.at += kHalf * sizeof(T))
+    gemm_tile<I, 4, NV / 2, false, kFetch>(k, a, lda, b + j, b_stride, c + j, ldc, I::kLanes, accumulate, fetch);
 }
 
 // Rows of a tile of NV vectors: a sum waits for itself where there are fewer than eight (a multiply-add takes four cycles, two start in
@@ -219,18 +226,19 @@ void gemm_last_panel(std::int64_t n, std::int64_t m, std::int64_t k, const float
 // All columns over a depth of k that lets a piece of panel stay in L1. panel: b's from there on.
 template <simd::Isa I, int MR, int NV, GemmFullTilesFn* kFullTiles, class T>
 inline void gemm_depth(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda, const T* panel,
-                       const PanelView& b, float* c, std::int64_t ldc, bool accumulate) {
+                       const PanelView& b, float* c, std::int64_t ldc, bool accumulate, FetchColumns fetch = {}) {
+  const std::uintptr_t fetch_panel = NV * I::kLanes * sizeof(T) * (std::uintptr_t)(b.fetch_stride != 0 ? 1 : k);
   constexpr int kPanel = NV * I::kLanes;
   constexpr bool kFour = MR == 3 && NV == 4 && sizeof(T) < sizeof(float);
   const std::int64_t all = m, four = kFour && m > MR && m % MR == 1 ? 4 : 0;
   m -= four;
-  for (; n >= kPanel; n -= kPanel, panel += b.panel_stride, c += kPanel) {
+  for (; n >= kPanel; n -= kPanel, panel += b.panel_stride, c += kPanel, fetch.at += fetch_panel) {
     std::int64_t row = 0;
     if constexpr (kFour)
       if (four > 0)
-        (b.next != 0 && m == 0 ? gemm_four_rows<I, NV, true, T> : gemm_four_rows<I, NV, false, T>)(k, a + m * lda, lda, panel, b.k_stride,
-                                                                                                   c + m * ldc, ldc, accumulate, b.next);
-    if (b.next != 0 && m > 0) row = gemm_first_tile<I, MR, NV>(m, k, a, lda, panel, b.k_stride, c, ldc, accumulate, b.next);
+        (fetch.at != 0 && m == 0 ? gemm_four_rows<I, NV, true, T> : gemm_four_rows<I, NV, false, T>)(k, a + m * lda, lda, panel, b.k_stride,
+                                                                                               c + m * ldc, ldc, accumulate, fetch);
+    if (fetch.at != 0 && m > 0) row = gemm_first_tile<I, MR, NV>(m, k, a, lda, panel, b.k_stride, c, ldc, accumulate, fetch);
     if constexpr (kFullTiles != nullptr) {
       const std::int64_t full = (m - row) / MR * MR;
       if (full > 0) kFullTiles(full, k, a + row * lda, lda, panel, b.k_stride, c + row * ldc, ldc, accumulate, b.ahead);
@@ -248,13 +256,18 @@ template <simd::Isa I, int MR, int NV, class T, GemmFullTilesFn* kFullTiles = nu
 void gemm(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda, PanelView b, float* c,
           std::int64_t ldc, bool accumulate) {
   const T* panel = (const T*)b.data;
+  // Few rows of several panels, out of rows that lie as far apart: they read them in the order of addresses, nearly.
+  const std::int64_t most = b.fetch && n > NV * I::kLanes ? kGemmSteps<I> : kPanelDepth<I>;
+  const std::int64_t fetch_stride = b.fetch_stride != 0 ? b.fetch_stride : NV * I::kLanes * (std::int64_t)sizeof(T);
+  FetchColumns fetch = {b.fetch, (std::uintptr_t)fetch_stride};
   do {
-    const std::int64_t depth = k < kPanelDepth<I> ? k : kPanelDepth<I>;
-    gemm_depth<I, MR, NV, kFullTiles>(m, n, depth, a, lda, panel, b, c, ldc, accumulate);
+    const std::int64_t depth = k < most ? k : most;
+    gemm_depth<I, MR, NV, kFullTiles>(m, n, depth, a, lda, panel, b, c, ldc, accumulate, fetch);
     accumulate = true;
     k -= depth;
     a += depth;
     panel += depth * b.k_stride;
+    if (b.fetch) fetch.at += (std::uintptr_t)(depth * (b.fetch_stride != 0 ? fetch_stride : n * (std::int64_t)sizeof(T)));
   } while (k > 0);
 }
 

@@ -43,7 +43,7 @@ inline __attribute__((always_inline)) void max_full_tiles(std::int64_t m, std::i
                                                           FetchAhead* ahead, float* best) {
   for (; m >= MR; m -= MR, a += MR * lda, c += MR * ldc, best += MR * I::kLanes) {
     fetch_some(ahead);
-    gemm_tile<I, MR, NV, false>(k, a, lda, b, b_stride, c, ldc, I::kLanes, accumulate, 0, TileMaxima{best});
+    gemm_tile<I, MR, NV, false>(k, a, lda, b, b_stride, c, ldc, I::kLanes, accumulate, {}, TileMaxima{best});
   }
 }
 using MaxFullTilesFn = void(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const float* b, std::int64_t b_stride,

@@ -3,6 +3,7 @@
 // Bound: a transposed square of kLanes x kLanes costs kLanes loads, kLanes stores and its shuffles (24 with AVX2, 64 with
 // AVX-512); the gemms that use a packed element pay rows / (2 * kLanes) cycles for it, so 100 rows keep packing near 2 %.
 #pragma once
+#include "kernels/ops/row_fetch.h"
 #include "kernels/simd/isa.h"
 
 namespace rapt {
@@ -20,21 +21,17 @@ void scale_rows(std::int64_t rows, std::int64_t dim, float scale, const void* in
   }
 }
 
-// How many rows ahead a transposition asks for where rows come from DRAM: it touches kLanes of them in turns, which the cores' own
-// prefetchers follow at half of the bandwidth. From L3 asking costs more than it gains.
-inline constexpr int kRowsAhead = 32;
-
-// kLanes rows (the first `count` of them exist) -> kLanes columns of a panel. scales: one a row, or null.
+// kLanes rows from `first` on (`count` of them exist) -> kLanes columns of a panel. scales: one a row, or null.
 template <simd::Isa I, class T>
-void pack_transposed_strip(int count, std::int64_t dim, const void* const* rows, const float* scales, float* out,
-                           std::int64_t panel_width, bool fetch_ahead) {
+void pack_transposed_strip(int count, std::int64_t dim, RowPointers pointers, std::int64_t first, std::int64_t ahead, const float* scales,
+                           float* out, std::int64_t panel_width) {
   typename I::V square[I::kLanes];
+  const void* const* const rows = pointers.at + first;
+  FetchRows<I::kLanes> fetch(pointers, first + ahead, dim * (int)sizeof(T));
   std::int64_t d = 0;
   if (count == I::kLanes)
     for (; d + I::kLanes <= dim; d += I::kLanes) {
-      if (fetch_ahead && d * (int)sizeof(T) % 64 == 0)
-#pragma GCC unroll 16
-        for (int r = 0; r < I::kLanes; ++r) __builtin_prefetch((const T*)rows[r + kRowsAhead] + d);
+      fetch.template ask<I::kLanes * (int)sizeof(T)>(d * (int)sizeof(T));
 #pragma GCC unroll 16
       for (int r = 0; r < I::kLanes; ++r) square[r] = I::load((const T*)rows[r] + d);
       if (scales)
@@ -55,29 +52,34 @@ void pack_transposed_strip(int count, std::int64_t dim, const void* const* rows,
 }
 
 template <simd::Isa I, int NV, class T>
-void pack_transposed(std::int64_t n, std::int64_t dim, const void* const* rows, const float* scales, bool stream, float* panels) {
+void pack_transposed(std::int64_t n, std::int64_t dim, RowPointers rows, const float* scales, float* panels) {
   constexpr int kPanel = NV * I::kLanes;
+  const std::int64_t ahead = rows.rows_ahead(dim * (int)sizeof(T));
   for (std::int64_t first = 0; first < n; first += kPanel, panels += dim * kPanel)
     for (int v = 0; v < NV; ++v) {
-      const std::int64_t row = first + v * I::kLanes, left = n - row;
+      const std::int64_t left = n - first - v * I::kLanes;
       const int count = left < 0 ? 0 : left < I::kLanes ? (int)left : I::kLanes;
-      pack_transposed_strip<I, T>(count, dim, rows + (count ? row : 0), scales ? scales + (count ? row : 0) : nullptr,
-                                  panels + v * I::kLanes, kPanel, stream && left >= I::kLanes + kRowsAhead);
+      const std::int64_t row = count ? first + v * I::kLanes : 0;
+      pack_transposed_strip<I, T>(count, dim, rows, row, ahead, scales ? scales + row : nullptr, panels + v * I::kLanes, kPanel);
     }
 }
 
 template <simd::Isa I, int NV, class T>
-void pack_panels(std::int64_t k, std::int64_t dim, const void* const* rows, const float* scales, float* panels) {
+void pack_panels(std::int64_t k, std::int64_t dim, RowPointers rows, const float* scales, float* panels) {
   constexpr int kPanel = NV * I::kLanes;
-  for (std::int64_t first = 0; first < dim; first += kPanel)
-    for (std::int64_t r = 0; r < k; ++r, panels += kPanel)
+  const std::int64_t bytes = dim * (int)sizeof(T), ahead = rows.rows_ahead(bytes);
+  for (std::int64_t r = 0; r < k; ++r, panels += kPanel) {
+    fetch_row(rows, r + ahead, bytes);
+    float* out = panels;
+    for (std::int64_t first = 0; first < dim; first += kPanel, out += k * kPanel)
       for (int v = 0; v < NV; ++v) {
         const std::int64_t column = first + v * I::kLanes, left = dim - column;
         const T* from = (const T*)rows[r] + column;
         typename I::V x = left >= I::kLanes ? I::load(from) : left > 0 ? I::load_first(from, (int)left) : I::zero();
         if (scales) x = I::mul(x, I::broadcast(scales[r]));
-        I::store(panels + v * I::kLanes, x);
+        I::store(out + v * I::kLanes, x);
       }
+  }
 }
 
 }  // namespace

@@ -21,6 +21,19 @@ struct FetchAhead {
   FetchAhead* beside = nullptr;  // others to fetch as well
 };
 
+// How far ahead of what is read the next bytes are asked for where memory is waited for.
+inline constexpr std::int64_t kFetchBytes = 12 * 1024;
+
+// Rows by pointers: strides, pages and gathered keys are all the same.
+struct RowPointers {
+  const void* const* at;
+  std::int64_t fetch;  // at[0 .. fetch) are there, and each is asked for before it is read: rows that few products use. 0: nothing is
+  RowPointers(const void* const* rows, std::int64_t to_fetch = 0) : at(rows), fetch(to_fetch) {}
+  const void* operator[](std::int64_t i) const { return at[i]; }
+  RowPointers from(std::int64_t row) const { return {at + row, fetch > row ? fetch - row : 0}; }
+  std::int64_t rows_ahead(std::int64_t bytes_per_row) const { return fetch == 0 ? 0 : (kFetchBytes + bytes_per_row - 1) / bytes_per_row; }
+};
+
 // Columns of a [k, n] matrix in strips of nr. Packed: k_stride = nr, panel_stride = k * nr, the last strip padded with zeros.
 // In place in a row-major matrix: k_stride = its row stride, panel_stride = nr; then the last strip has only its own columns.
 struct PanelView {
@@ -28,7 +41,10 @@ struct PanelView {
   std::int64_t k_stride;
   std::int64_t panel_stride;
   FetchAhead* ahead = nullptr;  // what to fetch meanwhile, or null
-  std::int64_t next = 0;        // bytes from data to what is read after it, which the first rows ask for meanwhile; 0: nothing is
+  // An address from which the first rows ask for as many bytes as they read, or 0: without gaps, or in steps and panels as they read them,
+  // fetch_stride bytes from step to step. No pointer, as it may lie behind a tensor.
+  std::uintptr_t fetch = 0;
+  std::int64_t fetch_stride = 0;  // 0: without gaps
 };
 
 // 32 activations as scale * n with integers n = q, |q| <= 127 (ops/quantize.h).
@@ -91,9 +107,15 @@ struct Bf16Kernels {
   void (*gemm)(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a, std::int64_t lda, Bf16PanelView b, float* c,
                std::int64_t ldc, bool accumulate);
 
+  // The same of rows as they lie, for a few rows of a, which copies would not pay for: c = a * rows[n, k]', and c = a * rows[k, n].
+  void (*transposed_gemm)(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a, std::int64_t lda, RowPointers rows, float* c,
+                          std::int64_t ldc);
+  void (*row_gemm)(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a, std::int64_t lda, RowPointers rows, float* c,
+                   std::int64_t ldc);
+
   // As in KernelTable, into panels of pairs.
-  void (*pack_transposed)(std::int64_t n, std::int64_t dim, const void* const* rows, Bf16* panels);
-  void (*pack_panels)(std::int64_t k, std::int64_t dim, const void* const* rows, Bf16* panels);
+  void (*pack_transposed)(std::int64_t n, std::int64_t dim, RowPointers rows, Bf16* panels);
+  void (*pack_panels)(std::int64_t k, std::int64_t dim, RowPointers rows, Bf16* panels);
 
   // out[rows, dim] = x, rounded to nearest even, subnormal numbers to 0, and 0 from there to `padded`, a multiple of nr.
   void (*round_rows)(std::int64_t rows, std::int64_t dim, std::int64_t padded, const float* x, std::int64_t ldx, Bf16* out, std::int64_t ldo);
@@ -135,6 +157,17 @@ struct SoftmaxProducts {
                        float* l, float* sums, PanelView b, float* c, std::int64_t ldc);
 };
 
+// Products of a few rows by rows as they lie, which copies would not pay for: the bits of gemm with them packed. By DType; null on levels
+// with fewer than 32 vector registers. scales: a factor for each row, or null.
+struct FewRowProducts {
+  // c[m, n] = a[m, k] * rows[n, k]'.
+  void (*transposed_gemm[kNumNumericTypes])(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda,
+                                            RowPointers rows, const float* scales, float* c, std::int64_t ldc);
+  // c[m, n] = a[m, k] * rows[k, n], or += with accumulate, where k may be cut as for gemm. i8 alone: gemm_stored has no factors.
+  void (*byte_row_gemm)(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda, RowPointers rows,
+                        const float* scales, float* c, std::int64_t ldc, bool accumulate);
+};
+
 // Steps of k that bf16.gemm sums at a time: a piece of panel of 64 columns takes 16 KiB of L1.
 inline constexpr std::int64_t kBf16Depth = 128;
 
@@ -149,6 +182,7 @@ struct KernelTable {
   WeightKernels weights;
   Bf16Kernels bf16;
   SoftmaxProducts softmax_products;
+  FewRowProducts few_rows;
 
   // c[m, n] = a[m, k] * b[k, n], or += with accumulate. Every gemm_steps steps of k an element gets the sum of gemm_sums running
   // sums from 0 (step p goes to sum p % gemm_sums), a fused multiply-add a step: roundings grow with a sum's length, and the bits
@@ -172,13 +206,11 @@ struct KernelTable {
 
   // n rows of dim elements, given by pointers -> panels of their transpose: panel p holds rows p*nr .. p*nr+nr-1 as [dim][nr], rows
   // past n as 0. Packs K (keys are the columns of Q K') and linear weights (outputs are the columns of x W').
-  // scales: a factor for each row (quantised K), or null. stream: rows come from DRAM and are asked for ahead.
-  void (*pack_transposed[kNumNumericTypes])(std::int64_t n, std::int64_t dim, const void* const* rows, const float* scales,
-                                            bool stream, float* panels);
+  // scales: a factor for each row (quantised K), or null.
+  void (*pack_transposed[kNumNumericTypes])(std::int64_t n, std::int64_t dim, RowPointers rows, const float* scales, float* panels);
 
   // k rows of dim elements -> panels of themselves, [dim / nr][k][nr], columns past dim as 0. Packs V.
-  void (*pack_panels[kNumNumericTypes])(std::int64_t k, std::int64_t dim, const void* const* rows, const float* scales,
-                                        float* panels);
+  void (*pack_panels[kNumNumericTypes])(std::int64_t k, std::int64_t dim, RowPointers rows, const float* scales, float* panels);
 
   // Score operations over a block, in place (ops/score.h). alibi: of one row.
   void (*softcap)(std::int64_t rows, std::int64_t n, float cap, float* s, std::int64_t ld);

@@ -92,6 +92,12 @@ struct Avx512 {
     }
   }
 
+  template <int kByte>
+  static V signed_byte(V v) {
+    const __m512i bits = _mm512_castps_si512(v);
+    return _mm512_cvtepi32_ps(_mm512_srai_epi32(kByte == 3 ? bits : _mm512_slli_epi32(bits, 24 - 8 * kByte), 24));
+  }
+
   static unsigned equal_lanes(V a, V b) { return _mm512_cmpeq_epi32_mask(_mm512_castps_si512(a), _mm512_castps_si512(b)); }
   static V max_bits(V a, V b) { return _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(a), _mm512_castps_si512(b))); }
   static B to_int(V v) { return _mm512_cvtps_epi32(v); }

@@ -31,6 +31,7 @@ ALLOWED = (
     ("avx2", r"^gemm_tiles<.*, true, float>$", 1, "the mask of the last columns"),
     ("avx2", r"^gelu_erf<", 6, "constants"),
     ("avx2", r"^(softcap|gelu_tanh)<", 1, "constants"),
+    ("avx512", r"^transposed_strip<simd::Avx512, 4, signed char>$", 1, "the pointer to the factors, once in 209 instructions"),
     ("avx512_bf16", r"^gemm_exp_bf16_4x64", 1, "what its counter is compared with, once in 620 instructions of four rows: every register holds a pointer"),
 )
 

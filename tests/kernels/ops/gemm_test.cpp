@@ -55,7 +55,8 @@ class Gemm : public LevelTest {
       }
     PanelView view = kind == Panels::kPacked ? PanelView{packed.row(0, 0, 0), kernels().nr, k * kernels().nr}
                                              : PanelView{in_place.row(0, 0, 0), ldb, kernels().nr};
-    view.next = n % 2 * 4096;
+    if (n % 2) view.fetch = reinterpret_cast<std::uintptr_t>(view.data) + 4096;
+    if (n % 4 == 3) view.fetch_stride = 512;
     const auto gemm = type == RAPT_F32 ? kernels().gemm : kernels().gemm_stored[type];
     gemm(m, n, k, a.data(), a.stride(), view, c.data(), c.stride(), accumulate);
     std::int64_t wrong = !c.tensor.surroundings_intact();

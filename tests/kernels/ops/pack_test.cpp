@@ -27,7 +27,7 @@ void expect_transposed(const KernelTable& kernels, Place place) {
                            std::to_string(dim));
       const Matrix in(n, dim, place == Place::kHeap ? 5 : 0, place);
       const Matrix out(1, round_up(n, nr) * dim, 0, place);
-      kernels.pack_transposed[0](n, dim, rows_at(in.data(), n, in.stride()).data(), nullptr, n % 2 == 0, out.data());
+      kernels.pack_transposed[0](n, dim, rows_at(in.data(), n, in.stride()).data(), nullptr, out.data());
       ASSERT_TRUE(out.tensor.surroundings_intact());
       for (std::int64_t row = 0; row < round_up(n, nr); ++row)
         for (std::int64_t d = 0; d < dim; ++d)
@@ -70,7 +70,7 @@ TEST_P(Pack, AnyStride) {
   for (const std::int64_t stride : {-dim, std::int64_t{0}, std::int64_t{1}}) {
     const float* const first = stride < 0 ? in.row(n - 1) : in.row(0);
     const Matrix transposed(1, round_up(n, nr) * dim), panels(1, n * round_up(dim, nr));
-    kernels().pack_transposed[0](n, dim, rows_at(first, n, stride).data(), nullptr, false, transposed.data());
+    kernels().pack_transposed[0](n, dim, rows_at(first, n, stride).data(), nullptr, transposed.data());
     kernels().pack_panels[0](n, dim, rows_at(first, n, stride).data(), nullptr, panels.data());
     for (std::int64_t r = 0; r < n; ++r)
       for (std::int64_t d = 0; d < dim; ++d) {
@@ -113,7 +113,7 @@ TEST_P(Pack, StorageTypes) {
     }
     const Matrix transposed(1, round_up(n, nr) * dim), panels(1, n * round_up(dim, nr)), scaled(n, dim);
     for (const float* scales : {static_cast<const float*>(nullptr), static_cast<const float*>(factors.data())}) {
-      kernels().pack_transposed[t](n, dim, rows.data(), scales, true, transposed.data());
+      kernels().pack_transposed[t](n, dim, rows.data(), scales, transposed.data());
       kernels().pack_panels[t](n, dim, rows.data(), scales, panels.data());
       kernels().scale_rows[t](n, dim, 1.0f, in.data(), dim, scaled.data(), scaled.stride());
       for (std::int64_t r = 0; r < n; ++r)

@@ -89,6 +89,8 @@ TEST(KernelTableTest, SmokeBf16KernelsAreCompleteOrAbsent) {
     const Bf16Kernels& bf16 = table->bf16;
     const bool there = bf16.gemm != nullptr;
     EXPECT_EQ(there, level == "avx512_bf16") << level;
+    EXPECT_EQ(bf16.transposed_gemm != nullptr, there) << level;
+    EXPECT_EQ(bf16.row_gemm != nullptr, there) << level;
     EXPECT_EQ(bf16.pack_transposed != nullptr, there) << level;
     EXPECT_EQ(bf16.pack_panels != nullptr, there) << level;
     EXPECT_EQ(bf16.round_rows != nullptr, there) << level;
@@ -96,6 +98,19 @@ TEST(KernelTableTest, SmokeBf16KernelsAreCompleteOrAbsent) {
     EXPECT_EQ(bf16.all_finite != nullptr, there) << level;
     if (!there) continue;
     EXPECT_EQ(bf16.gemm_name, "gemm_bf16_" + std::to_string(bf16.mr) + "x" + std::to_string(table->nr) + "__" + level);
+  }
+}
+
+// What needs 32 vector registers is there together.
+TEST(KernelTableTest, SmokeKernelsOfManyRegisters) {
+  for (const std::string& level : all_levels()) {
+    const KernelTable* table = kernel_table(level.c_str());
+    if (!table) continue;
+    const bool there = level.rfind("avx512", 0) == 0;
+    EXPECT_EQ(table->softmax_products.max_gemm != nullptr, there) << level;
+    EXPECT_EQ(table->softmax_products.softmax_gemm != nullptr, there) << level;
+    EXPECT_EQ(table->few_rows.byte_row_gemm != nullptr, there) << level;
+    for (const auto& gemm : table->few_rows.transposed_gemm) EXPECT_EQ(gemm != nullptr, there) << level;
   }
 }
 
