@@ -18,6 +18,7 @@ void add_rows(const CommonOptions& options, KernelBench bench) {
     add_softmax_rows(bench);
     add_softmax_product_rows(bench);
     add_pack_rows(bench);
+    add_transposed_gemm_rows(bench);
   }
 }
 

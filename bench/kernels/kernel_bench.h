@@ -34,5 +34,6 @@ void add_gemm_rows(const KernelBench& bench);
 void add_softmax_rows(const KernelBench& bench);
 void add_softmax_product_rows(const KernelBench& bench);
 void add_pack_rows(const KernelBench& bench);
+void add_transposed_gemm_rows(const KernelBench& bench);
 
 }  // namespace rapt::bench
