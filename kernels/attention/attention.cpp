@@ -39,6 +39,9 @@ class Task {
       : p_(problem), plan_(plan), kernels_(kernels), buffers_(buffers), rows_(rows), row_states_(row_states), ops_(problem, kernels),
         block_(problem, plan, kernels, buffers, rows_.sequence, rows.kv_head), keys_(find_visible_keys(problem, rows_, buffers)) {}
 
+  std::int64_t rows() const { return rows_.rows; }
+  const SoftmaxState& total() const { return buffers_.total; }
+
   // What this thread probably does after this task: fetched beside its last products.
   void expect_next(const TaskRows& next) { next_ = next; }
 
@@ -224,26 +227,61 @@ class Task {
   bool first_of_split_ = true;  // the block at hand
 };
 
-// The states of all splits, where splits are tasks: one a task.
-class SplitStates {
- public:
-  SplitStates(const Plan& plan, void* memory) : plan_(plan), memory_(static_cast<float*>(memory)) {}
-  SoftmaxState at(std::int64_t task) const {
-    const std::int64_t rows = split_state_rows(plan_);
-    float* const m = memory_ + task * rows * (plan_.o_stride + 2);
-    return {m, m + rows, m + 2 * rows};
-  }
-
- private:
-  const Plan& plan_;
-  float* memory_;
-};
-
 void copy_state(const SoftmaxState& from, const SoftmaxState& to, std::int64_t rows, std::int64_t o_stride) {
   std::copy_n(from.m, rows, to.m);
   std::copy_n(from.l, rows, to.l);
   std::copy_n(from.o, rows * o_stride, to.o);
 }
+
+// Where splits are tasks: some of them at a time, each into a state of its own, which are then merged head by head in the order of the
+// splits. A head that goes on in the next round takes what it has so far along.
+class SplitRounds {
+ public:
+  SplitRounds(const Plan& plan, const TaskGrid& grid, void* memory) : plan_(plan), grid_(grid), memory_(static_cast<float*>(memory)) {}
+
+  // with_task(piece, thread, f) calls f with a Task of that piece.
+  template <class F>
+  void run(int num_threads, F with_task) {
+    for (std::int64_t first = 0; first < plan_.num_tasks; first += plan_.splits_at_a_time, std::swap(carried_, next_carried_)) {
+      const std::int64_t count = std::min(plan_.splits_at_a_time, plan_.num_tasks - first);
+      auto attend = [&](std::int64_t i, int thread) {
+        const TaskGrid::Piece piece = grid_.at(first + i);
+        with_task(piece, thread, [&](Task& split) {
+          split.run(piece.piece, piece.piece + 1);
+          copy_state(split.total(), state(i), split.rows(), plan_.o_stride);
+        });
+      };
+      parallel_for(num_threads, count, attend);
+      auto merge = [&](std::int64_t i, int thread) {
+        const TaskGrid::Piece piece = grid_.at(first + i);
+        const std::int64_t before = piece.piece - grid_.first_split(piece.sequence), all = grid_.pieces(piece.sequence);
+        if (before > 0 && i > 0) return;  // the head's first split of this round merges
+        const std::int64_t here = std::min(all - before, count - i);
+        const SoftmaxState into = before > 0 ? state(carried_) : state(i);
+        with_task(piece, thread, [&](const Task& head) {
+          for (std::int64_t j = before > 0 ? 0 : 1; j < here; ++j) head.merge(state(i + j), into);
+          if (before + here == all)
+            head.finish(into);
+          else
+            copy_state(into, state(next_carried_), head.rows(), plan_.o_stride);
+        });
+      };
+      parallel_for(num_threads, count, merge);
+    }
+  }
+
+ private:
+  SoftmaxState state(std::int64_t i) const {
+    const std::int64_t o = split_state_floats(plan_) - plan_.rows_per_task * plan_.o_stride;
+    float* const m = memory_ + i * split_state_floats(plan_);
+    return {m, m + o / 2, m + o};
+  }
+
+  const Plan& plan_;
+  const TaskGrid& grid_;
+  float* memory_;
+  std::int64_t carried_ = plan_.splits_at_a_time, next_carried_ = carried_ + 1;  // behind the states of a round
+};
 
 }  // namespace
 
@@ -268,26 +306,11 @@ void attention(const AttentionProblem& p, const Plan& plan, const KernelTable& k
   };
 
   if (plan.splits_are_tasks) {
-    const SplitStates states(plan, workspace);
-    auto attend = [&](std::int64_t task, int thread) {
+    SplitRounds(plan, grid, workspace).run(num_threads, [&](const TaskGrid::Piece& piece, int thread, auto f) {
       const TaskBuffers buffers = buffers_of(thread);
-      const TaskGrid::Piece piece = grid.at(task);
-      const TaskRows rows = rows_of(p, plan, piece.sequence, piece.kv_head, 0);
-      Task(p, plan, kernels, buffers, rows, row_states).run(piece.piece, piece.piece + 1);
-      copy_state(buffers.total, states.at(task), rows.rows, plan.o_stride);
-    };
-    parallel_for(num_threads, plan.num_tasks, attend);
-    // The task of a head's first split merges the others into its state, in order.
-    auto merge = [&](std::int64_t task, int thread) {
-      const TaskGrid::Piece piece = grid.at(task);
-      if (piece.piece != grid.first_split(piece.sequence)) return;
-      const TaskBuffers buffers = buffers_of(thread);
-      const Task head(p, plan, kernels, buffers, rows_of(p, plan, piece.sequence, piece.kv_head, 0), row_states);
-      const SoftmaxState first = states.at(task);
-      for (std::int64_t i = 1; i < grid.pieces(piece.sequence); ++i) head.merge(states.at(task + i), first);
-      head.finish(first);
-    };
-    parallel_for(num_threads, plan.num_tasks, merge);
+      Task task(p, plan, kernels, buffers, rows_of(p, plan, piece.sequence, piece.kv_head, 0), row_states);
+      f(task);
+    });
   } else {
     const auto rows_at = [&](std::int64_t task) {
       const TaskGrid::Piece piece = grid.at(task);

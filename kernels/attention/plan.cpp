@@ -23,6 +23,8 @@ constexpr std::int64_t kEnoughTasks = 64;
 constexpr double kFlopsPerThread = 250e3;
 // Splits become tasks of their own for up to this many rows; beyond, their states would take more memory than they are worth.
 constexpr std::int64_t kMaxRowsOfSplitTasks = 64;
+// And their states up to so much, whatever the length: 950 splits of four rows of 128.
+constexpr std::int64_t kSplitStateBytes = 2 * 1024 * 1024;
 
 // Up to so many rows wait for memory more than they compute; and with bf16 products do without packed keys and values, which each four of
 // them make anew.
@@ -155,9 +157,11 @@ Plan make_plan(const AttentionProblem& p, const Machine& machine, const KernelTa
   plan.max_useful_threads = choose_max_threads(p);
 
   plan.workspace_per_thread = task_buffer_bytes(plan, p, kernels);
-  if (plan.splits_are_tasks)
-    plan.workspace_shared = static_cast<std::size_t>(plan.num_tasks * split_state_rows(plan)) *
-                            static_cast<std::size_t>((plan.o_stride + 2) * kFloat);
+  if (plan.splits_are_tasks) {
+    const std::int64_t bytes = split_state_floats(plan) * kFloat;
+    plan.splits_at_a_time = std::min(plan.num_tasks, std::max<std::int64_t>(1, kSplitStateBytes / bytes - kCarriedStates));
+    plan.workspace_shared = static_cast<std::size_t>((plan.splits_at_a_time + kCarriedStates) * bytes);
+  }
   if (p.wants_inspection()) plan.row_states_bytes = static_cast<std::size_t>(round_up(2 * num_rows(p), kLine) * kFloat);
   plan.workspace_shared += plan.row_states_bytes;
   return plan;

@@ -33,18 +33,21 @@ struct Plan {
   bool pack_values;                // else V is read in place
   bool few_rows;                   // use a key: memory is waited for, so what is read next is asked for all along
   std::int64_t num_tasks;
+  std::int64_t splits_at_a_time;   // where splits are tasks: as many states of splits are kept, and merged before the next
   std::int64_t max_useful_threads;  // more would cost more to wake than they compute
   std::int64_t q_stride, o_stride, s_stride;  // row strides of the packed Q, the output state, and the scores and weights
   std::size_t workspace_per_thread;
-  std::size_t workspace_shared;     // softmax states of the splits, where splits are tasks; m and l of all rows for a second pass
+  std::size_t workspace_shared;     // softmax states of splits, where splits are tasks; m and l of all rows for a second pass
   std::size_t row_states_bytes;     // the last part of workspace_shared
 };
 
 // Rows of q, all heads and batches together.
 inline std::int64_t num_rows(const AttentionProblem& p) { return p.q.batch * p.q.heads * p.q.length; }
 
-// Rows of a split's state in the workspace, whole cache lines.
-inline std::int64_t split_state_rows(const Plan& plan) { return (plan.rows_per_task + 15) / 16 * 16; }
+// Floats of a split's state in the workspace, whole cache lines: m, l and o.
+inline std::int64_t split_state_floats(const Plan& plan) { return 2 * ((plan.rows_per_task + 15) / 16 * 16) + plan.rows_per_task * plan.o_stride; }
+// Of a task that more than one call to merge sees: one is read while the other is written.
+inline constexpr std::int64_t kCarriedStates = 2;
 
 Plan make_plan(const AttentionProblem& problem, const Machine& machine, const KernelTable& kernels);
 

@@ -114,6 +114,21 @@ TEST_P(PlanTest, WorkspaceDoesNotGrowWithTheLength) {
   EXPECT_EQ(bytes[2], bytes[3]);
 }
 
+// One token of one or many sequences, of all sizes that are tasks by their splits, and prompts: 4 MiB with one thread.
+TEST_P(PlanTest, WorkspaceOfFourMebibytes) {
+  Machine mine = machine();
+  for (const std::int64_t l2 : {512 << 10, 1 << 20, 2 << 20})
+    for (const std::int64_t length : {1000, 4096, 16384, 1 << 20, 1 << 29})
+      for (const std::int64_t batch : {1, 64})
+        for (const std::int64_t dim : {64, 128, 256})
+          for (const std::int64_t q_len : {std::int64_t{1}, std::int64_t{4}, std::int64_t{16}, length}) {
+            mine.l2_bytes = l2;
+            const Plan plan = make_plan(problem_of({batch, 32, 8, q_len, length, dim}), mine, kernels());
+            EXPECT_LE(plan.workspace_shared + plan.workspace_per_thread, 4u << 20)
+                << l2 << " bytes of L2, " << batch << " sequences, " << q_len << " queries, " << length << " keys of " << dim;
+          }
+}
+
 TEST_P(PlanTest, Prints) {
   const AttentionProblem problem = problem_of({1, 32, 8, 512, 600, 128});
   const std::string text = to_string(make_plan(problem, machine(), kernels()), problem, kernels());
