@@ -96,7 +96,7 @@ struct TaskBuffers {
     const auto panels = [&](std::int64_t n) { return (n + kernels.nr - 1) / kernels.nr * kernels.nr; };
     if (plan.bf16_products) {
       q_bf16 = carver.take<Bf16>(plan.rows_per_task * plan.q_stride);
-      k_pairs = carver.take<Bf16>(panels(plan.block_kv) * ((problem.head_dim + 1) / 2 * 2));
+      k_pairs = carver.take<Bf16>(plan.pack_keys ? panels(plan.block_kv) * ((problem.head_dim + 1) / 2 * 2) : 0);
       v_pairs = carver.take<Bf16>(plan.block_kv * panels(problem.head_dim_v));
       p = carver.take<Bf16>(plan.rows_per_strip * plan.s_stride);
       visible_pairs = carver.take<Bf16>(kBf16Depth * panels(problem.head_dim_v));

@@ -31,7 +31,6 @@ class Strip {
   Strip(const Strip&) = delete;  // it may point into itself
   const void* const* rows() const { return rows_; }
   const float* scales() const { return scales_; }  // or null
-  int count() const { return count_; }
 
   void store(float* to, typename I::V v) const {
     if (count_ == I::kLanes)

@@ -92,6 +92,7 @@ struct Avx512 {
     }
   }
 
+  // Byte kByte of each lane, signed, as a float: of levels with 32 registers alone, for ops/transposed_bytes_gemm.h.
   template <int kByte>
   static V signed_byte(V v) {
     const __m512i bits = _mm512_castps_si512(v);

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "kernels/attention/plan.h"
+#include "tests/support/call.h"
 #include "tests/support/memory.h"
 #include "tests/support/runner.h"
-#include "tests/support/tensor.h"
 
 namespace rapt::test {
 namespace {
@@ -21,16 +21,8 @@ TEST_P(SplitRounds, SameBitsForAnyNumberOfStates) {
   RAPT_SKIP_IF_UNAVAILABLE(GetParam());
   const KernelTable& kernels = *kernel_table(GetParam().c_str());
   const std::vector<std::int64_t> lengths = {5000, 1, 2048, 0, 2049};
-  const std::int64_t batch = static_cast<std::int64_t>(lengths.size());
-  Rng rng(1);
-  const Tensor q({batch, 6, 1, 16}), k({batch, 2, 5000, 16}), v({batch, 2, 5000, 16}), out({batch, 6, 1, 16});
-  for (const Tensor* t : {&q, &k, &v}) t->fill(rng);
-  rapt_attention_params params;
-  rapt_attention_params_init(&params);
-  params.q = q.view();
-  params.k = k.view();
-  params.v = v.view();
-  params.out = out.view();
+  const Call call({static_cast<std::int64_t>(lengths.size()), 6, 2, 1, 5000, 16});
+  rapt_attention_params params = call.params();
   params.kv_lengths = lengths.data();
   AttentionProblem problem;
   ASSERT_EQ(make_problem(&params, DataCheck::kRequired, "test", &problem), RAPT_OK) << rapt_last_error();
@@ -45,10 +37,10 @@ TEST_P(SplitRounds, SameBitsForAnyNumberOfStates) {
     for (const int threads : {1, 2}) {
       plan.splits_at_a_time = states;
       const Memory workspace(static_cast<std::int64_t>(plan.workspace_shared + 2 * plan.workspace_per_thread), Place::kHeap, 1);
-      out.fill(-1.0f);
+      call.out.set_canaries();
       attention(problem, plan, kernels, threads, workspace.bytes());
-      ASSERT_TRUE(out.surroundings_intact());
-      const std::vector<float> values = out.values();
+      ASSERT_TRUE(call.out.surroundings_intact() && !call.out.has_canary());
+      const std::vector<float> values = call.out.values();
       if (expected.empty()) expected = values;
       ASSERT_EQ(std::memcmp(values.data(), expected.data(), values.size() * sizeof(float)), 0) << states << " states, " << threads << " threads";
     }
