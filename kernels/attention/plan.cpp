@@ -1,6 +1,7 @@
 #include "kernels/attention/plan.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 #include "kernels/attention/attention.h"
@@ -17,8 +18,10 @@ constexpr std::int64_t kKvSplit = 1024;
 // A packed element costs 0.15 to 1 cycles, as near as it lies, and its gemms rows / 32 cycles with AVX-512: 96 rows keep that under
 // a tenth, 768 near 1 %; the scores' exponentials cost more.
 constexpr std::int64_t kMinRowsPerTask = 96, kMaxRowsPerTask = 768;
-// Enough tasks for the cores of a server, where the rows allow it.
-constexpr std::int64_t kEnoughTasks = 64;
+// Packing a key costs as much as so many rows' products with it. Every task packs the keys that it sees.
+constexpr std::int64_t kRowsOfPacking = 10;
+// From so many tasks a thread on it does not matter who is left with the last one.
+constexpr std::int64_t kEnoughTasks = 16;
 // Waking a thread costs some 5 microseconds, at 50 GFLOP/s some 250 kFLOP.
 constexpr double kFlopsPerThread = 250e3;
 // Splits become tasks of their own for up to this many rows; beyond, their states would take more memory than they are worth.
@@ -54,12 +57,29 @@ std::int64_t choose_block_kv(const AttentionProblem& p, const Machine& machine) 
 // 1.03 times as far from the truth, over 16 it is 0.9. So few columns cost little however they are summed.
 std::int64_t choose_keys_per_sum(const AttentionProblem& p) { return p.head_dim_v <= 4 ? 16 : kMaxKeysPerSum; }
 
+// Blocks of queries of each head, each of up to `most` rows: as few as packing wants and as many as the threads want, where a thread is waited
+// for that is half a task behind. The machine's threads, not a call's: a call is cut the same way whatever it asks for.
+std::int64_t choose_blocks(std::int64_t rows, std::int64_t most, std::int64_t heads, std::int64_t threads) {
+  const std::int64_t last = std::min(rows / kMinRowsPerTask, ceil_div(kEnoughTasks * threads, heads));
+  std::int64_t best = std::max<std::int64_t>(1, ceil_div(rows, most));
+  double least = INFINITY;
+  for (std::int64_t blocks = best; blocks == best || blocks <= last; ++blocks) {
+    const double tasks_of_one = static_cast<double>(ceil_div(heads * blocks, threads)) + (threads > 1 ? 0.5 : 0.0);
+    const double cost = tasks_of_one * static_cast<double>(ceil_div(rows, blocks) + kRowsOfPacking);
+    if (cost < least) {
+      least = cost;
+      best = blocks;
+    }
+  }
+  return best;
+}
+
 std::int64_t choose_tokens_per_task(const AttentionProblem& p, const Machine& machine, int mr) {
   const std::int64_t bytes_per_row = (p.head_dim + 2 * p.head_dim_v) * kFloat;
-  std::int64_t rows = std::clamp(l2_bytes(machine) / bytes_per_row, kMinRowsPerTask, kMaxRowsPerTask);
+  const std::int64_t most_rows = std::clamp(l2_bytes(machine) / bytes_per_row, kMinRowsPerTask, kMaxRowsPerTask);
   const std::int64_t all_rows = p.max_q_len * p.group_size, heads = std::max<std::int64_t>(1, p.num_sequences * p.num_kv_heads);
-  while (rows / 2 >= kMinRowsPerTask && ceil_div(all_rows, rows) < ceil_div(kEnoughTasks, heads)) rows /= 2;
-  const std::int64_t most = std::max<std::int64_t>(1, rows / p.group_size);
+  const std::int64_t blocks = choose_blocks(all_rows, most_rows, heads, machine.num_threads);
+  const std::int64_t most = std::max<std::int64_t>(1, std::min(most_rows, ceil_div(all_rows, blocks)) / p.group_size);
   if (p.max_q_len <= most) return std::max<std::int64_t>(1, p.max_q_len);
   // Blocks of equal size, whole register tiles; the last block takes what is left.
   const std::int64_t even = ceil_div(p.max_q_len, ceil_div(p.max_q_len, most));
