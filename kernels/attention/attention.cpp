@@ -136,28 +136,59 @@ class Task {
     }
   }
 
-  // Rows [first, first + rows) against the block: at once where all of them see all of it, else a few register tiles of rows
-  // after the other, so that the work follows the mask's edge.
+  // Rows [first, first + rows) against the block: at once where all of them see all of it or nothing changes their scores, else by a few
+  // register tiles of rows; so that the work follows the mask's edge.
   void run_strip(std::int64_t first, std::int64_t rows, const SoftmaxState& state) {
     if (all_see(first, rows, block_.count())) return run_rows(first, rows, block_.count(), state);
-    for (std::int64_t r = first; r < first + rows; r += kTilesAtEdge * kernels_.mr) {
-      const std::int64_t tile = std::min<std::int64_t>(kTilesAtEdge * kernels_.mr, first + rows - r);
-      std::int64_t count = 0;
-      for (std::int64_t i = r; i < r + tile; ++i)
-        if (buffers_.begin[i] < std::min(buffers_.end[i], block_.first() + block_.count()))
-          count = std::max(count, buffers_.end[i] - block_.first());
-      count = std::min(count, block_.count());
-      if (count > 0)
-        run_rows(r, tile, count, state);
+    const std::int64_t most = find_columns(first, rows);
+    const bool beside = most > 0 && !ops_.masks() && block_.softmax_beside_products(rows) && block_.values_are_finite();
+    const bool at_once = beside && !ops_.any() && buffers_.begin[first + rows - 1] <= block_.first() && block_.takes_ends();
+    if (at_once) block_.scores_and_maxima(first, rows, most, buffers_.columns, state.m + first);
+    for (std::int64_t r = 0, some; !at_once && r < rows; r += some) {
+      some = std::min<std::int64_t>(kTilesAtEdge * kernels_.mr, rows - r);
+      const std::int64_t count = *std::max_element(buffers_.columns + r, buffers_.columns + r + some);
+      if (beside)
+        edge_scores(first, r, some, count, state);
+      else if (count > 0)
+        run_rows(first + r, some, count, state);
       else if (first_of_split_)
-        set_to_zero(r, tile, state);
+        set_to_zero(first + r, some, state);
     }
+    if (!beside) return;
+    float* const o = state.o + first * plan_.o_stride;
+    float* const sums = first_of_split_ ? o : buffers_.block_o;
+    block_.softmax_weighted_sums(rows, most, buffers_.columns, state.l + first, sums);
+    if (!first_of_split_) kernels_.add_rescaled(rows, p_.head_dim_v, buffers_.factor, sums, plan_.o_stride, o, plan_.o_stride);
   }
 
+  // buffers.columns; returns the most of them.
+  std::int64_t find_columns(std::int64_t first, std::int64_t rows) const {
+    for (std::int64_t r = 0; r < rows; ++r) {
+      const std::int64_t begin = buffers_.begin[first + r] - block_.first(), end = buffers_.end[first + r] - block_.first();
+      buffers_.columns[r] = begin < block_.count() ? std::clamp<std::int64_t>(end, 0, block_.count()) : 0;
+    }
+    return *std::max_element(buffers_.columns, buffers_.columns + rows);
+  }
+
+  // Scores of rows [row, row + rows) of the strip from `first` on against the first `count` keys, and their maxima.
+  void edge_scores(std::int64_t first, std::int64_t row, std::int64_t rows, std::int64_t count, const SoftmaxState& state) const {
+    if (count == 0) {
+      std::fill_n(buffers_.factor + row, rows, 1.0f);
+      std::fill_n(buffers_.shift + row, rows, 0.0f);
+      return;
+    }
+    const std::int64_t r = first + row;
+    const ScoreBias bias = block_.adds_bias() ? ops_.bias(rows_, r, block_.first()) : ScoreBias{};
+    float* const s = buffers_.s + row * plan_.s_stride;
+    block_.scores(r, rows, count, bias ? FetchAhead{} : ops_.elements(rows_, r, rows, block_.first(), count), bias, row);
+    if (ops_.any()) ops_.apply(rows_, r, rows, block_.first(), count, s, plan_.s_stride, static_cast<bool>(bias));
+    mask_rows(kernels_, buffers_, r, rows, block_.first(), count, s, plan_.s_stride);
+    block_.maxima(row, rows, count, state.m + r);
+  }
+
+  // Neither bound of what a row sees falls from row to row.
   bool all_see(std::int64_t first, std::int64_t rows, std::int64_t count) const {
-    for (std::int64_t r = first; r < first + rows; ++r)
-      if (buffers_.begin[r] > block_.first() || buffers_.end[r] < block_.first() + count) return false;
-    return true;
+    return buffers_.begin[first + rows - 1] <= block_.first() && buffers_.end[first] >= block_.first() + count;
   }
 
   // The first `count` keys of the block.
@@ -179,7 +210,7 @@ class Task {
     const bool beside = !hides && block_.softmax_beside_products(rows);
     float* const sums = first_of_split_ ? o : buffers_.block_o;  // before it, o is 0
     if (beside && !bias && !ops_.any() && !partly_visible) {
-      block_.scores_and_maxima(first, rows, count, state.m + first);
+      block_.scores_and_maxima(first, rows, count, nullptr, state.m + first);
     } else {
       block_.scores(first, rows, count, bias ? FetchAhead{} : ops_.elements(rows_, first, rows, block_.first(), count), bias);
       for (std::int64_t r = 0; r < rows; r += kRowsInL1) {
@@ -192,7 +223,7 @@ class Task {
       }
     }
     if (beside)
-      block_.softmax_weighted_sums(rows, count, state.l + first, sums);
+      block_.softmax_weighted_sums(rows, count, nullptr, state.l + first, sums);
     else if (!hides)
       block_.weighted_sums(rows, count, sums);
     for (std::int64_t r = 0; hides && r < rows; ++r)

@@ -86,13 +86,14 @@ std::int64_t KeyBlock::tiles_of_scores(std::int64_t rows) const {
   return std::max<std::int64_t>(1, rows / mr) * ((count_ + kernels_.nr - 1) / kernels_.nr);
 }
 
-void KeyBlock::scores(std::int64_t first, std::int64_t rows, std::int64_t n, FetchAhead elements, ScoreBias bias) const {
-  multiply(first, rows, n, elements, bias);
-  if (!softmax_scales_) scale_scores(buffers_.s, rows, n);
+void KeyBlock::scores(std::int64_t first, std::int64_t rows, std::int64_t n, FetchAhead elements, ScoreBias bias, std::int64_t row) const {
+  float* const s = buffers_.s + row * plan_.s_stride;
+  multiply(first, rows, n, elements, bias, s);
+  if (!softmax_scales_) scale_scores(s, rows, n);
 }
 
 void KeyBlock::natural_scores(std::int64_t first, std::int64_t rows, std::int64_t n) const {
-  multiply(first, rows, n, {}, {});
+  multiply(first, rows, n, {}, {}, buffers_.s);
   scale_scores(buffers_.s, rows, n);
 }
 
@@ -102,8 +103,7 @@ void KeyBlock::scale_scores(float* s, std::int64_t rows, std::int64_t n) const {
   kernels_.rescale_rows(rows, n, buffers_.sums, s, plan_.s_stride);
 }
 
-void KeyBlock::multiply(std::int64_t first, std::int64_t rows, std::int64_t n, FetchAhead elements, ScoreBias bias) const {
-  float* const s = buffers_.s;
+void KeyBlock::multiply(std::int64_t first, std::int64_t rows, std::int64_t n, FetchAhead elements, ScoreBias bias, float* s) const {
   if (plan_.bf16_products && !plan_.pack_keys)
     return kernels_.bf16.transposed_gemm(rows, n, p_.head_dim, buffers_.q_bf16 + first * plan_.q_stride, plan_.q_stride, keys_in_place(), s,
                                          plan_.s_stride);
@@ -153,7 +153,7 @@ bool KeyBlock::softmax_beside_products(std::int64_t rows) const {
          (values_packed_ || p_.v.dtype == DType::kF32);
 }
 
-void KeyBlock::scores_and_maxima(std::int64_t first, std::int64_t rows, std::int64_t n, float* m) const {
+void KeyBlock::scores_and_maxima(std::int64_t first, std::int64_t rows, std::int64_t n, const std::int64_t* ends, float* m) const {
   if (!plan_.pack_keys) {
     scores(first, rows, n);
     return maxima(0, rows, n, m);
@@ -161,11 +161,11 @@ void KeyBlock::scores_and_maxima(std::int64_t first, std::int64_t rows, std::int
   float* const best = buffers_.sums;
   if (plan_.bf16_products) {
     const Bf16PanelView keys = {buffers_.k_pairs, (p_.head_dim + 1) / 2 * 2 * kernels_.nr};
-    kernels_.bf16.max_gemm(rows, n, p_.head_dim, buffers_.q_bf16 + first * plan_.q_stride, plan_.q_stride, keys, list_.first(), scale_,
+    kernels_.bf16.max_gemm(rows, n, p_.head_dim, ends, buffers_.q_bf16 + first * plan_.q_stride, plan_.q_stride, keys, list_.first(), scale_,
                            buffers_.s, plan_.s_stride, best);
   } else {
     const PanelView keys = {buffers_.k_panels, kernels_.nr, p_.head_dim * kernels_.nr, list_.first()};
-    kernels_.softmax_products.max_gemm(rows, n, p_.head_dim, buffers_.q + first * plan_.q_stride, plan_.q_stride, keys, buffers_.s,
+    kernels_.softmax_products.max_gemm(rows, n, p_.head_dim, ends, buffers_.q + first * plan_.q_stride, plan_.q_stride, keys, buffers_.s,
                                        plan_.s_stride, best);
   }
   kernels_.raise_lane_maxima(rows, best, m, buffers_.factor, buffers_.shift);
@@ -177,11 +177,11 @@ void KeyBlock::maxima(std::int64_t row, std::int64_t rows, std::int64_t n, float
   kernels_.raise_maxima(rows, n, s, plan_.s_stride, m, buffers_.factor + row, buffers_.shift + row);
 }
 
-void KeyBlock::softmax_weighted_sums(std::int64_t rows, std::int64_t n, float* l, float* o) const {
+void KeyBlock::softmax_weighted_sums(std::int64_t rows, std::int64_t n, const std::int64_t* ends, float* l, float* o) const {
   if (plan_.bf16_products)
-    return kernels_.bf16.softmax_gemm(rows, p_.head_dim_v, n, buffers_.s, buffers_.p, plan_.s_stride, buffers_.shift,
+    return kernels_.bf16.softmax_gemm(rows, p_.head_dim_v, n, ends, buffers_.s, buffers_.p, plan_.s_stride, buffers_.shift,
                                       buffers_.factor, l, buffers_.sums, pairs_from(0), o, plan_.o_stride);
-  kernels_.softmax_products.softmax_gemm(rows, p_.head_dim_v, n, buffers_.s, plan_.s_stride, buffers_.shift, buffers_.factor, l,
+  kernels_.softmax_products.softmax_gemm(rows, p_.head_dim_v, n, ends, buffers_.s, plan_.s_stride, buffers_.shift, buffers_.factor, l,
                                          buffers_.sums, values_from(0, n), o, plan_.o_stride);
 }
 
@@ -276,7 +276,9 @@ bool KeyBlock::values_are_finite() {
   }
   for (std::int64_t j = 0, run; !values_packed_ && finite && j < count_; j += run) {
     run = view_.run(first_ + j, count_ - j);
-    finite = kernels_.all_finite(run, p_.head_dim_v, reinterpret_cast<const float*>(view_.v_row(first_ + j)), p_.v.stride_length);
+    const float* const values = reinterpret_cast<const float*>(view_.v_row(first_ + j));
+    finite = p_.v.stride_length == p_.head_dim_v ? kernels_.all_finite(1, run * p_.head_dim_v, values, 0)
+                                                 : kernels_.all_finite(run, p_.head_dim_v, values, p_.v.stride_length);
   }
   finite_ = finite ? Finite::kYes : Finite::kNo;
   return finite;

@@ -36,8 +36,9 @@ class KeyBlock {
   void fetch_task(const TaskRows& rows, const TaskRows& next);
 
   // buffers.s[rows, n] = Q K' of the task's rows from `first` on against the first n keys of the block. Times softmax_scale, unless
-  // nothing but softmax() looks at them. elements: what to fetch meanwhile, beside the next keys. bias: added, if adds_bias().
-  void scores(std::int64_t first, std::int64_t rows, std::int64_t n, FetchAhead elements = {}, ScoreBias bias = {}) const;
+  // nothing but softmax() looks at them. elements: what to fetch meanwhile, beside the next keys. bias: added, if adds_bias(). row: of
+  // buffers.s, where they go.
+  void scores(std::int64_t first, std::int64_t rows, std::int64_t n, FetchAhead elements = {}, ScoreBias bias = {}, std::int64_t row = 0) const;
   bool adds_bias() const { return !plan_.bf16_products && plan_.pack_keys; }
   void natural_scores(std::int64_t first, std::int64_t rows, std::int64_t n) const;  // always times softmax_scale
 
@@ -50,9 +51,11 @@ class KeyBlock {
   // The same bits with the softmax beside the products, where there are rows enough for it: scores_and_maxima(), or scores() and maxima()
   // where something changes the scores between them, then softmax_weighted_sums().
   bool softmax_beside_products(std::int64_t rows) const;
-  void scores_and_maxima(std::int64_t first, std::int64_t rows, std::int64_t n, float* m) const;
+  // ends: of each row the columns that it has, at most n; or null. scores_and_maxima() takes them where takes_ends().
+  bool takes_ends() const { return plan_.pack_keys; }
+  void scores_and_maxima(std::int64_t first, std::int64_t rows, std::int64_t n, const std::int64_t* ends, float* m) const;
   void maxima(std::int64_t row, std::int64_t rows, std::int64_t n, float* m) const;  // of rows [row, row + rows) of buffers.s
-  void softmax_weighted_sums(std::int64_t rows, std::int64_t n, float* l, float* o) const;
+  void softmax_weighted_sums(std::int64_t rows, std::int64_t n, const std::int64_t* ends, float* l, float* o) const;
 
   // Row r alone, with 0 for the values that buffers.hidden marks: the same sums, but nothing of what is hidden, not even 0 * NaN.
   void visible_weighted_sums(std::int64_t r, std::int64_t n, float* o) const;
@@ -75,7 +78,7 @@ class KeyBlock {
   std::int64_t tiles_of_scores(std::int64_t rows) const;
   PanelView values_from(std::int64_t j, std::int64_t run) const;
   Bf16PanelView pairs_from(std::int64_t j) const;
-  void multiply(std::int64_t first, std::int64_t rows, std::int64_t n, FetchAhead elements, ScoreBias bias) const;
+  void multiply(std::int64_t first, std::int64_t rows, std::int64_t n, FetchAhead elements, ScoreBias bias, float* s) const;
   void scale_scores(float* s, std::int64_t rows, std::int64_t n) const;
   void byte_sums(std::int64_t rows, std::int64_t n, float* o) const;
   void visible_pair_sums(std::int64_t r, std::int64_t n, float* o) const;

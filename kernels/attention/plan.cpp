@@ -98,7 +98,7 @@ bool choose_pack_keys(const AttentionProblem& p, const Plan& plan, const KernelT
   return !p.paging.k_panels && !(plan.few_rows && kernels.few_rows.transposed_gemm[static_cast<int>(p.k.dtype)]);
 }
 
-// V in place is a panel as it stands, but only where its rows are as wide as a panel does a panel fill the cache sets evenly:
+// V in place is a panel as it stands, but only where its rows are no wider than a panel does a panel fill the cache sets evenly:
 // rows 256 bytes apart with panels of 64 bytes use a quarter of L1. Copying pays where enough rows use the copy, and is needed
 // for pairs, where V has factors (i8) or a page ends within a sum. 16 bits are converted by every tile of three rows, which from some
 // 100 rows on costs more than a copy (171 rows: 1 % of a call in f16, 4 % in bf16; of panel pages less, so they are not copied).
@@ -106,7 +106,8 @@ bool choose_pack_values(const AttentionProblem& p, const Plan& plan, const Kerne
   if (plan.bf16_products) return plan.pack_keys;
   if (p.v.dtype == DType::kI8) return !(plan.few_rows && kernels.few_rows.byte_row_gemm);
   if ((p.paging.table && p.paging.page_size % kMaxKeysPerSum != 0)) return true;
-  return (p.v.stride_length != kernels.nr && !plan.few_rows) ||
+  const bool narrow = p.v.dtype == DType::kF32 && p.v.stride_length < kernels.nr && p.head_dim_v % kMaxLanes == 0;
+  return (p.v.stride_length != kernels.nr && !narrow && !plan.few_rows) ||
          (p.v.dtype != DType::kF32 && plan.rows_per_task >= 32 * kernels.mr);
 }
 

@@ -22,10 +22,12 @@ inline TaskRows rows_of(const AttentionProblem& p, const Plan& plan, const Seque
 // buffers.begin and end; returns the union.
 inline KeyRange find_visible_keys(const AttentionProblem& p, const TaskRows& rows, const TaskBuffers& buffers) {
   KeyRange all = {rows.sequence.kv_len, 0};
-  for (std::int64_t r = 0; r < rows.rows; ++r) {
-    const KeyRange keys = visible_keys(p.interval, rows.sequence, rows.query(r));
-    buffers.begin[r] = keys.begin;
-    buffers.end[r] = std::max(keys.begin, keys.end);
+  for (std::int64_t i = 0, r = 0; i < rows.queries; ++i) {
+    const KeyRange keys = visible_keys(p.interval, rows.sequence, rows.first_query + i);
+    for (std::int64_t g = 0; g < rows.group_size; ++g, ++r) {
+      buffers.begin[r] = keys.begin;
+      buffers.end[r] = std::max(keys.begin, keys.end);
+    }
     if (keys.empty()) continue;
     all.begin = std::min(all.begin, keys.begin);
     all.end = std::max(all.end, keys.end);

@@ -66,6 +66,7 @@ struct TaskBuffers {
   float* sums;                 // [rows_per_strip, kRowSumLanes]: softmax_gemm's, and max_gemm's maxima
   float* gathered;             // [rows_per_task]: one head's m or l
   std::int64_t *begin, *end;   // [rows_per_task]: visible keys of each row
+  std::int64_t* columns;       // [rows_per_strip]: of the block at hand, up to the last key that a row sees
   const void **k_rows, **v_rows;  // [block_kv + kMaxRowsBehind]: where keys and values lie, and those behind them
   float *k_scales, *v_scales;  // [block_kv]: their factors, for i8
   float* visible_v;            // [plan.keys_per_sum, head_dim_v], row stride plan.o_stride: one row's values, 0 where hidden
@@ -88,6 +89,7 @@ struct TaskBuffers {
     gathered = carver.take<float>(plan.rows_per_task);
     begin = carver.take<std::int64_t>(plan.rows_per_task);
     end = carver.take<std::int64_t>(plan.rows_per_task);
+    columns = carver.take<std::int64_t>(plan.rows_per_strip);
     k_rows = carver.take<const void*>(plan.block_kv + kMaxRowsBehind);
     v_rows = carver.take<const void*>(plan.block_kv + kMaxRowsBehind);
     k_scales = carver.take<float>(plan.block_kv);

@@ -21,10 +21,10 @@ __attribute__((noinline)) void gemm_max_f32_3x64__avx512(std::int64_t m, std::in
                                                          bool accumulate, FetchAhead* ahead, float* best) {
   max_full_tiles<simd::Avx512, 3, 4>(m, k, a, lda, b, b_stride, c, ldc, accumulate, ahead, best);
 }
-__attribute__((noinline)) void gemm_exp_f32_3x64__avx512(std::int64_t m, std::int64_t k, float* s, std::int64_t lds, RowWeights of,
+__attribute__((noinline)) void gemm_exp_f32_3x64__avx512(std::int64_t m, std::int64_t k, float* s, std::int64_t lds, RowWeights next,
                                                          const float* b, std::int64_t b_stride, float* c, std::int64_t ldc,
-                                                         bool accumulate, std::int64_t after) {
-  softmax_tiles<simd::Avx512, 3, 4>(m, k, s, lds, of, b, b_stride, c, ldc, accumulate, after);
+                                                         bool accumulate) {
+  softmax_tiles<simd::Avx512, 3, 4>(m, k, s, lds, next, b, b_stride, c, ldc, accumulate);
 }
 
 void overlay(KernelTable& t) {

@@ -23,8 +23,8 @@ __attribute__((noinline)) void gemm_max_bf16_6x64__avx512_bf16(std::int64_t m, s
   bf16_max_full_tiles<simd::Avx512Bf16, 6, 4>(m, pairs, a, lda, b, c, ldc, accumulate, ahead, finish);
 }
 __attribute__((noinline)) void gemm_exp_bf16_4x64__avx512_bf16(std::int64_t m, std::int64_t k, Bf16Weights of, const Bf16* b, float* c,
-                                                               std::int64_t ldc, bool accumulate, std::int64_t after) {
-  bf16_softmax_tiles<simd::Avx512Bf16, 4, 4>(m, k, of, b, c, ldc, accumulate, after);
+                                                               std::int64_t ldc, bool accumulate) {
+  bf16_softmax_tiles<simd::Avx512Bf16, 4, 4>(m, k, of, b, c, ldc, accumulate);
 }
 
 void overlay(KernelTable& t) {

@@ -6,6 +6,7 @@
 #include "kernels/ops/bf16_gemm.h"
 #include "kernels/ops/bf16_softmax.h"
 #include "kernels/ops/max_gemm.h"
+#include "kernels/ops/softmax_gemm.h"
 
 namespace rapt {
 namespace {
@@ -121,63 +122,87 @@ __attribute__((noinline)) void bf16_weigh(std::int64_t rows, std::int64_t n, Bf1
       V e[2] = {I::sub(I::load(of.s + j), maximum), I::sub(I::load(of.s + j + I::kLanes), maximum)};
       exp<I, 2>(e);
       I::store_pairs(of.p + j, I::round_to_pairs(e[0], e[1]));
-            I::store(of.sums, I::add(I::load(of.sums), e[0]));
+      I::store(of.sums, I::add(I::load(of.sums), e[0]));
       I::store(of.sums + I::kLanes, I::add(I::load(of.sums + I::kLanes), e[1]));
     }
   }
 }
 
-// Row tiles of a full panel over a depth of k, m a multiple of MR. of: the first row, whose tile is weights already. after: columns
-// behind these that become weights beside the last tile, in the first rows.
+inline Bf16Weights shifted(Bf16Weights of, std::int64_t rows, std::int64_t columns) {
+  return {of.s + rows * of.ld + columns, of.p + rows * of.ld + columns, of.ld, of.m + rows, of.sums + rows * kRowSumLanes};
+}
+
+// Row tiles of a full panel over k columns, each of which makes weights of the next MR rows in the whole kColumnsOfWeights of those.
+// m: their rows, a multiple of MR, so without the last that get weights. of: the first row.
 template <simd::Bf16Isa I, int MR, int NV>
 inline __attribute__((always_inline)) void bf16_softmax_tiles(std::int64_t m, std::int64_t k, Bf16Weights of, const Bf16* b, float* c,
-                                                              std::int64_t ldc, bool accumulate, std::int64_t after) {
-  const std::int64_t whole = k / kColumnsOfWeights * kColumnsOfWeights;
-  const auto shifted = [](Bf16Weights w, std::int64_t rows, std::int64_t columns) {
-    return Bf16Weights{w.s + rows * w.ld + columns, w.p + rows * w.ld + columns, w.ld, w.m + rows, w.sums + rows * kRowSumLanes};
-  };
-  const Bf16Weights first = of;
+                                                              std::int64_t ldc, bool accumulate) {
   for (; m > 0; m -= MR, c += MR * ldc) {
     const Bf16Weights next = shifted(of, MR, 0);
-    if (m > MR) {
-      bf16_softmax_tile<I, MR, NV>(k, of.p, b, c, ldc, accumulate, next);
-      if (k > whole) bf16_weigh<I>(MR, kColumnsOfWeights, shifted(next, 0, whole));
-    } else {
-      if (after > 0)
-        bf16_weigh<I>(MR, (after + kColumnsOfWeights - 1) / kColumnsOfWeights * kColumnsOfWeights, shifted(first, 0, k));
-      bf16_panel<I, MR, NV, NV * I::kLanes, false>(MR, (k + 1) / 2, of.p, of.ld, b, c, ldc, I::kLanes, accumulate);
-    }
+    bf16_softmax_tile<I, MR, NV>(k, of.p, b, c, ldc, accumulate, next);
     of = next;
   }
 }
-using Bf16SoftmaxTilesFn = void(std::int64_t m, std::int64_t k, Bf16Weights of, const Bf16* b, float* c, std::int64_t ldc, bool accumulate,
-                                std::int64_t after);
+using Bf16SoftmaxTilesFn = void(std::int64_t m, std::int64_t k, Bf16Weights of, const Bf16* b, float* c, std::int64_t ldc, bool accumulate);
+
+// As softmax_depth. A depth has one sum, so where the rows after have fewer columns nothing goes along with it.
+template <simd::Bf16Isa I, int MR, int NV, Bf16SoftmaxTilesFn* kSoftmaxTiles>
+void bf16_softmax_depth(std::int64_t m, RowDepths depths, Bf16Weights of, const Bf16* b, float* c, std::int64_t ldc, bool accumulate,
+                        std::int64_t after) {
+  for_each_depth(m, MR, depths, [&](std::int64_t r, std::int64_t rows, std::int64_t k, std::int64_t next_k) {
+    const std::int64_t alike = rows - MR, last = r + alike, whole = k / kColumnsOfWeights * kColumnsOfWeights;
+    if (alike > 0) kSoftmaxTiles(alike, k, shifted(of, r, 0), b, c + r * ldc, ldc, accumulate);
+    const std::int64_t weights = padded_columns(next_k);
+    const bool beside = whole > 0 && whole <= weights;
+    if (beside)
+      kSoftmaxTiles(MR, k, shifted(of, last, 0), b, c + last * ldc, ldc, accumulate);
+    else if (k > 0)
+      bf16_panel<I, MR, NV, NV * I::kLanes, false>(MR, (k + 1) / 2, of.p + last * of.ld, of.ld, b, c + last * ldc, ldc, I::kLanes, accumulate);
+    else if (!accumulate)
+      clear_rows<I>(rows, NV * I::kLanes, c + r * ldc, ldc);
+    const std::int64_t done = beside ? whole : 0;
+    if (weights > done) bf16_weigh<I>(MR, weights - done, shifted(of, last + MR, done));
+  });
+  if (after > 0) bf16_weigh<I>(MR, padded_columns(after), shifted(of, 0, depths.count));
+}
+
+// The panels after the first, whose products make no weights. Rows of one depth at a time.
+template <simd::Bf16Isa I, int MR, int NV, Bf16FullTilesFn* kFullTiles>
+void bf16_further_panels(std::int64_t m, std::int64_t n, int tile_rows, RowDepths depths, const Bf16* p, std::int64_t ld, Bf16PanelView b,
+                         float* c, std::int64_t ldc, bool accumulate) {
+  for_each_depth(m, tile_rows, depths, [&](std::int64_t r, std::int64_t rows, std::int64_t k, std::int64_t) {
+    if (k > 0)
+      bf16_depth<I, MR, NV, kFullTiles>(rows, n, (k + 1) / 2, p + r * ld, ld, b, c + r * ldc, ldc, accumulate);
+    else if (!accumulate)
+      clear_rows<I>(rows, n, c + r * ldc, ldc);
+  });
+}
 
 // kMR: rows of kSoftmaxTiles's tile; MR: of kFullTiles's.
 template <simd::Bf16Isa I, int kMR, int MR, int NV, Bf16FullTilesFn* kFullTiles, Bf16SoftmaxTilesFn* kSoftmaxTiles>
-void bf16_softmax_gemm(std::int64_t m, std::int64_t n, std::int64_t k, float* s, Bf16* p, std::int64_t ld, const float* shift,
-                       const float* factor, float* l, float* sums, Bf16PanelView b, float* c, std::int64_t ldc) {
+void bf16_softmax_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const std::int64_t* ends, float* s, Bf16* p, std::int64_t ld,
+                       const float* shift, const float* factor, float* l, float* sums, Bf16PanelView b, float* c, std::int64_t ldc) {
   static_assert(kRowSums * I::kLanes == kRowSumLanes && I::kLanes == kMaxLanes);
   constexpr std::int64_t kPanel = NV * I::kLanes;
   const std::int64_t tiled = m / kMR * kMR;
-  const auto pad = [](std::int64_t columns) { return (columns + kColumnsOfWeights - 1) / kColumnsOfWeights * kColumnsOfWeights; };
-  for (std::int64_t r = 0; r < tiled; ++r) {
-    for (std::int64_t j = k; j < pad(k); ++j) s[r * ld + j] = kMinusInfinity;
-    for (int v = 0; v < kRowSums; ++v) I::store(sums + r * kRowSumLanes + v * I::kLanes, I::zero());
-  }
-  const auto depth_from = [k](std::int64_t at) { return k - at < kBf16Depth ? k - at : kBf16Depth; };
-  if (tiled > 0) bf16_weigh<I>(kMR, pad(depth_from(0)), {s, p, ld, shift, sums});
+  clear_row_sums<I>(tiled, sums);
+  hide_behind_ends<I>(tiled, kMR, {ends, 0, k}, s, ld);
+  if (tiled > 0) bf16_weigh<I>(kMR, padded_columns(depth_from(ends, 0, k, kBf16Depth).of(0, kMR)), {s, p, ld, shift, sums});
   for (std::int64_t done = 0; tiled > 0 && done < k; done += kBf16Depth) {
-    const std::int64_t depth = depth_from(done), after = k - done > depth ? depth_from(done + depth) : 0;
-    const Bf16* const panel = b.data + done * kPanel;
-    kSoftmaxTiles(tiled, depth, {s + done, p + done, ld, shift, sums}, panel, c, ldc, done > 0, after);
-    if (n > kPanel)
-      bf16_depth<I, MR, NV, kFullTiles>(tiled, n - kPanel, (depth + 1) / 2, p + done, ld, {panel + b.panel_stride, b.panel_stride},
-                                        c + kPanel, ldc, done > 0);
+    const RowDepths depths = depth_from(ends, done, k, kBf16Depth);
+    const Bf16PanelView from = {b.data + done * kPanel + b.panel_stride, b.panel_stride};
+    bf16_softmax_depth<I, kMR, NV, kSoftmaxTiles>(tiled, depths, {s + done, p + done, ld, shift, sums}, b.data + done * kPanel, c, ldc, done > 0,
+                                                  depth_from(ends, done + kBf16Depth, k, kBf16Depth).of(0, kMR));
+    if (n > kPanel) bf16_further_panels<I, MR, NV, kFullTiles>(tiled, n - kPanel, kMR, depths, p + done, ld, from, c + kPanel, ldc, done > 0);
   }
   add_row_sums<I>(tiled, sums, factor, l);
-  for (std::int64_t r = tiled; r < m; ++r) l[r] = l[r] * factor[r] + bf16_row_exp<I>(k, 1.0f, shift[r], s + r * ld, p + r * ld);
-  if (tiled < m) bf16_gemm<I, MR, NV, kFullTiles>(m - tiled, n, k, p + tiled * ld, ld, b, c + tiled * ldc, ldc, false);
+  if (tiled == m) return;
+  const std::int64_t last = hide_behind_ends<I>(m - tiled, (int)(m - tiled), {ends ? ends + tiled : nullptr, 0, k}, s + tiled * ld, ld);
+  for (std::int64_t r = tiled; r < m; ++r) l[r] = l[r] * factor[r] + bf16_row_exp<I>(last, 1.0f, shift[r], s + r * ld, p + r * ld);
+  if (last > 0)
+    bf16_gemm<I, MR, NV, kFullTiles>(m - tiled, n, last, p + tiled * ld, ld, b, c + tiled * ldc, ldc, false);
+  else
+    clear_rows<I>(m - tiled, n, c + tiled * ldc, ldc);
 }
 
 // A tile's sums times scale, and their maxima: bf16_tile's Finish.
@@ -209,27 +234,51 @@ inline __attribute__((always_inline)) void bf16_max_full_tiles(std::int64_t m, s
 using Bf16MaxTilesFn = void(std::int64_t m, std::int64_t pairs, const Bf16* a, std::int64_t lda, const Bf16* b, float* c, std::int64_t ldc,
                             bool accumulate, FetchAhead* ahead, ScaledTileMaxima finish);
 
+// Columns that gemm alone gives, times scale.
+template <simd::Bf16Isa I, int MR, int NV, Bf16FullTilesFn* kFullTiles>
+void bf16_scaled_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a, std::int64_t lda, Bf16PanelView b, float scale, float* c,
+                      std::int64_t ldc) {
+  bf16_gemm<I, MR, NV, kFullTiles>(m, n, k, a, lda, b, c, ldc, false);
+  for (std::int64_t r = 0; r < m; ++r) rescale_rows<I>(1, n, &scale, c + r * ldc, 0);
+}
+
+// One full panel.
 template <simd::Bf16Isa I, int MR, int NV, Bf16FullTilesFn* kFullTiles, Bf16MaxTilesFn* kMaxTiles>
-void bf16_max_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a, std::int64_t lda, Bf16PanelView b, FetchAhead* ahead,
-                   float scale, float* c, std::int64_t ldc, float* best) {
+void bf16_max_panel(std::int64_t m, std::int64_t k, const Bf16* a, std::int64_t lda, Bf16PanelView b, FetchAhead* ahead, float scale, float* c,
+                    std::int64_t ldc, float* best) {
   constexpr std::int64_t kPanel = NV * I::kLanes;
-  const std::int64_t full_m = m / MR * MR, full_n = n / kPanel * kPanel;
+  const std::int64_t full = m / MR * MR;
   const std::int64_t before = (k - 1) / kBf16Depth * kBf16Depth;
+  if (full > 0 && before > 0) bf16_gemm<I, MR, NV, kFullTiles>(full, kPanel, before, a, lda, b, c, ldc, false);
+  if (full > 0)
+    kMaxTiles(full, (k - before + 1) / 2, a + before, lda, b.data + before * kPanel, c, ldc, before > 0, ahead, {scale, {best}});
+  if (full == m) return;
+  bf16_scaled_gemm<I, MR, NV, kFullTiles>(m - full, kPanel, k, a + full * lda, lda, b, scale, c + full * ldc, ldc);
+  add_row_maxima<I>(m - full, kPanel, c + full * ldc, ldc, best + full * I::kLanes);
+}
+
+template <simd::Bf16Isa I, int MR, int NV, Bf16FullTilesFn* kFullTiles, Bf16MaxTilesFn* kMaxTiles>
+void bf16_max_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const std::int64_t* ends, const Bf16* a, std::int64_t lda, Bf16PanelView b,
+                   FetchAhead* ahead, float scale, float* c, std::int64_t ldc, float* best) {
+  constexpr std::int64_t kPanel = NV * I::kLanes;
   reset_maxima<I>(m, best);
-  if (before > 0) bf16_gemm<I, MR, NV, kFullTiles>(full_m, full_n, before, a, lda, b, c, ldc, false);
-  for (std::int64_t j = 0; full_m > 0 && j < full_n; j += kPanel)
-    kMaxTiles(full_m, (k - before + 1) / 2, a + before, lda, b.data + j / kPanel * b.panel_stride + before * kPanel, c + j, ldc, before > 0,
-              ahead, {scale, {best}});
-  const auto edge = [&](std::int64_t row, std::int64_t rows, std::int64_t column, std::int64_t columns) {
-    if (rows == 0 || columns == 0) return;
-    float* const to = c + row * ldc + column;
-    bf16_gemm<I, MR, NV, kFullTiles>(rows, columns, k, a + row * lda, lda, {b.data + column / kPanel * b.panel_stride, b.panel_stride}, to, ldc,
-                                     false);
-    for (std::int64_t r = 0; r < rows; ++r) rescale_rows<I>(1, columns, &scale, to + r * ldc, 0);
-    add_row_maxima<I>(rows, columns, to, ldc, best + row * I::kLanes);
-  };
-  edge(0, full_m, full_n, n - full_n);
-  edge(full_m, m - full_m, 0, n);
+  for (std::int64_t j = 0; j < n; j += kPanel, b.data += b.panel_stride, c += kPanel) {
+    if (!ends && n - j >= kPanel) {
+      bf16_max_panel<I, MR, NV, kFullTiles, kMaxTiles>(m, k, a, lda, b, ahead, scale, c, ldc, best);
+    } else if (!ends) {
+      bf16_scaled_gemm<I, MR, NV, kFullTiles>(m, n - j, k, a, lda, b, scale, c, ldc);
+      add_row_maxima<I>(m, n - j, c, ldc, best);
+    } else {
+      for_each_width<I, NV>(m, ends, j, [&](std::int64_t r, std::int64_t rows, int vectors) {
+        const Bf16* const of_rows = a + r * lda;
+        float *const to = c + r * ldc, *const of_best = best + r * I::kLanes;
+        if (vectors > NV)
+          return bf16_max_panel<I, MR, NV, kFullTiles, kMaxTiles>(rows, k, of_rows, lda, b, ahead, scale, to, ldc, of_best);
+        bf16_scaled_gemm<I, MR, NV, kFullTiles>(rows, vectors * I::kLanes, k, of_rows, lda, b, scale, to, ldc);
+        add_row_maxima_to_ends<I>(rows, ends + r, j, to, ldc, of_best);
+      });
+    }
+  }
 }
 
 }  // namespace

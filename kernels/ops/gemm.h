@@ -227,7 +227,7 @@ void gemm_last_panel(std::int64_t n, std::int64_t m, std::int64_t k, const float
 template <simd::Isa I, int MR, int NV, GemmFullTilesFn* kFullTiles, class T>
 inline void gemm_depth(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda, const T* panel,
                        const PanelView& b, float* c, std::int64_t ldc, bool accumulate, FetchColumns fetch = {}) {
-  const std::uintptr_t fetch_panel = NV * I::kLanes * sizeof(T) * (std::uintptr_t)(b.fetch_stride != 0 ? 1 : k);
+  const std::uintptr_t fetch_panel = fetch.at == 0 ? 0 : NV * I::kLanes * sizeof(T) * (std::uintptr_t)(b.fetch_stride != 0 ? 1 : k);
   constexpr int kPanel = NV * I::kLanes;
   constexpr bool kFour = MR == 3 && NV == 4 && sizeof(T) < sizeof(float);
   const std::int64_t all = m, four = kFour && m > MR && m % MR == 1 ? 4 : 0;

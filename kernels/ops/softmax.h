@@ -25,11 +25,17 @@ inline float exp_f(float x) {
 inline float finite_maximum(float m) { return m == kMinusInfinity ? 0.0f : m; }
 
 template <simd::Isa I>
+inline void hide_columns(std::int64_t begin, std::int64_t end, float* s) {
+  const typename I::V lowest = I::broadcast(kMinusInfinity);
+  for_each_vector<I>(end - begin, [&](std::int64_t j, int lanes) { store_some<I>(s + begin + j, lowest, lanes); });
+}
+
+template <simd::Isa I>
 void mask_range(std::int64_t rows, std::int64_t n, const std::int64_t* begin, const std::int64_t* end, float* s,
                 std::int64_t ld) {
   for (std::int64_t r = 0; r < rows; ++r, s += ld) {
-    for (std::int64_t j = 0; j < begin[r] && j < n; ++j) s[j] = kMinusInfinity;
-    for (std::int64_t j = end[r] < 0 ? 0 : end[r]; j < n; ++j) s[j] = kMinusInfinity;
+    hide_columns<I>(0, begin[r] < n ? begin[r] : n, s);
+    hide_columns<I>(end[r] < 0 ? 0 : end[r], n, s);
   }
 }
 
@@ -236,11 +242,18 @@ void divide_rows(std::int64_t rows, std::int64_t dim, const float* l, const floa
 
 template <simd::Isa I>
 bool all_finite(std::int64_t rows, std::int64_t dim, const float* x, std::int64_t ld) {
+  using V = typename I::V;
   for (std::int64_t r = 0; r < rows; ++r, x += ld) {
+    V sum[kChains];  // of x - x: 0, or NaN from the first element on that is not finite
+#pragma GCC unroll 8
+    for (int v = 0; v < kChains; ++v) sum[v] = I::zero();
+    const auto add = [&](int v, V some) { sum[v] = I::add(sum[v], I::sub(some, some)); };
     std::int64_t j = 0;
-    for (; j + I::kLanes <= dim; j += I::kLanes)
-      if (!I::all_finite(I::load(x + j))) return false;
-    if (j < dim && !I::all_finite(I::load_first(x + j, (int)(dim - j)))) return false;
+    for (; j + kChains * I::kLanes <= dim; j += kChains * I::kLanes)
+#pragma GCC unroll 8
+      for (int v = 0; v < kChains; ++v) add(v, I::load(x + j + v * I::kLanes));
+    for_each_vector<I>(dim - j, [&](std::int64_t i, int lanes) { add(0, load_some<I>(x + j + i, lanes)); });
+    if (!I::all_finite(I::add(I::add(sum[0], sum[1]), I::add(sum[2], sum[3])))) return false;
   }
   return true;
 }

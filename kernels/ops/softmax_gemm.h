@@ -106,81 +106,171 @@ __attribute__((noinline)) void weigh(std::int64_t rows, std::int64_t n, float* s
   }
 }
 
-// Row tiles of a panel over a depth of k. s: [m, k], whose first MR rows are weights already; m a multiple of MR. after: columns behind
-// these that become weights beside the last tile, in the first rows.
-template <simd::Isa I, int MR, int NV>
-inline __attribute__((always_inline)) void softmax_tiles(std::int64_t m, std::int64_t k, float* s, std::int64_t lds, RowWeights of,
-                                                         const float* b, std::int64_t b_stride, float* c, std::int64_t ldc,
-                                                         bool accumulate, std::int64_t after) {
-  constexpr std::int64_t kSteps = kGemmSteps<I>;
-  const std::int64_t whole = k / kSteps * kSteps;
-  float* const behind = s + k;
-  RowWeights next = of;
-  for (; m > 0; m -= MR, s += MR * lds, c += MR * ldc) {
-    next.m += MR;
-    next.sums += MR * kRowSumLanes;
-    std::int64_t done = 0;
-    if (m > MR) {
-      if (whole > 0) softmax_tile<I, MR, NV>(whole, s, lds, b, b_stride, c, ldc, accumulate, s + MR * lds, next);
-      done = whole;
-      if (k > whole) weigh<I>(MR, kSteps, s + MR * lds + whole, lds, next);
-    } else if (after > 0) {
-      weigh<I>(MR, (after + kSteps - 1) / kSteps * kSteps, behind, lds, of);
-    }
-    if (done < k)
-      gemm_tiles<I, MR, NV, false>(MR, k - done, s + done, lds, b + done * b_stride, b_stride, c, ldc, I::kLanes, accumulate || done > 0);
+// Columns of S that each of some rows takes: all `count` of a depth or, where `ends` is there, those before its end, which counts from
+// `done` columns before them. A tile takes the most of its rows.
+struct RowDepths {
+  const std::int64_t* ends;
+  std::int64_t done, count;
+
+  std::int64_t of(std::int64_t row, std::int64_t rows) const {
+    if (!ends) return count;
+    std::int64_t most = 0;
+    for (std::int64_t r = row; r < row + rows; ++r) most = ends[r] > most ? ends[r] : most;
+    return most < done ? 0 : most - done < count ? most - done : count;
+  }
+};
+
+// The depth from `at` on, of k columns in all; beyond them an empty one.
+inline RowDepths depth_from(const std::int64_t* ends, std::int64_t at, std::int64_t k, std::int64_t depth) {
+  const std::int64_t left = k - at;
+  return {ends, at, left < 0 ? 0 : left < depth ? left : depth};
+}
+
+// f(row, rows, columns, columns of the tile after) of tiles that have as many columns; where those are not whole steps, of one tile.
+template <class F>
+inline __attribute__((always_inline)) void for_each_depth(std::int64_t m, int tile_rows, RowDepths depths, F f) {
+  std::int64_t k = depths.of(0, tile_rows);
+  for (std::int64_t r = 0, rows, next_k; r < m; r += rows, k = next_k) {
+    const bool whole = k % kColumnsOfWeights == 0;
+    rows = whole && !depths.ends ? m - r : tile_rows;
+    const auto columns_after = [&] { return r + rows < m ? depths.of(r + rows, tile_rows) : 0; };
+    for (next_k = columns_after(); whole && r + rows < m && next_k == k; next_k = columns_after()) rows += tile_rows;
+    f(r, rows, k, next_k);
   }
 }
-using SoftmaxTilesFn = void(std::int64_t m, std::int64_t k, float* s, std::int64_t lds, RowWeights of, const float* b, std::int64_t b_stride,
-                            float* c, std::int64_t ldc, bool accumulate, std::int64_t after);
 
-// Of a panel with fewer columns.
-template <simd::Isa I, int MR, int NV>
-__attribute__((noinline)) void softmax_last_tiles(std::int64_t m, std::int64_t k, float* s, std::int64_t lds, RowWeights of, const float* b,
-                                                  std::int64_t b_stride, float* c, std::int64_t ldc, bool accumulate,
-                                                  std::int64_t after) {
-  softmax_tiles<I, MR, NV>(m, k, s, lds, of, b, b_stride, c, ldc, accumulate, after);
+inline std::int64_t padded_columns(std::int64_t columns) { return (columns + kColumnsOfWeights - 1) & -kColumnsOfWeights; }  // of 0 or more
+
+template <simd::Isa I>
+inline std::int64_t whole_vectors(std::int64_t columns) {
+  return (columns + I::kLanes - 1) & -(std::int64_t)I::kLanes;
 }
+
+// -infinity from each row's end up to whole columns of weights of its tile. Returns the most columns of the last tile.
+template <simd::Isa I>
+inline std::int64_t hide_behind_ends(std::int64_t m, int tile_rows, RowDepths depths, float* s, std::int64_t lds) {
+  std::int64_t columns = depths.count;
+  if (!depths.ends && columns % kColumnsOfWeights == 0) return columns;
+  for (std::int64_t tile = 0; tile < m; tile += tile_rows) {
+    columns = depths.of(tile, tile_rows);
+    for (std::int64_t r = tile; r < tile + tile_rows; ++r, s += lds)
+      hide_columns<I>(depths.ends ? depths.ends[r] : columns, padded_columns(columns), s);
+  }
+  return columns;
+}
+
+template <simd::Isa I>
+inline void clear_row_sums(std::int64_t rows, float* sums) {
+  for (std::int64_t r = 0; r < rows; ++r)
+    for (int v = 0; v < kRowSums; ++v) I::store(sums + r * kRowSumLanes + v * I::kLanes, I::zero());
+}
+
+template <simd::Isa I>
+inline void clear_rows(std::int64_t rows, std::int64_t n, float* c, std::int64_t ldc) {
+  for (std::int64_t r = 0; r < rows; ++r, c += ldc)
+    for_each_vector<I>(n, [c](std::int64_t j, int lanes) { store_some<I>(c + j, I::zero(), lanes); });
+}
+
+// Row tiles over k columns, a multiple of kGemmSteps, each of which makes weights of the next MR rows in those columns. m: their rows, a
+// multiple of MR, so without the last that get weights. An ISA file gives that of full panels a name of its own for `perf report`.
+template <simd::Isa I, int MR, int NV>
+inline __attribute__((always_inline)) void softmax_tiles(std::int64_t m, std::int64_t k, float* s, std::int64_t lds, RowWeights next,
+                                                         const float* b, std::int64_t b_stride, float* c, std::int64_t ldc,
+                                                         bool accumulate) {
+  for (; m > 0; m -= MR, s += MR * lds, c += MR * ldc) {
+    softmax_tile<I, MR, NV>(k, s, lds, b, b_stride, c, ldc, accumulate, s + MR * lds, next);
+    next.m += MR;
+    next.sums += MR * kRowSumLanes;
+  }
+}
+using SoftmaxTilesFn = void(std::int64_t m, std::int64_t k, float* s, std::int64_t lds, RowWeights next, const float* b, std::int64_t b_stride,
+                            float* c, std::int64_t ldc, bool accumulate);
+template <simd::Isa I, int MR, int NV>
+__attribute__((noinline)) void softmax_last_tiles(std::int64_t m, std::int64_t k, float* s, std::int64_t lds, RowWeights next, const float* b,
+                                                  std::int64_t b_stride, float* c, std::int64_t ldc, bool accumulate) {
+  softmax_tiles<I, MR, NV>(m, k, s, lds, next, b, b_stride, c, ldc, accumulate);
+}
+
+// A depth of a panel. s: [m, depths.count], whose first MR rows are weights already; m a multiple of MR. after: columns behind these
+// that become weights too, in the first rows. The columns of a row become weights in order, which is the order of their sum.
+template <simd::Isa I, int MR, int NV, SoftmaxTilesFn* kSoftmaxTiles>
+void softmax_depth(std::int64_t m, RowDepths depths, float* s, std::int64_t lds, RowWeights of, const float* b, std::int64_t b_stride, float* c,
+                   std::int64_t ldc, bool accumulate, std::int64_t after) {
+  const RowWeights first = of;
+  float* const behind = s + depths.count;
+  for_each_depth(m, MR, depths, [&](std::int64_t r, std::int64_t rows, std::int64_t k, std::int64_t next_k) {
+    const auto weights_of = [&](std::int64_t row) { return RowWeights{of.m + row, of.sums + row * kRowSumLanes}; };
+    const std::int64_t alike = rows - MR, last = r + alike, whole = k / kGemmSteps<I> * kGemmSteps<I>;
+    if (alike > 0) kSoftmaxTiles(alike, k, s + r * lds, lds, weights_of(r + MR), b, b_stride, c + r * ldc, ldc, accumulate);
+    float* const at = s + last * lds;
+    const std::int64_t weights = whole_vectors<I>(next_k), padded = padded_columns(next_k), done = whole < padded ? whole : padded;
+    if (done > 0) kSoftmaxTiles(MR, done, at, lds, weights_of(last + MR), b, b_stride, c + last * ldc, ldc, accumulate);
+    if (weights > done) weigh<I>(MR, weights - done, at + MR * lds + done, lds, weights_of(last + MR));
+    if (k > done)
+      gemm_tiles<I, MR, NV, false>(MR, k - done, at + done, lds, b + done * b_stride, b_stride, c + last * ldc, ldc, I::kLanes,
+                                   accumulate || done > 0);
+    else if (k == 0 && !accumulate)
+      clear_rows<I>(rows, NV * I::kLanes, c + r * ldc, ldc);
+  });
+  if (after > 0) weigh<I>(MR, whole_vectors<I>(after), behind, lds, first);
+}
+using SoftmaxDepthFn = void(std::int64_t m, RowDepths depths, float* s, std::int64_t lds, RowWeights of, const float* b, std::int64_t b_stride,
+                            float* c, std::int64_t ldc, bool accumulate, std::int64_t after);
 
 // The tile that exponentials go along with, for n columns of values: as many rows as the registers allow; none for one vector of columns.
 struct SoftmaxTile {
   int rows;
-  SoftmaxTilesFn* tiles;
+  SoftmaxDepthFn* depth;
 };
 template <simd::Isa I, int MR, int NV, SoftmaxTilesFn* kSoftmaxTiles>
 SoftmaxTile softmax_tile_for(std::int64_t n) {
   static_assert(NV == 4);
-  if (n > 3 * I::kLanes) return {MR, kSoftmaxTiles};
-  if (n > 2 * I::kLanes) return {3, softmax_last_tiles<I, 3, 3>};
-  if (n > I::kLanes) return {5, softmax_last_tiles<I, 5, 2>};
+  if (n > 3 * I::kLanes) return {MR, softmax_depth<I, MR, 4, kSoftmaxTiles>};
+  if (n > 2 * I::kLanes) return {3, softmax_depth<I, 3, 3, softmax_last_tiles<I, 3, 3>>};
+  if (n > I::kLanes) return {5, softmax_depth<I, 5, 2, softmax_last_tiles<I, 5, 2>>};
   return {0, nullptr};
+}
+
+// The panels after the first, whose products make no weights. Rows of one depth at a time.
+template <simd::Isa I, int MR, int NV, GemmFullTilesFn* kFullTiles>
+void further_panels(std::int64_t m, std::int64_t n, int tile_rows, RowDepths depths, const float* s, std::int64_t lds, PanelView b, float* c,
+                    std::int64_t ldc, bool accumulate) {
+  for_each_depth(m, tile_rows, depths, [&](std::int64_t r, std::int64_t rows, std::int64_t k, std::int64_t) {
+    if (k > 0)
+      gemm_depth<I, MR, NV, kFullTiles>(rows, n, k, s + r * lds, lds, (const float*)b.data, b, c + r * ldc, ldc, accumulate);
+    else if (!accumulate)
+      clear_rows<I>(rows, n, c + r * ldc, ldc);
+  });
 }
 
 // kSoftmaxTiles: softmax_tiles of MR x NV.
 template <simd::Isa I, int MR, int NV, GemmFullTilesFn* kFullTiles, SoftmaxTilesFn* kSoftmaxTiles>
-void softmax_gemm(std::int64_t m, std::int64_t n, std::int64_t k, float* s, std::int64_t lds, const float* shift, const float* factor,
-                  float* l, float* sums, PanelView b, float* c, std::int64_t ldc) {
+void softmax_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const std::int64_t* ends, float* s, std::int64_t lds, const float* shift,
+                  const float* factor, float* l, float* sums, PanelView b, float* c, std::int64_t ldc) {
   static_assert(kRowSums * I::kLanes == kRowSumLanes && I::kLanes == kMaxLanes);
-  constexpr std::int64_t kPanel = NV * I::kLanes, kSteps = kGemmSteps<I>;
+  constexpr std::int64_t kPanel = NV * I::kLanes, kDepth = kPanelDepth<I>;
   const SoftmaxTile tile = softmax_tile_for<I, MR, NV, kSoftmaxTiles>(n);
   const std::int64_t tiled = tile.rows > 0 ? m / tile.rows * tile.rows : 0;
-  const auto padded = [](std::int64_t columns) { return (columns + kSteps - 1) / kSteps * kSteps; };
-  for (std::int64_t r = 0; r < tiled; ++r) {
-    for (std::int64_t j = k; j < padded(k); ++j) s[r * lds + j] = kMinusInfinity;
-    for (int v = 0; v < kRowSums; ++v) I::store(sums + r * kRowSumLanes + v * I::kLanes, I::zero());
-  }
-  const auto depth_from = [k](std::int64_t at) { return k - at < kPanelDepth<I> ? k - at : kPanelDepth<I>; };
-  if (tiled > 0) weigh<I>(tile.rows, padded(depth_from(0)), s, lds, {shift, sums});
-  for (std::int64_t done = 0; tiled > 0 && done < k; done += kPanelDepth<I>) {
-    const std::int64_t depth = depth_from(done), after = k - done > depth ? depth_from(done + depth) : 0;
+  clear_row_sums<I>(tiled, sums);
+  hide_behind_ends<I>(tiled, tile.rows, {ends, 0, k}, s, lds);
+  if (tiled > 0) weigh<I>(tile.rows, whole_vectors<I>(depth_from(ends, 0, k, kDepth).of(0, tile.rows)), s, lds, {shift, sums});
+  for (std::int64_t done = 0; tiled > 0 && done < k; done += kDepth) {
+    const RowDepths depths = depth_from(ends, done, k, kDepth);
     const float* const panel = (const float*)b.data + done * b.k_stride;
-    tile.tiles(tiled, depth, s + done, lds, {shift, sums}, panel, b.k_stride, c, ldc, done > 0, after);
+    tile.depth(tiled, depths, s + done, lds, {shift, sums}, panel, b.k_stride, c, ldc, done > 0,
+               depth_from(ends, done + kDepth, k, kDepth).of(0, tile.rows));
     if (n > kPanel)
-      gemm_depth<I, MR, NV, kFullTiles>(tiled, n - kPanel, depth, s + done, lds, panel + b.panel_stride, b, c + kPanel, ldc, done > 0);
+      further_panels<I, MR, NV, kFullTiles>(tiled, n - kPanel, tile.rows, depths, s + done, lds,
+                                            {panel + b.panel_stride, b.k_stride, b.panel_stride}, c + kPanel, ldc, done > 0);
   }
   add_row_sums<I>(tiled, sums, factor, l);
-  for (std::int64_t r = tiled; r < m; ++r) l[r] = l[r] * factor[r] + row_exp<I>(k, shift[r], s + r * lds);
-  if (tiled < m) gemm<I, MR, NV, float, kFullTiles>(m - tiled, n, k, s + tiled * lds, lds, b, c + tiled * ldc, ldc, false);
+  if (tiled == m) return;
+  const std::int64_t last = hide_behind_ends<I>(m - tiled, (int)(m - tiled), {ends ? ends + tiled : nullptr, 0, k}, s + tiled * lds, lds);
+  for (std::int64_t r = tiled; r < m; ++r) l[r] = l[r] * factor[r] + row_exp<I>(last, shift[r], s + r * lds);
+  if (last > 0)
+    gemm<I, MR, NV, float, kFullTiles>(m - tiled, n, last, s + tiled * lds, lds, b, c + tiled * ldc, ldc, false);
+  else
+    clear_rows<I>(m - tiled, n, c + tiled * ldc, ldc);
 }
 
 }  // namespace

@@ -131,10 +131,10 @@ struct Bf16Kernels {
 
   // As in SoftmaxProducts, but c = scale a b, with scale > 0, and p gets the weights, up to the next multiple of kColumnsOfWeights columns;
   // of c only its own columns are written, at least nr. ld: of s and of p. ahead: what to fetch meanwhile, or null.
-  void (*max_gemm)(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a, std::int64_t lda, Bf16PanelView b, FetchAhead* ahead,
-                   float scale, float* c, std::int64_t ldc, float* best);
-  void (*softmax_gemm)(std::int64_t m, std::int64_t n, std::int64_t k, float* s, Bf16* p, std::int64_t ld, const float* shift,
-                       const float* factor, float* l, float* sums, Bf16PanelView b, float* c, std::int64_t ldc);
+  void (*max_gemm)(std::int64_t m, std::int64_t n, std::int64_t k, const std::int64_t* ends, const Bf16* a, std::int64_t lda, Bf16PanelView b,
+                   FetchAhead* ahead, float scale, float* c, std::int64_t ldc, float* best);
+  void (*softmax_gemm)(std::int64_t m, std::int64_t n, std::int64_t k, const std::int64_t* ends, float* s, Bf16* p, std::int64_t ld,
+                       const float* shift, const float* factor, float* l, float* sums, Bf16PanelView b, float* c, std::int64_t ldc);
 
   // Whether all of x[n] is finite.
   bool (*all_finite)(std::int64_t n, const Bf16* x);
@@ -148,13 +148,15 @@ inline constexpr std::int64_t kMaxLanes = 16;
 // The two products with the online softmax beside them: the bits of gemm, online_softmax and gemm. Null on levels with fewer than 32
 // vector registers.
 struct SoftmaxProducts {
-  // c = a b as gemm gives it; the maximum of a row of c is that of best[row][0 .. kMaxLanes - 1].
-  void (*max_gemm)(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda, PanelView b, float* c, std::int64_t ldc,
+  // c = a b as gemm gives it; the maximum of a row of c is that of best[row][0 .. kMaxLanes - 1]. ends: of each row the columns that it has, at
+  // most n, the others hidden; or null. With them c gets anything from a row's end up to the next multiple of kMaxLanes columns.
+  void (*max_gemm)(std::int64_t m, std::int64_t n, std::int64_t k, const std::int64_t* ends, const float* a, std::int64_t lda, PanelView b, float* c, std::int64_t ldc,
                    float* best);
   // s[row, j] = e^(s[row, j] - shift[row]), l = l * factor + sum_j s[row, j], c[m, n] = s[m, k] b. s is written up to the next multiple of
   // kColumnsOfWeights columns, c and b must have rows of whole vectors (kMaxLanes), which are written and read. sums: [m][kRowSumLanes].
-  void (*softmax_gemm)(std::int64_t m, std::int64_t n, std::int64_t k, float* s, std::int64_t lds, const float* shift, const float* factor,
-                       float* l, float* sums, PanelView b, float* c, std::int64_t ldc);
+  // ends: as above, at most k.
+  void (*softmax_gemm)(std::int64_t m, std::int64_t n, std::int64_t k, const std::int64_t* ends, float* s, std::int64_t lds,
+                       const float* shift, const float* factor, float* l, float* sums, PanelView b, float* c, std::int64_t ldc);
 };
 
 // Products of a few rows by rows as they lie, which copies would not pay for: the bits of gemm with them packed. By DType; null on levels

@@ -33,7 +33,7 @@ KernelCase max_case(const KernelTable* table, std::int64_t rows, std::int64_t ke
   const auto all = make_operands(table, rows, keys, d);
   KernelCase one;
   one.candidate.call = [=, nr = table->nr] {
-    table->softmax_products.max_gemm(rows, keys, d, all->a.get(), d, {all->b.get(), nr, nr * d}, all->work.get(), keys, all->sums.get());
+    table->softmax_products.max_gemm(rows, keys, d, nullptr, all->a.get(), d, {all->b.get(), nr, nr * d}, all->work.get(), keys, all->sums.get());
   };
   one.row.flops = 2.0 * static_cast<double>(rows * keys * d);
   one.elements = rows * keys;
@@ -46,7 +46,7 @@ KernelCase softmax_case(const KernelTable* table, std::int64_t rows, std::int64_
   KernelCase one;
   one.candidate.prepare = [=] { std::copy_n(all->a.get(), rows * keys, all->work.get()); };
   one.candidate.call = [=, nr = table->nr] {
-    table->softmax_products.softmax_gemm(rows, d, keys, all->work.get(), keys, all->shift.data(), all->factor.data(), all->l.data(),
+    table->softmax_products.softmax_gemm(rows, d, keys, nullptr, all->work.get(), keys, all->shift.data(), all->factor.data(), all->l.data(),
                                          all->sums.get(), {all->b.get(), nr, nr * keys}, all->c.get(), ldc);
   };
   one.row.flops = 2.0 * static_cast<double>(rows * keys * d);

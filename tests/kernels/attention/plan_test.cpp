@@ -13,8 +13,7 @@
 namespace rapt::test {
 namespace {
 
-// Problem, machine and kernels: there is nothing by which the number of threads could come in. (Machine::num_threads is the
-// default for contexts; PlanTest.IgnoresTheMachinesThreads checks that it is not used.)
+// Problem, machine and kernels: there is nothing by which the number of threads of a call could come in. The machine's cuts the queries alone.
 static_assert(std::is_same_v<decltype(make_plan), Plan(const AttentionProblem&, const Machine&, const KernelTable&)>);
 
 // Of contiguous tensors that are not there.
@@ -65,26 +64,35 @@ TEST_P(PlanTest, CoversTheWork) {
   }
 }
 
-TEST_P(PlanTest, IgnoresTheMachinesThreads) {
-  for (const Sizes& sizes : some_sizes()) {
+// Threads wait for each other's last tasks: the fewer there are, the larger the tasks, which pack the keys less often.
+TEST_P(PlanTest, TasksForTheMachinesThreads) {
+  for (const Sizes& sizes : {Sizes{1, 12, 12, 1024, 1024, 64}, Sizes{1, 4, 1, 1000, 1000, 256}, Sizes{8, 12, 12, 128, 128, 64}}) {
     const AttentionProblem problem = problem_of(sizes);
-    Machine other = machine();
-    other.num_threads = 64;
-    other.logical_cpus = 128;
-    EXPECT_EQ(to_string(make_plan(problem, machine(), kernels()), problem, kernels()),
-              to_string(make_plan(problem, other, kernels()), problem, kernels()));
+    std::int64_t tasks = 0;
+    for (const int threads : {1, 2, 16, 128}) {
+      Machine other = machine();
+      other.num_threads = threads;
+      const Plan plan = make_plan(problem, other, kernels());
+      EXPECT_GE(plan.num_tasks, tasks) << threads;
+      EXPECT_TRUE(plan.num_tasks >= threads || plan.rows_per_task < 2 * 96) << threads << ": " << to_string(plan, problem, kernels());
+      tasks = plan.num_tasks;
+    }
   }
 }
 
-// Where keys are cut decides the bits, so it may depend on the head sizes and the machine alone.
-TEST_P(PlanTest, CutsTheKeysTheSameForAnyQueries) {
+// Where keys are cut decides the bits, so it may depend on the head sizes, the machine's caches and the level alone.
+TEST_P(PlanTest, CutsTheKeysTheSameForAnyQueriesAndThreads) {
   for (const std::int64_t dim : {1, 64, 128, 256, 1000}) {
     const Plan expected = make_plan(problem_of({1, 1, 1, 1, 1, dim}), machine(), kernels());
-    for (const Sizes& other : {Sizes{1, 8, 2, 1, 5000, dim}, Sizes{3, 2, 2, 700, 3000, dim}, Sizes{1, 64, 1, 9, 100, dim}}) {
-      const Plan plan = make_plan(problem_of(other), machine(), kernels());
-      EXPECT_EQ(plan.block_kv, expected.block_kv);
-      EXPECT_EQ(plan.kv_split, expected.kv_split);
-    }
+    for (const Sizes& other : {Sizes{1, 8, 2, 1, 5000, dim}, Sizes{3, 2, 2, 700, 3000, dim}, Sizes{1, 64, 1, 9, 100, dim}})
+      for (const int threads : {1, 2, 64}) {
+        Machine mine = machine();
+        mine.num_threads = threads;
+        const Plan plan = make_plan(problem_of(other), mine, kernels());
+        EXPECT_EQ(plan.block_kv, expected.block_kv);
+        EXPECT_EQ(plan.kv_split, expected.kv_split);
+        EXPECT_EQ(plan.keys_per_sum, expected.keys_per_sum);
+      }
   }
 }
 
