@@ -80,10 +80,13 @@ void KeyBlock::fetch_task(const TaskRows& rows, const TaskRows& next) {
   list_.add(p_.v, view.v_row(begin), count, p_.head_dim_v, tiles);
 }
 
-// Of rows' scores with this block, at least one.
+// Whole ones of rows' scores with this block, at least one: what a row sees is looked at for one of a few.
 std::int64_t KeyBlock::tiles_of_scores(std::int64_t rows) const {
-  const std::int64_t mr = plan_.bf16_products ? kernels_.bf16.mr : kernels_.mr;
-  return std::max<std::int64_t>(1, rows / mr) * ((count_ + kernels_.nr - 1) / kernels_.nr);
+  const std::int64_t mr = plan_.bf16_products ? kernels_.bf16.mr : kernels_.mr, step = 4 * mr;
+  std::int64_t tiles = 0;
+  for (std::int64_t r = 0; r < rows; r += step)
+    tiles += std::min(step, rows - r) / mr * (std::clamp<std::int64_t>(buffers_.end[r] - first_, 0, count_) / kernels_.nr);
+  return std::max<std::int64_t>(1, tiles);
 }
 
 void KeyBlock::scores(std::int64_t first, std::int64_t rows, std::int64_t n, FetchAhead elements, ScoreBias bias, std::int64_t row) const {
