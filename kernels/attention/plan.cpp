@@ -86,11 +86,13 @@ std::int64_t choose_tokens_per_task(const AttentionProblem& p, const Machine& ma
   return std::min(most, round_up(even, mr));
 }
 
-// A strip of scores takes a tenth of L2, in whole register tiles. Every strip reads the block's panels from L2: with 24 rows, whose
-// scores stay in L1, that costs the gemms 2 to 3 %, and with 96 less than reading the scores from L2 (Zen 5: 4 % of a call).
-std::int64_t choose_rows_per_strip(std::int64_t s_stride, const Machine& machine, int mr) {
-  const std::int64_t rows = l2_bytes(machine) / 10 / (s_stride * kFloat);
-  return std::max<std::int64_t>(2, rows / mr) * mr;
+// A strip of scores takes about a tenth of L2, in whole register tiles. Every strip reads the block's panels from L2: with 24 rows, whose
+// scores stay in L1, that costs the gemms 2 to 3 %, and with 96 less than reading the scores from L2 (Zen 5: 4 % of a call). Strips of a task are
+// about as large: a last one of five rows would go without the softmax beside its products.
+std::int64_t choose_rows_per_strip(const Plan& plan, const Machine& machine, int mr) {
+  const std::int64_t about = std::max<std::int64_t>(2 * mr, l2_bytes(machine) / 10 / (plan.s_stride * kFloat));
+  const std::int64_t strips = std::max<std::int64_t>(1, (plan.rows_per_task + about / 2) / about);
+  return std::min(round_up(ceil_div(plan.rows_per_task, strips), mr), plan.rows_per_task);
 }
 
 bool choose_pack_keys(const AttentionProblem& p, const Plan& plan, const KernelTable& kernels) {
@@ -169,7 +171,7 @@ Plan make_plan(const AttentionProblem& p, const Machine& machine, const KernelTa
   plan.o_stride = round_up(p.head_dim_v, kLine);
   // Not a power of two, so that a tile's rows fall into different cache sets. Weights of bf16 have the stride of their scores.
   plan.s_stride = plan.block_kv + (plan.bf16_products ? 2 : 1) * kLine;
-  plan.rows_per_strip = std::min(choose_rows_per_strip(plan.s_stride, machine, mr), plan.rows_per_task);
+  plan.rows_per_strip = choose_rows_per_strip(plan, machine, plan.bf16_products ? 12 : mr);
   plan.splits_are_tasks = plan.num_q_blocks == 1 && plan.num_splits > 1 && plan.rows_per_task <= kMaxRowsOfSplitTasks;
   plan.few_rows = plan.rows_per_task <= kFewRows;
   plan.pack_keys = choose_pack_keys(p, plan, kernels);
