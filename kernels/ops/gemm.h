@@ -203,10 +203,11 @@ __attribute__((noinline)) void gemm_four_rows(std::int64_t k, const float* a, st
 }
 
 // Rows of a tile of NV vectors: a sum waits for itself where there are fewer than eight (a multiply-add takes four cycles, two start in
-// each), so as many as the registers allow. But four rows of three full vectors spill, and six of two are slower than three (Zen 5).
+// each), so as many as the registers allow and the loops above unroll. But four rows of three full vectors spill, and six of two are slower than
+// three (Zen 5).
 template <simd::Isa I, int NV, bool kPartial>
 constexpr int tile_rows() {
-  constexpr int most = (I::kRegisters - NV - 1) / (2 * NV), useful = NV == 3 && !kPartial ? 3 : 5;
+  constexpr int most = (I::kRegisters - NV - 1) / (2 * NV), useful = NV == 3 && !kPartial ? 3 : NV == 1 && I::kRegisters >= 32 ? 8 : 5;
   return most < useful ? most : useful;
 }
 
