@@ -42,7 +42,7 @@ inline __attribute__((always_inline)) void exp_by_polynomial(typename I::V* x) {
 template <simd::Isa I, int N>
 struct TableExp {
   using V = typename I::V;
-  static constexpr int kSteps = 9;
+  static constexpr int kSteps = 10;
   static constexpr float kConstants[] = {-88.0296f, 0x1.715476p+0f, 786432.0f /* 1.5 * 2^19 */, 0x1.c6ac6ap-5f, 0x1.ebfff4p-3f, 0x1.62e430p-1f};
 
   V x[N], rounded[N], q[N];
@@ -54,14 +54,15 @@ struct TableExp {
 #pragma GCC unroll 8
     for (int v = 0; v < N; ++v) switch (i) {
         case 0: x[v] = I::max(constant(0), x[v]); break;  // in this order NaN passes
-        case 1: rounded[v] = I::fma(x[v], log2e, magic); break;
-        case 2: q[v] = I::sub(magic, rounded[v]); break;
-        case 3: x[v] = I::fma(x[v], log2e, q[v]); break;  // f
-        case 4: q[v] = I::fma(constant(3), x[v], constant(4)); break;
-        case 5: q[v] = I::fma(q[v], x[v], constant(5)); break;
-        case 6: q[v] = I::fma(q[v], x[v], I::power_error(rounded[v])); break;
-        case 7: rounded[v] = I::power_of_sixteenths(rounded[v]); break;
-        case 8: x[v] = I::fma(rounded[v], q[v], rounded[v]); break;
+        case 1: x[v] = I::mul(x[v], log2e); break;
+        case 2: rounded[v] = I::add(x[v], magic); break;
+        case 3: q[v] = I::sub(magic, rounded[v]); break;
+        case 4: x[v] = I::add(x[v], q[v]); break;  // f
+        case 5: q[v] = I::fma(constant(3), x[v], constant(4)); break;
+        case 6: q[v] = I::fma(q[v], x[v], constant(5)); break;
+        case 7: q[v] = I::fma(q[v], x[v], I::power_error(rounded[v])); break;
+        case 8: rounded[v] = I::power_of_sixteenths(rounded[v]); break;
+        case 9: x[v] = I::fma(rounded[v], q[v], rounded[v]); break;
         default: break;
       }
   }
