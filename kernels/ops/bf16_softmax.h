@@ -6,7 +6,7 @@
 namespace rapt {
 namespace {
 
-// p = e^(scale * s - m) rounded to bf16; returns the sum before the rounding. Scaled first, then m subtracted: the largest weight is
+// p = e^(scale * s - m), coarsely, rounded to bf16; returns the sum before the rounding. Scaled first, then m subtracted: the largest weight is
 // exactly 1, and the bits are those of scores that were scaled in a pass of their own.
 template <simd::Bf16Isa I>
 inline float bf16_row_exp(std::int64_t n, float scale, float m, const float* s, Bf16* p) {
@@ -18,7 +18,7 @@ inline float bf16_row_exp(std::int64_t n, float scale, float m, const float* s, 
     V e[kChains];
 #pragma GCC unroll 8
     for (int v = 0; v < kChains; ++v) e[v] = I::sub(I::mul(I::load(s + j + v * I::kLanes), factor), maximum);
-    exp<I, kChains>(e);
+    coarse_exp<I, kChains>(e);
 #pragma GCC unroll 8
     for (int v = 0; v < kChains; v += 2) I::store_pairs(p + j + v * I::kLanes, I::round_to_pairs(e[v], e[v + 1]));
 #pragma GCC unroll 8
@@ -30,7 +30,9 @@ inline float bf16_row_exp(std::int64_t n, float scale, float m, const float* s, 
       const std::int64_t left = n - j - v * I::kLanes;
       const int lanes = left < 0 ? 0 : left < I::kLanes ? (int)left : I::kLanes;
       const V x = I::mul(I::load_first(s + j + v * I::kLanes, lanes), factor);
-      const V e = I::keep_first(exp<I>(I::sub(x, maximum)), I::zero(), lanes);
+      V e = I::sub(x, maximum);
+      coarse_exp<I, 1>(&e);
+      e = I::keep_first(e, I::zero(), lanes);
       I::store_first(p + j + v * I::kLanes, e, lanes);
       sum[v % kRowSums] = I::add(sum[v % kRowSums], e);
     }

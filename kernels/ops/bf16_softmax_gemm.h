@@ -1,7 +1,7 @@
 // O = e^(S - m) V with products of bf16, and S = scale Q K' with its rows' maxima: softmax_gemm.h and max_gemm.h once more. Layer: ops.
 //
-// Bound: 16 dot products a pair of steps are 8 cycles, in which go half a vector of weights: 6 multiplications and a rounding, of the two
-// pipes' 16 places 3 to 4.
+// Bound: 16 dot products a pair of steps are 8 cycles, in which go half a vector of weights: 4 multiplications and a rounding, of the two
+// pipes' 16 places 2 to 3.
 #pragma once
 #include "kernels/ops/bf16_gemm.h"
 #include "kernels/ops/bf16_softmax.h"
@@ -37,7 +37,7 @@ inline __attribute__((always_inline)) void bf16_softmax_tile(std::int64_t k, Bf1
   Bf16* a2 = a + 2 * ld;
   asm("" : "+r"(a2));
   V sum[MR][NV];
-  TableExp<I, 2> exp;
+  CoarseTableExp<I, 2> exp;
 #pragma GCC unroll 8
   for (int r = 0; r < MR; ++r)
 #pragma GCC unroll 8
@@ -120,7 +120,7 @@ __attribute__((noinline)) void bf16_weigh(std::int64_t rows, std::int64_t n, Bf1
     const V maximum = I::broadcast(of.m[r]);
     for (std::int64_t j = 0; j < n; j += kColumnsOfWeights) {
       V e[2] = {I::sub(I::load(of.s + j), maximum), I::sub(I::load(of.s + j + I::kLanes), maximum)};
-      exp<I, 2>(e);
+      coarse_exp<I, 2>(e);
       I::store_pairs(of.p + j, I::round_to_pairs(e[0], e[1]));
       I::store(of.sums, I::add(I::load(of.sums), e[0]));
       I::store(of.sums + I::kLanes, I::add(I::load(of.sums + I::kLanes), e[1]));

@@ -3,7 +3,7 @@
 // The pipes of additions, maxima and integers idle beside gemm, so of an exponential only its multiplications cost. They have to be
 // spread over gemm's steps by hand: put between two sums of 32 steps, as a lot, they cost all that they cost alone (Zen 5).
 //
-// Bound: as gemm.h, and 6 multiplications for 16 weights: 3 cycles where exponentials alone take 5. C is in memory here, because the
+// Bound: as gemm.h, and 5 multiplications for 16 weights: 2.5 cycles where exponentials alone take 5. C is in memory here, because the
 // exponentials need its registers, for another 0.7.
 #pragma once
 #include "kernels/ops/gemm.h"

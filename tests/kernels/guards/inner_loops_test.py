@@ -32,6 +32,7 @@ ALLOWED = (
     ("avx2", r"^gelu_erf<", 6, "constants"),
     ("avx2", r"^(softcap|gelu_tanh)<", 1, "constants"),
     ("avx512", r"^transposed_strip<simd::Avx512, 4, signed char>$", 1, "the pointer to the factors, once in 209 instructions"),
+    ("avx512_bf16", r"^gemm_exp_bf16_4x64", 1, "what its counter is compared with, once in 587 instructions of four rows: every register holds a pointer"),
     ("avx512", r"^softmax_last_tiles<simd::Avx512, 5, 2>$", 1, "what its counter is compared with, once in 399 instructions: every register holds a pointer"),
 )
 

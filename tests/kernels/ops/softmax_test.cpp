@@ -14,9 +14,6 @@ constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 
 class Softmax : public LevelTest {};
 
-// How fast the error of exp grows with |x|, in 2^-24: the rounding of log2(e), and of x log2(e) without fused multiply-add.
-double growth(const KernelTable& kernels) { return std::string(kernels.isa) == "scalar" ? 1.25 : 0.25; }
-
 std::vector<std::int64_t> widths() {
   std::vector<std::int64_t> all;
   for (std::int64_t n = 1; n <= 140; ++n) all.push_back(n);
@@ -55,12 +52,12 @@ void expect_online_step(const KernelTable& kernels, Place place) {
       double sum = 0;
       for (std::int64_t j = 0; j < n; ++j) {
         const double right = std::exp(static_cast<double>(before.at(r, j) - top));
-        ASSERT_NEAR(s.at(r, j), right, (1.75 + growth(kernels) * static_cast<double>(top - before.at(r, j))) * 0x1p-24 * right + 0x1p-126) << "column " << j << " of " << n;
+        ASSERT_NEAR(s.at(r, j), right, (1.75 + growth_of_exp_error(kernels) * static_cast<double>(top - before.at(r, j))) * 0x1p-24 * right + 0x1p-126) << "column " << j << " of " << n;
         sum += static_cast<double>(s.at(r, j));
       }
       const double grown = history[r] == top ? 1 : std::exp(static_cast<double>(history[r] - top));
       const double distance = history[r] == top ? 0 : std::min(100.0, static_cast<double>(top - history[r]));
-      ASSERT_NEAR(factor.at(0, r), grown, (1.75 + growth(kernels) * distance) * 0x1p-24 * grown);
+      ASSERT_NEAR(factor.at(0, r), grown, (1.75 + growth_of_exp_error(kernels) * distance) * 0x1p-24 * grown);
       ASSERT_EQ(factor.at(0, r) == 1.0f, history[r] == top);
       const double total = static_cast<double>(sums[r]) * grown + sum;
       ASSERT_NEAR(l.at(0, r), total, 0x1p-24 * total * (12 + static_cast<double>(n) / 16)) << n;
