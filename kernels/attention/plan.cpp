@@ -58,13 +58,13 @@ std::int64_t choose_block_kv(const AttentionProblem& p, const Machine& machine) 
 std::int64_t choose_keys_per_sum(const AttentionProblem& p) { return p.head_dim_v <= 4 ? 16 : kMaxKeysPerSum; }
 
 // Blocks of queries of each head, each of up to `most` rows: as few as packing wants and as many as the threads want, where a thread is waited
-// for that is half a task behind. The machine's threads, not a call's: a call is cut the same way whatever it asks for.
+// for that is a quarter of a task behind. The machine's threads, not a call's: a call is cut the same way whatever it asks for.
 std::int64_t choose_blocks(std::int64_t rows, std::int64_t most, std::int64_t heads, std::int64_t threads) {
   const std::int64_t last = std::min(rows / kMinRowsPerTask, ceil_div(kEnoughTasks * threads, heads));
   std::int64_t best = std::max<std::int64_t>(1, ceil_div(rows, most));
   double least = INFINITY;
   for (std::int64_t blocks = best; blocks == best || blocks <= last; ++blocks) {
-    const double tasks_of_one = static_cast<double>(ceil_div(heads * blocks, threads)) + (threads > 1 ? 0.5 : 0.0);
+    const double tasks_of_one = static_cast<double>(ceil_div(heads * blocks, threads)) + (threads > 1 ? 0.25 : 0.0);
     const double cost = tasks_of_one * static_cast<double>(ceil_div(rows, blocks) + kRowsOfPacking);
     if (cost < least) {
       least = cost;
@@ -78,12 +78,11 @@ std::int64_t choose_tokens_per_task(const AttentionProblem& p, const Machine& ma
   const std::int64_t bytes_per_row = (p.head_dim + 2 * p.head_dim_v) * kFloat;
   const std::int64_t most_rows = std::clamp(l2_bytes(machine) / bytes_per_row, kMinRowsPerTask, kMaxRowsPerTask);
   const std::int64_t all_rows = p.max_q_len * p.group_size, heads = std::max<std::int64_t>(1, p.num_sequences * p.num_kv_heads);
-  const std::int64_t blocks = choose_blocks(all_rows, most_rows, heads, machine.num_threads);
-  const std::int64_t most = std::max<std::int64_t>(1, std::min(most_rows, ceil_div(all_rows, blocks)) / p.group_size);
-  if (p.max_q_len <= most) return std::max<std::int64_t>(1, p.max_q_len);
+  const std::int64_t most = std::max<std::int64_t>(1, most_rows / p.group_size);
+  const std::int64_t blocks = choose_blocks(all_rows, most * p.group_size, heads, machine.num_threads);
   // Blocks of equal size, whole register tiles; the last block takes what is left.
-  const std::int64_t even = ceil_div(p.max_q_len, ceil_div(p.max_q_len, most));
-  return std::min(most, round_up(even, mr));
+  const std::int64_t even = std::max<std::int64_t>(1, ceil_div(p.max_q_len, blocks));
+  return even == p.max_q_len ? even : std::min(most, round_up(even, mr));
 }
 
 // A strip of scores takes about a tenth of L2, in whole register tiles. Every strip reads the block's panels from L2: with 24 rows, whose
