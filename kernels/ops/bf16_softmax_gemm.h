@@ -149,7 +149,7 @@ using Bf16SoftmaxTilesFn = void(std::int64_t m, std::int64_t k, Bf16Weights of, 
 template <simd::Bf16Isa I, int MR, int NV, Bf16SoftmaxTilesFn* kSoftmaxTiles>
 void bf16_softmax_depth(std::int64_t m, RowDepths depths, Bf16Weights of, const Bf16* b, float* c, std::int64_t ldc, bool accumulate,
                         std::int64_t after) {
-  for_each_depth(m, MR, depths, [&](std::int64_t r, std::int64_t rows, std::int64_t k, std::int64_t next_k) {
+  for_each_depth<true>(m, MR, depths, [&](std::int64_t r, std::int64_t rows, std::int64_t k, std::int64_t next_k) {
     const std::int64_t alike = rows - MR, last = r + alike, whole = k / kColumnsOfWeights * kColumnsOfWeights;
     if (alike > 0) kSoftmaxTiles(alike, k, shifted(of, r, 0), b, c + r * ldc, ldc, accumulate);
     const std::int64_t weights = padded_columns(next_k);
@@ -170,7 +170,7 @@ void bf16_softmax_depth(std::int64_t m, RowDepths depths, Bf16Weights of, const 
 template <simd::Bf16Isa I, int MR, int NV, Bf16FullTilesFn* kFullTiles>
 void bf16_further_panels(std::int64_t m, std::int64_t n, int tile_rows, RowDepths depths, const Bf16* p, std::int64_t ld, Bf16PanelView b,
                          float* c, std::int64_t ldc, bool accumulate) {
-  for_each_depth(m, tile_rows, depths, [&](std::int64_t r, std::int64_t rows, std::int64_t k, std::int64_t) {
+  for_each_depth<false>(m, tile_rows, depths, [&](std::int64_t r, std::int64_t rows, std::int64_t k, std::int64_t) {
     if (k > 0)
       bf16_depth<I, MR, NV, kFullTiles>(rows, n, (k + 1) / 2, p + r * ld, ld, b, c + r * ldc, ldc, accumulate);
     else if (!accumulate)

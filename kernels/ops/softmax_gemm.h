@@ -126,15 +126,15 @@ inline RowDepths depth_from(const std::int64_t* ends, std::int64_t at, std::int6
   return {ends, at, left < 0 ? 0 : left < depth ? left : depth};
 }
 
-// f(row, rows, columns, columns of the tile after) of tiles that have as many columns; where those are not whole steps, of one tile.
-template <class F>
+// f(row, rows, columns, columns of the tile after) of tiles that have as many columns. kAlone: where those are not whole steps, of one tile.
+template <bool kAlone, class F>
 inline __attribute__((always_inline)) void for_each_depth(std::int64_t m, int tile_rows, RowDepths depths, F f) {
   std::int64_t k = depths.of(0, tile_rows);
   for (std::int64_t r = 0, rows, next_k; r < m; r += rows, k = next_k) {
-    const bool whole = k % kColumnsOfWeights == 0;
-    rows = whole && !depths.ends ? m - r : tile_rows;
+    const bool alone = kAlone && k % kColumnsOfWeights != 0;
+    rows = alone || depths.ends ? tile_rows : m - r;
     const auto columns_after = [&] { return r + rows < m ? depths.of(r + rows, tile_rows) : 0; };
-    for (next_k = columns_after(); whole && r + rows < m && next_k == k; next_k = columns_after()) rows += tile_rows;
+    for (next_k = columns_after(); !alone && r + rows < m && next_k == k; next_k = columns_after()) rows += tile_rows;
     f(r, rows, k, next_k);
   }
 }
@@ -198,7 +198,7 @@ void softmax_depth(std::int64_t m, RowDepths depths, float* s, std::int64_t lds,
                    std::int64_t ldc, bool accumulate, std::int64_t after) {
   const RowWeights first = of;
   float* const behind = s + depths.count;
-  for_each_depth(m, MR, depths, [&](std::int64_t r, std::int64_t rows, std::int64_t k, std::int64_t next_k) {
+  for_each_depth<true>(m, MR, depths, [&](std::int64_t r, std::int64_t rows, std::int64_t k, std::int64_t next_k) {
     const auto weights_of = [&](std::int64_t row) { return RowWeights{of.m + row, of.sums + row * kRowSumLanes}; };
     const std::int64_t alike = rows - MR, last = r + alike, whole = k / kGemmSteps<I> * kGemmSteps<I>;
     if (alike > 0) kSoftmaxTiles(alike, k, s + r * lds, lds, weights_of(r + MR), b, b_stride, c + r * ldc, ldc, accumulate);
@@ -235,7 +235,7 @@ SoftmaxTile softmax_tile_for(std::int64_t n) {
 template <simd::Isa I, int MR, int NV, GemmFullTilesFn* kFullTiles>
 void further_panels(std::int64_t m, std::int64_t n, int tile_rows, RowDepths depths, const float* s, std::int64_t lds, PanelView b, float* c,
                     std::int64_t ldc, bool accumulate) {
-  for_each_depth(m, tile_rows, depths, [&](std::int64_t r, std::int64_t rows, std::int64_t k, std::int64_t) {
+  for_each_depth<false>(m, tile_rows, depths, [&](std::int64_t r, std::int64_t rows, std::int64_t k, std::int64_t) {
     if (k > 0)
       gemm_depth<I, MR, NV, kFullTiles>(rows, n, k, s + r * lds, lds, (const float*)b.data, b, c + r * ldc, ldc, accumulate);
     else if (!accumulate)
