@@ -179,11 +179,16 @@ class Task {
     }
     const std::int64_t r = first + row;
     const ScoreBias bias = block_.adds_bias() ? ops_.bias(rows_, r, block_.first()) : ScoreBias{};
-    float* const s = buffers_.s + row * plan_.s_stride;
     block_.scores(r, rows, count, bias ? FetchAhead{} : ops_.elements(rows_, r, rows, block_.first(), count), bias, row);
-    if (ops_.any()) ops_.apply(rows_, r, rows, block_.first(), count, s, plan_.s_stride, static_cast<bool>(bias));
-    mask_rows(kernels_, buffers_, r, rows, block_.first(), count, s, plan_.s_stride);
+    change_scores(first, row, rows, count, static_cast<bool>(bias), true);
     block_.maxima(row, rows, count, state.m + r);
+  }
+
+  // What stands between the scores of rows [row, row + rows) of the strip from `first` on and their softmax.
+  void change_scores(std::int64_t first, std::int64_t row, std::int64_t rows, std::int64_t count, bool has_bias, bool partly_visible) const {
+    float* const s = buffers_.s + row * plan_.s_stride;
+    if (ops_.any()) ops_.apply(rows_, first + row, rows, block_.first(), count, s, plan_.s_stride, has_bias);
+    if (partly_visible) mask_rows(kernels_, buffers_, first + row, rows, block_.first(), count, s, plan_.s_stride);
   }
 
   // Neither bound of what a row sees falls from row to row.
@@ -200,13 +205,8 @@ class Task {
     float* const o = state.o + first * plan_.o_stride;
     const bool partly_visible = !all_see(first, rows, count);
     const ScoreBias bias = block_.adds_bias() ? ops_.bias(rows_, first, block_.first()) : ScoreBias{};
-    const auto change_scores = [&](std::int64_t r, std::int64_t some, bool has_bias) {
-      float* const s = buffers_.s + r * plan_.s_stride;
-      if (ops_.any()) ops_.apply(rows_, first + r, some, block_.first(), count, s, plan_.s_stride, has_bias);
-      if (partly_visible) mask_rows(kernels_, buffers_, first + r, some, block_.first(), count, s, plan_.s_stride);
-    };
     const bool hides = (partly_visible || ops_.masks() || block_.multiplies_beyond(count)) && !block_.values_are_finite();
-    if (hides) note_hidden(first, rows, count, change_scores);
+    if (hides) note_hidden(first, rows, count, partly_visible);
     const bool beside = !hides && block_.softmax_beside_products(rows);
     float* const sums = first_of_split_ ? o : buffers_.block_o;  // before it, o is 0
     if (beside && !bias && !ops_.any() && !partly_visible) {
@@ -215,7 +215,7 @@ class Task {
       block_.scores(first, rows, count, bias ? FetchAhead{} : ops_.elements(rows_, first, rows, block_.first(), count), bias);
       for (std::int64_t r = 0; r < rows; r += kRowsInL1) {
         const std::int64_t some = std::min(kRowsInL1, rows - r);
-        change_scores(r, some, static_cast<bool>(bias));
+        change_scores(first, r, some, count, static_cast<bool>(bias), partly_visible);
         if (beside)
           block_.maxima(r, some, count, state.m + first + r);
         else
@@ -233,15 +233,14 @@ class Task {
 
   // Before the softmax a hidden key can be told from one whose weight is 0 by underflow; and from one whose q k' is -infinity,
   // which the row sees, once 0 stands for that.
-  template <class F>
-  void note_hidden(std::int64_t first, std::int64_t rows, std::int64_t count, F change_scores) const {
+  void note_hidden(std::int64_t first, std::int64_t rows, std::int64_t count, bool partly_visible) const {
     block_.scores(first, rows, count);
     const auto for_each_score = [&](auto f) {
       for (std::int64_t r = 0; r < rows; ++r)
         for (std::int64_t j = 0; j < count; ++j) f(buffers_.s[r * plan_.s_stride + j], buffers_.hidden[r * plan_.block_kv + j]);
     };
     for_each_score([](float& s, std::uint8_t&) { s = s == -INFINITY ? 0 : s; });
-    change_scores(0, rows, false);
+    change_scores(first, 0, rows, count, false, partly_visible);
     for_each_score([](float& s, std::uint8_t& hidden) { hidden = s == -INFINITY; });
   }
 

@@ -37,7 +37,7 @@ inline __attribute__((always_inline)) void bf16_softmax_tile(std::int64_t k, Bf1
   Bf16* a2 = a + 2 * ld;
   asm("" : "+r"(a2));
   V sum[MR][NV];
-  CoarseTableExp<I, 2> exp;
+  TableExp<I, 2, true> exp;
 #pragma GCC unroll 8
   for (int r = 0; r < MR; ++r)
 #pragma GCC unroll 8

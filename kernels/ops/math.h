@@ -39,12 +39,20 @@ inline __attribute__((always_inline)) void exp_by_polynomial(typename I::V* x) {
 // polynomial of degree 3 (relative error 1.6e-9) plus what the table's entry lacks. 5 multiplications instead of 9: where products
 // and sums have pipes of their own (Zen 5: two each), 2.5 cycles a vector by count instead of 4.5. x log2(e) is rounded for it, which costs
 // |x| 2^-24 of the value at most.
+// kCoarse, for weights that are rounded to bf16: 32 powers, |f| <= 1/64, degree 2 (relative error 5.3e-8) and the entries as they are. 4
+// multiplications; in all at most 3 units of 2^-24, and again the rounding of x log2(e).
 // In steps, so that other work can go on between them (ops/softmax_gemm.h). After the last, x holds the results.
-template <simd::Isa I, int N>
+template <simd::Isa I, int N, bool kCoarse = false>
 struct TableExp {
   using V = typename I::V;
   static constexpr int kSteps = 10;
-  static constexpr float kConstants[] = {-88.0296f, 0x1.715476p+0f, 786432.0f /* 1.5 * 2^19 */, 0x1.c6ac6ap-5f, 0x1.ebfff4p-3f, 0x1.62e430p-1f};
+  // The lowest x, log2(e), 1.5 * 2^23 in units of the powers' distance, and the polynomial from its highest degree on.
+  static constexpr float kConstants[] = {-88.0296f,
+                                         0x1.715476p+0f,
+                                         kCoarse ? 0x1.8p+18f : 0x1.8p+19f,
+                                         kCoarse ? 0x1.ebfbe0p-3f : 0x1.c6ac6ap-5f,
+                                         kCoarse ? 0x1.62e584p-1f : 0x1.ebfff4p-3f,
+                                         kCoarse ? 0.0f : 0x1.62e430p-1f};
 
   V x[N], rounded[N], q[N];
 
@@ -60,52 +68,35 @@ struct TableExp {
         case 3: q[v] = I::sub(magic, rounded[v]); break;
         case 4: x[v] = I::add(x[v], q[v]); break;  // f
         case 5: q[v] = I::fma(constant(3), x[v], constant(4)); break;
-        case 6: q[v] = I::fma(q[v], x[v], constant(5)); break;
-        case 7: q[v] = I::fma(q[v], x[v], I::power_error(rounded[v])); break;
-        case 8: rounded[v] = I::power_of_sixteenths(rounded[v]); break;
+        case 6:
+          if constexpr (!kCoarse) q[v] = I::fma(q[v], x[v], constant(5));
+          break;
+        case 7:
+          if constexpr (kCoarse)
+            q[v] = I::mul(q[v], x[v]);
+          else
+            q[v] = I::fma(q[v], x[v], I::power_error(rounded[v]));
+          break;
+        case 8:
+          if constexpr (kCoarse)
+            rounded[v] = I::power_of_32nds(rounded[v]);
+          else
+            rounded[v] = I::power_of_sixteenths(rounded[v]);
+          break;
         case 9: x[v] = I::fma(rounded[v], q[v], rounded[v]); break;
         default: break;
       }
   }
 };
 
-// The same for weights that are rounded to bf16: x log2(e) = n / 32 + f, |f| <= 1/64, a polynomial of degree 2 (relative error 5.3e-8) and the
-// table's entries as they are. 4 multiplications. In all at most 3 units of 2^-24, and again the rounding of x log2(e).
-template <simd::Isa I, int N>
-struct CoarseTableExp {
-  using V = typename I::V;
-  static constexpr int kSteps = 9;
-  static constexpr float kConstants[] = {-88.0296f, 0x1.715476p+0f, 393216.0f /* 1.5 * 2^18 */, 0x1.ebfbe0p-3f, 0x1.62e584p-1f};
-
-  V x[N], rounded[N], q[N];
-
-  template <class F>
-  inline __attribute__((always_inline)) void step(int i, F constant) {
-    const V log2e = constant(1), magic = constant(2);
-#pragma GCC unroll 8
-    for (int v = 0; v < N; ++v) switch (i) {
-        case 0: x[v] = I::max(constant(0), x[v]); break;  // in this order NaN passes
-        case 1: x[v] = I::mul(x[v], log2e); break;
-        case 2: rounded[v] = I::add(x[v], magic); break;
-        case 3: q[v] = I::sub(magic, rounded[v]); break;
-        case 4: x[v] = I::add(x[v], q[v]); break;  // f
-        case 5: q[v] = I::fma(constant(3), x[v], constant(4)); break;
-        case 6: q[v] = I::mul(q[v], x[v]); break;
-        case 7: rounded[v] = I::power_of_32nds(rounded[v]); break;
-        case 8: x[v] = I::fma(rounded[v], q[v], rounded[v]); break;
-        default: break;
-      }
-  }
-};
-
-// Table: one of the two.
-template <template <simd::Isa, int> class Table, simd::Isa I, int N>
+template <simd::Isa I, int N, bool kCoarse = false>
 inline __attribute__((always_inline)) void exp_by_table(typename I::V* x) {
-  Table<I, N> e;
+  using Exp = TableExp<I, N, kCoarse>;
+  Exp e;
 #pragma GCC unroll 8
   for (int v = 0; v < N; ++v) e.x[v] = x[v];
 #pragma GCC unroll 16
-  for (int i = 0; i < e.kSteps; ++i) e.step(i, [](int c) __attribute__((always_inline)) { return I::broadcast(Table<I, N>::kConstants[c]); });
+  for (int i = 0; i < e.kSteps; ++i) e.step(i, [](int c) __attribute__((always_inline)) { return I::broadcast(Exp::kConstants[c]); });
 #pragma GCC unroll 8
   for (int v = 0; v < N; ++v) x[v] = e.x[v];
 }
@@ -113,14 +104,14 @@ inline __attribute__((always_inline)) void exp_by_table(typename I::V* x) {
 template <simd::Isa I, int N>
 inline __attribute__((always_inline)) void exp(typename I::V* x) {
   if constexpr (requires { I::power_of_sixteenths(x[0]); })
-    exp_by_table<TableExp, I, N>(x);
+    exp_by_table<I, N>(x);
   else
     exp_by_polynomial<I, N>(x);
 }
 
 template <simd::Isa I, int N>
 inline __attribute__((always_inline)) void coarse_exp(typename I::V* x) {
-  exp_by_table<CoarseTableExp, I, N>(x);
+  exp_by_table<I, N, true>(x);
 }
 
 template <simd::Isa I>

@@ -150,8 +150,8 @@ inline constexpr std::int64_t kMaxLanes = 16;
 struct SoftmaxProducts {
   // c = a b as gemm gives it; the maximum of a row of c is that of best[row][0 .. kMaxLanes - 1]. ends: of each row the columns that it has, at
   // most n, the others hidden; or null. With them c gets anything from a row's end up to the next multiple of kMaxLanes columns.
-  void (*max_gemm)(std::int64_t m, std::int64_t n, std::int64_t k, const std::int64_t* ends, const float* a, std::int64_t lda, PanelView b, float* c, std::int64_t ldc,
-                   float* best);
+  void (*max_gemm)(std::int64_t m, std::int64_t n, std::int64_t k, const std::int64_t* ends, const float* a, std::int64_t lda, PanelView b,
+                   float* c, std::int64_t ldc, float* best);
   // s[row, j] = e^(s[row, j] - shift[row]), l = l * factor + sum_j s[row, j], c[m, n] = s[m, k] b. s is written up to the next multiple of
   // kColumnsOfWeights columns, c and b must have rows of whole vectors (kMaxLanes), which are written and read. sums: [m][kRowSumLanes].
   // ends: as above, at most k.
