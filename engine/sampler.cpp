@@ -7,6 +7,16 @@
 #include "engine/error.h"
 
 namespace rapt::engine {
+namespace {
+
+// Whether one of x[count] is above `most` or not a number. A loop without a branch, which compilers turn into vectors.
+bool any_not_below(const float* x, std::int64_t count, float most) {
+  int found = 0;
+  for (std::int64_t i = 0; i < count; ++i) found |= !(x[i] <= most);
+  return found != 0;
+}
+
+}  // namespace
 
 Sampler::Sampler(const SamplerOptions& options) : options_(options), random_(options.seed) {
   if (!std::isfinite(options.temperature) || options.temperature < 0) {
@@ -43,9 +53,14 @@ double Sampler::logit_of(const float* logits, std::int64_t id) const {
 // The most likely token, the lowest id of equals. No candidates: with a large vocabulary they are a megabyte.
 Sampler::Candidate Sampler::best_of(const float* logits, std::int64_t vocab_size) const {
   Candidate best = {-HUGE_VAL, 0, -1};
-  for (std::int64_t id = 0; id < vocab_size; ++id) {
-    const double logit = logit_of(logits, id);
-    if (logit > best.logit) best = {logit, 0, static_cast<std::int32_t>(id)};
+  constexpr std::int64_t kSome = 256;
+  for (std::int64_t first = 0; first < vocab_size; first += kSome) {
+    const std::int64_t end = std::min(first + kSome, vocab_size);
+    if (options_.repetition_penalty == 1 && !any_not_below(logits + first, end - first, static_cast<float>(best.logit))) continue;
+    for (std::int64_t id = first; id < end; ++id) {
+      const double logit = logit_of(logits, id);
+      if (logit > best.logit) best = {logit, 0, static_cast<std::int32_t>(id)};
+    }
   }
   if (best.id < 0) {
     throw_error(RAPT_INVALID_FILE, "the model computed -infinity for every token; its weights are not usable");

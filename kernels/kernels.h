@@ -11,6 +11,7 @@
 
 #include "kernels/runtime/activation.h"
 #include "kernels/runtime/dtype.h"
+#include "kernels/runtime/function_ref.h"
 #include "kernels/runtime/weight_type.h"
 #include "rapt/rapt.h"
 
@@ -157,6 +158,11 @@ void add(rapt_context* context, std::int64_t rows, std::int64_t dim, const float
 std::int64_t panel_width(const rapt_context* context);
 // Elements from one row of bf16 to the next (OutputRows): dim, rounded up to whole panels.
 std::int64_t bf16_stride(const rapt_context* context, std::int64_t dim);
+
+// Calls f() and keeps the context's threads ready meanwhile for the calls that it makes, rapt_attention among them: for a forward pass, whose
+// many short calls would each wake them. multiply_adds: about how many f has; a few are done before a thread wakes. What f throws
+// comes out.
+void keep_threads(rapt_context* context, double multiply_adds, FunctionRef<void()> f);
 
 // Sets the calling thread's rapt_last_error() to "where: text" and returns status.
 rapt_status fail(rapt_status status, const char* where, const char* format, ...) __attribute__((format(printf, 3, 4)));

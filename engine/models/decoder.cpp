@@ -6,9 +6,14 @@
 namespace rapt::engine {
 
 void Decoder::forward(rapt_context* context, std::span<const Piece> pieces, Scratch& scratch, Observer* observer) const {
-  const std::int64_t dim = parts_.shape.embed_dim;
   Tokens tokens = Tokens::of(pieces);
   tokens.observer = observer;
+  auto pass = [&] { compute(context, pieces, tokens, scratch); };
+  keep_threads(context, static_cast<double>(tokens.rows * parts_.shape.num_parameters), pass);
+}
+
+void Decoder::compute(rapt_context* context, std::span<const Piece> pieces, const Tokens& tokens, Scratch& scratch) const {
+  const std::int64_t dim = parts_.shape.embed_dim;
   tokens.begin(Phase::kEmbedding);
   scratch.hidden_state.resize(tokens.rows, dim);
   float* const x = scratch.hidden_state.data();  // [rows, dim]

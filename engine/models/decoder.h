@@ -26,6 +26,7 @@ class Decoder : public Model {
   void forward(rapt_context* context, std::span<const Piece> pieces, Scratch& scratch, Observer* observer) const override;
 
  private:
+  void compute(rapt_context* context, std::span<const Piece> pieces, const Tokens& tokens, Scratch& scratch) const;
   void embed(rapt_context* context, const Piece& piece, float* x) const;
   void read_out(rapt_context* context, std::span<const Piece> pieces, const float* x, Scratch& scratch) const;
 

@@ -8,9 +8,15 @@ namespace rapt::engine {
 
 void Encoder::encode(rapt_context* context, const std::int32_t* ids, std::span<const std::int64_t> offsets, Scratch& scratch,
                      float* vectors, Observer* observer) const {
-  const std::int64_t dim = parts_.shape.embed_dim;
   Tokens tokens = Tokens::of(offsets);
   tokens.observer = observer;
+  auto pass = [&] { compute(context, ids, tokens, scratch, vectors); };
+  keep_threads(context, static_cast<double>(tokens.rows * parts_.shape.num_parameters), pass);
+}
+
+void Encoder::compute(rapt_context* context, const std::int32_t* ids, const Tokens& tokens, Scratch& scratch, float* vectors) const {
+  const std::span<const std::int64_t> offsets = tokens.offsets;
+  const std::int64_t dim = parts_.shape.embed_dim;
   tokens.begin(Phase::kEmbedding);
   scratch.hidden_state.resize(tokens.rows, dim);
   float* const x = scratch.hidden_state.data();  // [rows, dim]

@@ -30,6 +30,7 @@ class Encoder : public Model {
               float* vectors, Observer* observer) const override;
 
  private:
+  void compute(rapt_context* context, const std::int32_t* ids, const Tokens& tokens, Scratch& scratch, float* vectors) const;
   // vector[dim] out of x[count, dim]
   void pool(const float* x, std::int64_t count, float* vector) const;
 

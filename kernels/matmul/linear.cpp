@@ -118,7 +118,8 @@ void run_tasks(rapt_context* context, const Cut& cut, InputRows x, std::int64_t 
   }
   const Rows rows = x.bf16 ? Rows{nullptr, 0, nullptr, nullptr, x.bf16, ldx} : Rows{x.f32, ldx, quantized, fine, rounded, ld_rounded};
   auto task = [&](std::int64_t index, int thread) { f(index, rows, memory + thread * per_thread); };
-  parallel_for(threads, num_tasks, task);
+  // A few rows wait for the weights, which come from memory in order; blocks of many rows share those that are in the caches.
+  (cut.row_blocks == 1 ? parallel_for_in_runs : parallel_for)(threads, num_tasks, task);
 }
 
 }  // namespace

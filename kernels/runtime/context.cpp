@@ -17,6 +17,11 @@
 
 namespace rapt {
 
+namespace {
+// Done in less time than it takes to wake a thread that sleeps, 20 to 50 microseconds.
+constexpr double kFewMultiplyAdds = 1e6;
+}  // namespace
+
 void Workspace::set_allocator(void* (*alloc)(std::size_t, std::size_t, void*), void (*free)(void*, void*), void* user) {
   release();
   alloc_ = alloc;
@@ -134,6 +139,11 @@ rapt_status default_if_null(rapt_context*& context, const char* where) {
     context = mine.get();
     return RAPT_OK;
   });
+}
+
+void keep_threads(rapt_context* context, double multiply_adds, FunctionRef<void()> f) {
+  if (multiply_adds < kFewMultiplyAdds) return f();
+  keep_threads(context->num_threads, f);
 }
 
 std::int64_t panel_width(const rapt_context* context) { return context->kernels->nr; }

@@ -66,6 +66,29 @@ TEST(SamplerTest, GreedyTakesTheLowestIdOfTheBest) {
   EXPECT_EQ(sample(sampler, {-kInfinity, -3, -kInfinity}), 1);
 }
 
+// A large vocabulary is looked at some hundred logits at a time.
+TEST(SamplerTest, GreedyFindsTheBestWhereverItIs) {
+  for (const double penalty : {1.0, 1.5})
+    for (const std::size_t best : {0u, 1u, 255u, 256u, 511u, 700u, 999u}) {
+      std::vector<float> logits(1000);
+      for (std::size_t id = 0; id < logits.size(); ++id) logits[id] = -1.0f - static_cast<float>(id * 37 % 101);
+      logits[best] = -0.5f;
+      for (std::size_t id = best + 1; id < logits.size(); id += 250) logits[id] = -0.5f;
+      Sampler sampler({.repetition_penalty = penalty});
+      EXPECT_EQ(sample(sampler, logits), static_cast<std::int32_t>(best)) << "penalty " << penalty;
+    }
+}
+
+TEST(SamplerTest, NamesWhatIsNoLogitWhereverItIs) {
+  for (const float wrong : {std::nanf(""), -std::nanf(""), kInfinity})
+    for (const std::size_t id : {0u, 255u, 256u, 600u, 999u}) {
+      std::vector<float> logits(1000, 1.0f);
+      logits[id] = wrong;
+      Sampler sampler({});
+      EXPECT_TRUE(contains(error_of(RAPT_INVALID_FILE, [&] { sample(sampler, logits); }), "token " + std::to_string(id)));
+    }
+}
+
 TEST(SamplerTest, DrawsByProbability) {
   const std::set<std::int32_t> all = {0, 1, 2, 3, 4, 5, 6, 7};
   expect_draws({.temperature = 1.0, .seed = 1}, all);

@@ -1,4 +1,4 @@
-"""How the command's threads wait: asleep after a short spin, unless the environment says otherwise. Read from the environment of the running process."""
+"""How the command's threads wait: asleep, unless the environment says otherwise. Read from the environment of the running process."""
 
 import os
 import pathlib
@@ -25,10 +25,9 @@ def while_it_computes(*arguments, **environment):
 
 
 class Waiting(unittest.TestCase):
-    def test_threads_sleep_after_a_short_spin(self):
+    def test_threads_sleep(self):
         environment, name = while_it_computes("--threads", 2)
         self.assertEqual(environment.get("OMP_WAIT_POLICY"), "passive")
-        self.assertLessEqual(int(environment["GOMP_SPINCOUNT"]), 1000)
         self.assertEqual(name, "rapt")
 
     def test_what_the_environment_says_is_kept(self):
@@ -42,7 +41,6 @@ class Waiting(unittest.TestCase):
             with self.subTest(arguments=arguments, variables=variables):
                 environment, _ = while_it_computes(*arguments, **variables)
                 self.assertNotIn("OMP_WAIT_POLICY", environment)
-                self.assertNotIn("GOMP_SPINCOUNT", environment)
 
     def test_the_text_is_the_same(self):
         arguments = ["generate", MODEL, "--prompt", "JULIET:\nMy lord", "--tokens", 5, "--threads", 2]

@@ -8,13 +8,6 @@
 #include <initializer_list>
 
 namespace rapt::tool {
-namespace {
-
-// Some microseconds. SmolLM2 on two threads of Zen 5, tokens/s: idle 145 without, 287 with 300, 310 with 1,000, 329 with 100,000; beside
-// one busy process 146 to 189, 129 to 147, 92, 20.
-constexpr const char* kSpins = "300";
-
-}  // namespace
 
 void let_waiting_threads_sleep(char** argv) {
   // GOMP_SPINCOUNT and KMP_BLOCKTIME: the words of GNU's and of LLVM's runtime for the same.
@@ -24,8 +17,7 @@ void let_waiting_threads_sleep(char** argv) {
   // By its name: run as /proc/self/exe it would be called "exe" in every list of processes.
   char program[PATH_MAX];
   const ssize_t size = readlink("/proc/self/exe", program, sizeof program - 1);
-  // GNU's runtime puts its own word first; for LLVM's the policy stands.
-  if (size <= 0 || setenv("OMP_WAIT_POLICY", "passive", 1) != 0 || setenv("GOMP_SPINCOUNT", kSpins, 1) != 0) return;
+  if (size <= 0 || setenv("OMP_WAIT_POLICY", "passive", 1) != 0) return;
   program[size] = '\0';
   execv(program, argv);
 }

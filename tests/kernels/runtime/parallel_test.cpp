@@ -1,4 +1,4 @@
-// parallel_for: every task once, no thread too many, the caller's floating-point mode everywhere.
+// parallel_for, also in runs and on kept threads: every task once, no thread too many, the caller's floating-point mode everywhere.
 #include "kernels/runtime/parallel.h"
 
 #include <gtest/gtest.h>
@@ -11,6 +11,7 @@
 #include <cstring>
 #include <mutex>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -22,7 +23,19 @@
 namespace rapt::test {
 namespace {
 
-TEST(ParallelFor, EveryTaskOnceOnAThreadInRange) {
+using Loop = void (*)(int num_threads, std::int64_t num_tasks, TaskRef f);
+
+void on_kept_threads(int num_threads, std::int64_t num_tasks, TaskRef f) {
+  auto loop = [&] { parallel_for(num_threads, num_tasks, f); };
+  keep_threads(3, loop);
+}
+void in_runs_on_kept_threads(int num_threads, std::int64_t num_tasks, TaskRef f) {
+  auto loop = [&] { parallel_for_in_runs(num_threads, num_tasks, f); };
+  keep_threads(3, loop);
+}
+constexpr Loop kLoops[] = {parallel_for, parallel_for_in_runs, on_kept_threads, in_runs_on_kept_threads};
+
+void expect_every_task_once(Loop loop) {
   for (const int threads : {1, 2, 3, 7})
     for (const std::int64_t tasks : {0, 1, 2, 5, 100, 3000}) {
       std::vector<std::atomic<int>> runs(static_cast<std::size_t>(tasks));
@@ -31,13 +44,31 @@ TEST(ParallelFor, EveryTaskOnceOnAThreadInRange) {
         ++runs[static_cast<std::size_t>(task)];
         if (thread < 0 || thread >= threads) in_range = false;
       };
-      parallel_for(threads, tasks, count);
+      loop(threads, tasks, count);
       for (const std::atomic<int>& n : runs) EXPECT_EQ(n, 1);
       EXPECT_TRUE(in_range);
     }
 }
 
-TEST(ParallelFor, NoMoreThreadsThanAsked) {
+TEST(ParallelFor, EveryTaskOnceOnAThreadInRange) {
+  for (const Loop loop : kLoops) expect_every_task_once(loop);
+}
+
+TEST(ParallelForInRuns, AThreadAloneTakesTheTasksInOrder) {
+  std::vector<std::int64_t> order;
+  auto note = [&](std::int64_t task, int) { order.push_back(task); };
+  parallel_for_in_runs(1, 5, note);
+  EXPECT_EQ(order, (std::vector<std::int64_t>{0, 1, 2, 3, 4}));
+}
+
+TEST(ParallelForInRuns, MoreThreadsThanRuns) {
+  std::atomic<int> done{0};
+  auto count = [&](std::int64_t, int) { ++done; };
+  parallel_for_in_runs(100, 1000, count);
+  EXPECT_EQ(done, 1000);
+}
+
+void expect_no_more_threads(Loop loop) {
   for (const int threads : {1, 2, 3}) {
     std::mutex mutex;
     std::set<std::thread::id> ids;
@@ -47,10 +78,14 @@ TEST(ParallelFor, NoMoreThreadsThanAsked) {
       ids.insert(std::this_thread::get_id());
       indices.insert(thread);
     };
-    parallel_for(threads, 500, note);
+    loop(threads, 500, note);
     EXPECT_LE(ids.size(), static_cast<std::size_t>(threads));
     EXPECT_EQ(ids.size(), indices.size());
   }
+}
+
+TEST(ParallelFor, NoMoreThreadsThanAsked) {
+  for (const Loop loop : kLoops) expect_no_more_threads(loop);
 }
 
 TEST(ParallelFor, OneThreadOrOneTaskStaysOnTheCaller) {
@@ -71,8 +106,48 @@ TEST(ParallelFor, Nested) {
     ++runs;
   };
   auto outer = [&](std::int64_t, int) { parallel_for(3, 4, inner); };
-  parallel_for(2, 5, outer);
-  EXPECT_EQ(runs, 20);
+  for (const Loop loop : kLoops) {
+    runs = 0;
+    loop(2, 5, outer);
+    EXPECT_EQ(runs, 20);
+  }
+}
+
+TEST(KeepThreads, LoopsFollowOneAnotherOnTheSameThreads) {
+  std::set<std::thread::id> ids;
+  std::mutex mutex;
+  auto note = [&](std::int64_t, int) {
+    const std::lock_guard lock(mutex);
+    ids.insert(std::this_thread::get_id());
+  };
+  auto loops = [&] {
+    for (int i = 0; i < 1000; ++i) parallel_for(2, 4, note);
+  };
+  keep_threads(2, loops);
+  EXPECT_LE(ids.size(), 2u);
+}
+
+TEST(KeepThreads, WhatTheFunctionThrowsComesOutAndLoopsWorkAfterIt) {
+  auto fail = [] { throw std::runtime_error("no"); };
+  EXPECT_THROW(keep_threads(2, fail), std::runtime_error);
+  std::atomic<int> done{0};
+  auto count = [&](std::int64_t, int) { ++done; };
+  parallel_for(2, 10, count);
+  EXPECT_EQ(done, 10);
+}
+
+// Inside another one, in a task, or for one thread it only calls.
+TEST(KeepThreads, WhereThereIsNothingToKeep) {
+  std::atomic<int> calls{0};
+  auto call = [&] { ++calls; };
+  auto task = [&](std::int64_t, int) { keep_threads(2, call); };
+  auto nested = [&] {
+    keep_threads(2, call);
+    parallel_for(2, 4, task);
+  };
+  keep_threads(1, call);
+  keep_threads(2, nested);
+  EXPECT_EQ(calls, 6);
 }
 
 #if defined(__SSE__)
@@ -82,12 +157,14 @@ TEST(ParallelFor, TheCallersFloatingPointModeHoldsInEveryTask) {
   for (const unsigned mode : {usual, usual | kFlushToZero | kDenormalsAreZero, usual | kRoundDown, usual}) {
     std::atomic<int> wrong{0};
     auto check = [&](std::int64_t, int) { wrong += (_mm_getcsr() & ~kFlags) != mode; };
-    _mm_setcsr(mode);
-    parallel_for(3, 100, check);
-    const unsigned after = _mm_getcsr() & ~kFlags;
-    _mm_setcsr(usual);
-    EXPECT_EQ(wrong, 0) << "mode " << mode;
-    EXPECT_EQ(after, mode);
+    for (const Loop loop : kLoops) {
+      _mm_setcsr(mode);
+      loop(3, 100, check);
+      const unsigned after = _mm_getcsr() & ~kFlags;
+      _mm_setcsr(usual);
+      EXPECT_EQ(wrong, 0) << "mode " << mode;
+      EXPECT_EQ(after, mode);
+    }
   }
 }
 #endif
