@@ -118,8 +118,8 @@ FetchAhead ScoreOps::elements(const TaskRows& rows, std::int64_t first, std::int
   const TensorView& t = p_.bias ? p_.bias : p_.mask;
   if (!t || (rows.group_size > 1 && t.stride_head != 0)) return {};
   const std::int64_t last = first + count - 1, size = size_of(t.dtype);
-  return {element(t, rows.sequence.batch, rows.head(first), rows.query(first), key), t.stride_length * size,
-          t.stride_length == 0 ? 1 : rows.query(last) - rows.query(first) + 1, static_cast<int>((n * size + 63) / 64), 0, 0, nullptr};
+  return FetchAhead::of_rows(element(t, rows.sequence.batch, rows.head(first), rows.query(first), key),
+                             t.stride_length == 0 ? 1 : rows.query(last) - rows.query(first) + 1, n * size, t.stride_length * size);
 }
 
 bool ScoreOps::hide_all(const TaskRows& rows, std::int64_t first, std::int64_t count, std::int64_t key, std::int64_t n) const {

@@ -42,7 +42,7 @@ class ScoreOps {
   ScoreBias bias(const TaskRows& rows, std::int64_t first, std::int64_t key) const;
 
   // The elements of a bias or dense mask that `apply` will read, to be fetched while the scores are computed; no rows if there are
-  // none, or if they do not lie one stride after another. lines_a_tile is the caller's.
+  // none, or if they do not lie one stride after another. share is the caller's.
   FetchAhead elements(const TaskRows& rows, std::int64_t first, std::int64_t count, std::int64_t key, std::int64_t n) const;
 
   // Whether one of the masks hides all of the block from all of the rows, so that it need not be computed. May say no when it does.

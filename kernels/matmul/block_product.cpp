@@ -79,8 +79,8 @@ void f32_product(const KernelTable& kernels, const PackedWeight& weight, const R
                    piece.depth / inputs_per_block, scratch + at, nr);
     } else {
       panel.data = stored(piece);
-      const std::int64_t lines = next ? next->depth * nr * std::int64_t{sizeof(float)} / 64 : 0;
-      if (next) ahead = {reinterpret_cast<const char*>(stored(*next)), 0, 1, static_cast<int>(lines), 0, static_cast<int>(ceil_div(lines, tiles))};
+      if (next) ahead = FetchAhead::of_rows(reinterpret_cast<const char*>(stored(*next)), 1, next->depth * nr * std::int64_t{sizeof(float)}, 0);
+      ahead.share = ceil_div(ahead.rows, tiles);
       panel.ahead = &ahead;
     }
     kernels.gemm(m, columns, piece.depth, rows.x + first_row * rows.ldx + piece.first, rows.ldx, panel, c + piece.column, ldc,

@@ -14,20 +14,15 @@
 namespace rapt {
 namespace {
 
-// Memory that a tile asks for: two lines with each of its first steps. Asked for all at once lines would fill the core's miss buffers.
-struct Ahead {
-  const Bf16 *from = nullptr, *end = nullptr;
-};
-
 // One register tile of MR rows and the first NV vectors of a panel of kPanel columns. Registers: MR * NV accumulators + NV of B + 1
 // broadcast. last: lanes of the last vector that exist; kPartial says whether it may be fewer than all.
-template <simd::Bf16Isa I, int MR, int NV, int kPanel, bool kPartial, class Finish = PlainSums>
+template <simd::Bf16Isa I, int MR, int NV, int kPanel, bool kPartial, class Fetch = NoFetch, class Finish = PlainSums>
 inline __attribute__((always_inline)) void bf16_tile(std::int64_t pairs, const Bf16* a, std::int64_t lda, const Bf16* b,
-                                                     float* c, std::int64_t ldc, int last, bool accumulate, Ahead ahead = {}, Finish finish = {}) {
+                                                     float* c, std::int64_t ldc, int last, bool accumulate, Fetch fetch = {}, Finish finish = {}) {
   static_assert(MR * NV + NV + 1 <= I::kRegisters, "the tile must stay in registers");
   using V = typename I::V;
   // As in gemm.h: nothing that belongs to a tile is kept for all.
-  asm("" : "+r"(lda), "+r"(ldc), "+r"(pairs), "+r"(ahead.end));
+  asm("" : "+r"(lda), "+r"(ldc), "+r"(pairs));
   // The rows from the fourth on have a pointer of their own: one for all would need a register for each multiple of the stride.
   const Bf16* a3 = MR > 3 ? a + 3 * lda : a;
   asm("" : "+r"(a3));
@@ -37,11 +32,7 @@ inline __attribute__((always_inline)) void bf16_tile(std::int64_t pairs, const B
 #pragma GCC unroll 8
     for (int v = 0; v < NV; ++v) acc[r][v] = I::zero();
   for (std::int64_t p = 0; p < pairs; ++p, a += 2, a3 += 2, b += 2 * kPanel) {
-    if (ahead.from < ahead.end) {
-      __builtin_prefetch(ahead.from);
-      __builtin_prefetch(ahead.from + 32);
-      ahead.from += 64;
-    }
+    fetch.ask();
     typename I::B row[NV];
 #pragma GCC unroll 8
     for (int v = 0; v < NV; ++v) row[v] = I::load_pairs(b + v * 2 * I::kLanes);
@@ -80,10 +71,11 @@ inline __attribute__((always_inline)) void bf16_full_tiles(std::int64_t m, std::
                                                            const Bf16* b, float* c, std::int64_t ldc, bool accumulate) {
   // The tiles ask for the piece of panel that lies behind this one: the next to be read, for a linear layer out of L3.
   constexpr int kPanel = NV * I::kLanes;
-  const std::int64_t steps = (pairs * kPanel / 32 + m / MR - 1) / (m / MR);
-  const Bf16* next = b + pairs * 2 * kPanel;
-  for (; m >= MR; m -= MR, a += MR * lda, c += MR * ldc, next += steps * 64)
-    bf16_tile<I, MR, NV, kPanel, false>(pairs, a, lda, b, c, ldc, I::kLanes, accumulate, {next, next + steps * 64});
+  constexpr int kLines = 2;
+  const std::int64_t share = (pairs * kPanel / 16 + m / MR - 1) / (m / MR);
+  const char* next = (const char*)(b + pairs * 2 * kPanel);
+  for (; m >= MR; m -= MR, a += MR * lda, c += MR * ldc, next += share * 64)
+    bf16_tile<I, MR, NV, kPanel, false>(pairs, a, lda, b, c, ldc, I::kLanes, accumulate, SpreadFetch<kLines>(next, kLines * 64, (share + 1) / kLines, pairs));
 }
 using Bf16FullTilesFn = void(std::int64_t m, std::int64_t pairs, const Bf16* a, std::int64_t lda, const Bf16* b, float* c,
                              std::int64_t ldc, bool accumulate);

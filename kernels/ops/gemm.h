@@ -13,6 +13,7 @@
 // and a step of k reads NR floats of B: from L1 when the loop over row tiles is inside the loop over panels, as here. Measured with
 // the panels in L2 and 96 rows (Zen 5): 98.6 % of the FMA rate of the same second for both products; 24 rows: 97 %.
 #pragma once
+#include "kernels/ops/fetch.h"
 #include "kernels/runtime/kernel_table.h"
 #include "kernels/simd/isa.h"
 
@@ -36,20 +37,24 @@ struct PlainSums {
   void apply(typename I::V (&)[MR][NV]) const {}
 };
 
-// What a panel's first tile asks for, a row of the panel at each step (PanelView::fetch).
+// What a panel's first tile asks for, as many bytes at each step as it reads (PanelView::fetch).
 struct FetchColumns {
   std::uintptr_t at = 0, k_stride = 0;
+
+  template <int kLines>
+  FetchEachStep<kLines> each_step() const { return {at, k_stride}; }
 };
+template <simd::Isa I, int NV, class T>
+inline constexpr int kLinesOfRow = (NV * I::kLanes * (int)sizeof(T) + 63) / 64;  // of a full panel
 
 // One register tile. last: lanes of the last vector that exist (1 .. kLanes); kPartial says whether it may be fewer than all.
 //
 // Registers: 2 * MR * NV + NV of B + 1 broadcast, where 2 is for the sums and C, or for the sums of even and of odd steps.
 //
-// kFetch: `fetch` is asked for on the way, as PanelView says.
-template <simd::Isa I, int MR, int NV, bool kPartial, bool kFetch = false, class T, class Finish = PlainSums>
+template <simd::Isa I, int MR, int NV, bool kPartial, class T, class Fetch = NoFetch, class Finish = PlainSums>
 inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float* a, std::int64_t lda, const T* b,
                                                      std::int64_t b_stride, float* c, std::int64_t ldc, int last,
-                                                     bool accumulate, [[maybe_unused]] FetchColumns fetch = {}, Finish finish = {}) {
+                                                     bool accumulate, Fetch fetch = {}, Finish finish = {}) {
   static_assert(2 * MR * NV + NV + 1 <= I::kRegisters, "the tile must stay in registers");
   using V = typename I::V;
   using Tile = V[MR][NV];
@@ -68,11 +73,7 @@ inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float
     V row[NV];
 #pragma GCC unroll 8
     for (int v = 0; v < NV; ++v) row[v] = load(b, v);
-    if constexpr (kFetch) {
-#pragma GCC unroll 8
-      for (int v = 0; v < NV * I::kLanes * (int)sizeof(T); v += 64) __builtin_prefetch((const void*)(fetch.at + v));
-      fetch.at += fetch.k_stride;
-    }
+    fetch.ask();
 #pragma GCC unroll 8
     for (int r = 0; r < MR; ++r) {
       const V left = I::broadcast(a[r * lda]);
@@ -104,7 +105,7 @@ inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float
       for_each([&](int r, int v) __attribute__((always_inline)) { total[r][v] = I::add(total[r][v], sum[r][v]); });
     }
     finish.template apply<I, MR, NV>(total);
-    if constexpr (kFetch) asm("" : "+r"(ldc));  // nor do the addresses of C
+    if constexpr (Fetch::kAsks) asm("" : "+r"(ldc));  // nor do the addresses of C
     for_each([&](int r, int v) __attribute__((always_inline)) { store(r, v, total[r][v]); });
   } else {
     Tile even, odd;
@@ -124,34 +125,35 @@ inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float
   }
 }
 
-inline void fetch_some(FetchAhead* ahead) {
-  for (; ahead; ahead = ahead->beside)
-    for (int left = ahead->lines_a_tile; left > 0 && ahead->rows > 0;) {
-      const int in_row = ahead->lines - ahead->line, now = left < in_row ? left : in_row;
-      const char* const from = ahead->row + ahead->line * 64;
-      for (int i = 0; i < now; ++i) __builtin_prefetch(from + i * 64, 0, 2);
-      left -= now;
-      ahead->line += now;
-      if (now == in_row) {
-        ahead->line = 0;
-        ahead->row += ahead->stride;
-        --ahead->rows;
-      }
-    }
-}
-
 // All full row tiles of one full panel: where the time goes. An ISA file gives it a name of its own for `perf report`.
 template <simd::Isa I, int MR, int NV>
 inline __attribute__((always_inline)) void gemm_full_tiles(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda,
                                                            const float* b, std::int64_t b_stride, float* c, std::int64_t ldc,
                                                            bool accumulate, FetchAhead* ahead) {
-  for (; m >= MR; m -= MR, a += MR * lda, c += MR * ldc) {
-    fetch_some(ahead);
+  const std::int64_t share = ahead ? ahead->share : 0;
+  for (; m >= MR && (ahead = lines_left(ahead)); m -= MR, a += MR * lda, c += MR * ldc)
+    gemm_tile<I, MR, NV, false>(k, a, lda, b, b_stride, c, ldc, I::kLanes, accumulate, fetch_beside<I>(ahead, share, k));
+  for (; m >= MR; m -= MR, a += MR * lda, c += MR * ldc)
     gemm_tile<I, MR, NV, false>(k, a, lda, b, b_stride, c, ldc, I::kLanes, accumulate);
-  }
 }
 using GemmFullTilesFn = void(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const float* b,
                              std::int64_t b_stride, float* c, std::int64_t ldc, bool accumulate, FetchAhead* ahead);
+
+// The same for a few rows of dense memory to come, where a tile's share is more than a line a step.
+template <simd::Isa I, int MR, int NV, int kLines>
+__attribute__((noinline)) void gemm_fetching_tiles(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const float* b,
+                                                   std::int64_t b_stride, float* c, std::int64_t ldc, bool accumulate, FetchAhead* ahead) {
+  const char* at = ahead->begin;
+  for (; m >= MR; m -= MR, a += MR * lda, c += MR * ldc, at += ahead->share * 64)
+    gemm_tile<I, MR, NV, false>(k, a, lda, b, b_stride, c, ldc, I::kLanes, accumulate, SpreadFetch<kLines>(at, kLines * 64, ahead->share / kLines, k));
+  ahead->columns = 0;
+}
+
+template <simd::Isa I, int MR, int NV, GemmFullTilesFn* kFullTiles>
+inline GemmFullTilesFn* full_tiles_for(std::int64_t k, const FetchAhead* ahead) {
+  if (I::kRegisters < 32 || !ahead || ahead->columns != 1 || ahead->stride != 64 || ahead->share <= k) return kFullTiles;
+  return ahead->share <= 2 * k ? gemm_fetching_tiles<I, MR, NV, 2> : gemm_fetching_tiles<I, MR, NV, 4>;
+}
 
 // The same for a partial panel. These are functions of their own, because what their callers have left to do would crowd the inner
 // loop's registers.
@@ -164,7 +166,7 @@ __attribute__((noinline)) void gemm_tiles(std::int64_t m, std::int64_t k, const 
 template <simd::Isa I, int MR, int NV, class T>
 __attribute__((noinline)) void gemm_fetch_tile(std::int64_t k, const float* a, std::int64_t lda, const T* b, std::int64_t b_stride,
                                                float* c, std::int64_t ldc, bool accumulate, FetchColumns fetch) {
-  gemm_tile<I, MR, NV, false, true>(k, a, lda, b, b_stride, c, ldc, I::kLanes, accumulate, fetch);
+  gemm_tile<I, MR, NV, false>(k, a, lda, b, b_stride, c, ldc, I::kLanes, accumulate, fetch.each_step<kLinesOfRow<I, NV, T>>());
 }
 
 // The row tiles of one panel: full tiles of MR rows, then smaller ones for what is left.
@@ -199,7 +201,10 @@ __attribute__((noinline)) void gemm_four_rows(std::int64_t k, const float* a, st
                                               std::int64_t ldc, bool accumulate, FetchColumns fetch) {
   constexpr int kHalf = NV / 2 * I::kLanes;
   for (int j = 0; j < NV * I::kLanes; j += kHalf, fetch.at += kHalf * sizeof(T))
-    gemm_tile<I, 4, NV / 2, false, kFetch>(k, a, lda, b + j, b_stride, c + j, ldc, I::kLanes, accumulate, fetch);
+    if constexpr (kFetch)
+      gemm_tile<I, 4, NV / 2, false>(k, a, lda, b + j, b_stride, c + j, ldc, I::kLanes, accumulate, fetch.each_step<kLinesOfRow<I, NV / 2, T>>());
+    else
+      gemm_tile<I, 4, NV / 2, false>(k, a, lda, b + j, b_stride, c + j, ldc, I::kLanes, accumulate);
 }
 
 // Rows of a tile of NV vectors: a sum waits for itself where there are fewer than eight (a multiply-add takes four cycles, two start in
@@ -242,7 +247,8 @@ inline void gemm_depth(std::int64_t m, std::int64_t n, std::int64_t k, const flo
     if (fetch.at != 0 && m > 0) row = gemm_first_tile<I, MR, NV>(m, k, a, lda, panel, b.k_stride, c, ldc, accumulate, fetch);
     if constexpr (kFullTiles != nullptr) {
       const std::int64_t full = (m - row) / MR * MR;
-      if (full > 0) kFullTiles(full, k, a + row * lda, lda, panel, b.k_stride, c + row * ldc, ldc, accumulate, b.ahead);
+      if (full > 0)
+        full_tiles_for<I, MR, NV, kFullTiles>(k, b.ahead)(full, k, a + row * lda, lda, panel, b.k_stride, c + row * ldc, ldc, accumulate, b.ahead);
       row += full;
     }
     constexpr int kRows = kFullTiles == nullptr ? MR : MR > 4 ? 4 : MR > 1 ? MR - 1 : 1;

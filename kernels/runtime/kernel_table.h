@@ -10,15 +10,32 @@
 
 namespace rapt {
 
-// Rows that will be read next: gemm asks for a few of their cache lines before each register tile, to have them in L2 when their
-// turn comes. Asked for all at once they would fill the core's miss buffers (a line takes 100 ns from DRAM) and stop everything else.
+// Cache lines that will be read next: gemm asks for a share of them beside each register tile, to have them in L2 when their turn comes
+// (ops/fetch.h). A rectangle: column by column of 64 bytes, each line `stride` bytes behind the one before.
 struct FetchAhead {
-  const char* row;
-  std::int64_t stride;  // bytes between rows
-  std::int64_t rows;    // left, with the one at hand
-  int lines, line;      // of a row, and the next of them
-  int lines_a_tile;
-  FetchAhead* beside = nullptr;  // others to fetch as well
+  const char* begin;  // of the first column left
+  std::int64_t stride;
+  std::int64_t rows, row;  // lines of a column, and the next one
+  int columns;             // left
+  std::int64_t share;      // lines a tile, of all of the list together; the first one's counts
+  FetchAhead* beside;      // what comes after it
+
+  // `rows` rows of `bytes` bytes, `stride` bytes apart.
+  static FetchAhead of_rows(const char* first, std::int64_t rows, std::int64_t bytes, std::int64_t stride) {
+    FetchAhead ahead = {};
+    const bool dense = rows == 1 || stride == bytes;
+    const std::int64_t lines = ((dense ? rows * bytes : bytes) + 63) / 64;
+    ahead.begin = first;
+    ahead.stride = dense ? 64 : stride;
+    ahead.rows = dense ? lines : rows;
+    ahead.columns = rows == 0 || lines == 0 ? 0 : dense ? 1 : static_cast<int>(lines);
+    return ahead;
+  }
+  // So that `tiles` tiles get through a list of so many lines and columns: a column's last share may be a small one.
+  static std::int64_t share_of(std::int64_t lines, std::int64_t columns, std::int64_t tiles) {
+    const std::int64_t whole = tiles > 2 * columns ? tiles - columns : (tiles + 1) / 2;
+    return (lines + whole - 1) / whole;
+  }
 };
 
 // How far ahead of what is read the next bytes are asked for where memory is waited for.

@@ -1,0 +1,88 @@
+// Asking for memory that is read next, beside the steps of a register tile. Layer: ops.
+// A core has few buffers for lines on their way: asked for as a lot before a tile, a hundred lines hold it up for as long as they take. Spread
+// over its steps they cost a load a step, which gemm has to spare. Zen 5, an f32 linear layer out of DRAM, 15 rows: 47 % of FMA peak as a
+// lot, 82 % spread; 48 rows out of L3: 93 and 97 %; attention of 8 x 12 heads, 128 tokens: 80 and 82 %.
+#pragma once
+#include <cstdint>
+
+#include "kernels/runtime/kernel_table.h"
+#include "kernels/simd/isa.h"
+
+namespace rapt {
+namespace {
+
+// What a tile does at each of its steps. Always inlined: compilers take a function that only asks for memory for one without effects.
+struct NoFetch {
+  static constexpr bool kAsks = false;
+  void ask() {}
+};
+
+// kLines lines at an address, and at the next step at the next one. Integers, because they may lie behind a tensor.
+template <int kLines>
+struct FetchEachStep {
+  static constexpr bool kAsks = true;
+  std::uintptr_t at, stride;
+
+  inline __attribute__((always_inline)) void ask() {
+#pragma GCC unroll 8
+    for (int line = 0; line < kLines; ++line) __builtin_prefetch((const void*)(at + line * 64));
+    at += stride;
+  }
+};
+
+// The same for L2, at `count` addresses in as many steps as a tile has.
+template <int kLines>
+struct SpreadFetch {
+  static constexpr bool kAsks = true;
+  std::uintptr_t at, stride;
+  std::uint32_t part, due = 0;  // of 2^32: how far the next address is due at a step
+
+  SpreadFetch(const char* first, std::int64_t bytes, std::int64_t count, std::int64_t steps)
+      : at((std::uintptr_t)first), stride((std::uintptr_t)bytes), part(count < steps ? (std::uint32_t)(((std::uint64_t)count << 32) / (std::uint64_t)steps) : ~0u) {}
+
+  inline __attribute__((always_inline)) void ask() {
+#pragma GCC unroll 8
+    for (int line = 0; line < kLines; ++line) __builtin_prefetch((const void*)(at + line * 64), 0, 2);
+    due += part;
+    at += due < part ? stride : 0;
+  }
+};
+
+// The first of a list that has lines left, or null.
+inline FetchAhead* lines_left(FetchAhead* list) {
+  while (list && list->columns == 0) list = list->beside;
+  return list;
+}
+
+// The next lines, up to `most`: of one column, so that they lie a stride apart. The list has some left.
+struct Lines {
+  const char* first;
+  std::int64_t stride, count;
+};
+inline Lines take_lines(FetchAhead* list, std::int64_t most) {
+  const std::int64_t left = list->rows - list->row;
+  const Lines taken = {list->begin + list->row * list->stride, list->stride, most < left ? most : left};
+  list->row += taken.count;
+  if (list->row == list->rows) {
+    list->row = 0;
+    list->begin += 64;
+    --list->columns;
+  }
+  return taken;
+}
+
+// A share of the list, which has some left, for a tile of so many steps. Without registers for it (AVX2 has 16) it is asked for at once.
+template <simd::Isa I>
+inline __attribute__((always_inline)) auto fetch_beside(FetchAhead* list, std::int64_t share, std::int64_t steps) {
+  if constexpr (I::kRegisters >= 32) {
+    const Lines lines = take_lines(list, share < steps ? share : steps);
+    return SpreadFetch<1>(lines.first, lines.stride, lines.count, steps);
+  } else {
+    const Lines lines = take_lines(list, share);
+    for (std::int64_t i = 0; i < lines.count; ++i) __builtin_prefetch((const void*)((std::uintptr_t)lines.first + (std::uintptr_t)(i * lines.stride)), 0, 2);
+    return NoFetch{};
+  }
+}
+
+}  // namespace
+}  // namespace rapt
