@@ -244,11 +244,19 @@ inline void gemm_depth(std::int64_t m, std::int64_t n, std::int64_t k, const flo
       if (four > 0)
         (fetch.at != 0 && m == 0 ? gemm_four_rows<I, NV, true, T> : gemm_four_rows<I, NV, false, T>)(k, a + m * lda, lda, panel, b.k_stride,
                                                                                                c + m * ldc, ldc, accumulate, fetch);
-    if (fetch.at != 0 && m > 0) row = gemm_first_tile<I, MR, NV>(m, k, a, lda, panel, b.k_stride, c, ldc, accumulate, fetch);
+    FetchAhead* ahead = b.ahead;
+    [[maybe_unused]] FetchAhead rows_behind;
+    if (fetch.at != 0 && kFullTiles != nullptr && m >= 2 * MR) {
+      rows_behind = FetchAhead::of_rows((const char*)fetch.at, k, kPanel * (int)sizeof(T), (std::int64_t)fetch.k_stride);
+      rows_behind.share = FetchAhead::share_of(rows_behind.rows * rows_behind.columns, rows_behind.columns, m / MR);
+      ahead = &rows_behind;
+    } else if (fetch.at != 0 && m > 0) {
+      row = gemm_first_tile<I, MR, NV>(m, k, a, lda, panel, b.k_stride, c, ldc, accumulate, fetch);
+    }
     if constexpr (kFullTiles != nullptr) {
       const std::int64_t full = (m - row) / MR * MR;
       if (full > 0)
-        full_tiles_for<I, MR, NV, kFullTiles>(k, b.ahead)(full, k, a + row * lda, lda, panel, b.k_stride, c + row * ldc, ldc, accumulate, b.ahead);
+        full_tiles_for<I, MR, NV, kFullTiles>(k, ahead)(full, k, a + row * lda, lda, panel, b.k_stride, c + row * ldc, ldc, accumulate, ahead);
       row += full;
     }
     constexpr int kRows = kFullTiles == nullptr ? MR : MR > 4 ? 4 : MR > 1 ? MR - 1 : 1;
