@@ -275,8 +275,8 @@ bool KeyBlock::values_are_finite() {
     const std::int64_t panels = (p_.head_dim_v + kernels_.nr - 1) / kernels_.nr;
     finite = kernels_.bf16.all_finite(panels * pairs_from(0).panel_stride, buffers_.v_pairs);
   } else if (values_packed_) {
-    const std::int64_t panels = (p_.head_dim_v + kernels_.nr - 1) / kernels_.nr;
-    finite = kernels_.all_finite(1, panels * count_ * kernels_.nr, buffers_.v_panels, 0);
+    const std::int64_t whole = p_.head_dim_v / kernels_.nr * count_ * kernels_.nr, rest = p_.head_dim_v % kernels_.nr;
+    finite = kernels_.all_finite(1, whole, buffers_.v_panels, 0) && kernels_.all_finite(count_, rest, buffers_.v_panels + whole, kernels_.nr);
   }
   for (std::int64_t j = 0, run; !values_packed_ && finite && j < count_; j += run) {
     run = view_.run(first_ + j, count_ - j);

@@ -7,43 +7,49 @@
 namespace rapt {
 namespace {
 
-// kLanes rows (the first `count` of them exist) -> kLanes columns of a panel. A pair of bf16 moves as a float: no arithmetic touches it.
-template <simd::Bf16Isa I>
+// As pack_transposed_strip. A pair of bf16 moves as a float: no arithmetic touches it.
+template <simd::Bf16Isa I, bool kWhole>
 void transpose_pairs_strip(int count, std::int64_t dim, RowPointers pointers, std::int64_t first, std::int64_t ahead, Bf16* out,
                            std::int64_t panel_width) {
   constexpr int kStep = 2 * I::kLanes;
   typename I::V square[I::kLanes];
-  const void* const* const rows = pointers.at + first;
+  const void* const* rows = pointers.at + first;
   FetchRows<I::kLanes> fetch(pointers, first + ahead, dim * (int)sizeof(Bf16));
-  std::int64_t d = 0;
-  if (count == I::kLanes)
-    for (; d + kStep <= dim; d += kStep) {
-      fetch.template ask<64>(2 * d);
-#pragma GCC unroll 16
-      for (int r = 0; r < I::kLanes; ++r) square[r] = (typename I::V)I::load_pairs((const Bf16*)rows[r] + d);
-      I::transpose(square);
-#pragma GCC unroll 16
-      for (int c = 0; c < I::kLanes; ++c) I::store_pairs(out + (d + 2 * c) * panel_width, (typename I::B)square[c]);
-    }
-  for (; d < dim; d += kStep) {
-    const int elements = dim - d < kStep ? (int)(dim - d) : kStep;
-    for (int r = 0; r < I::kLanes; ++r)
-      square[r] = r < count ? (typename I::V)I::load_first_pairs((const Bf16*)rows[r] + d, elements) : I::zero();
-    I::transpose(square);
-    for (int c = 0; 2 * c < elements; ++c) I::store_pairs(out + (d + 2 * c) * panel_width, (typename I::B)square[c]);
+  const void* own_rows[I::kLanes];
+  if constexpr (!kWhole) {
+    for (int r = 0; r < I::kLanes; ++r) own_rows[r] = rows[r < count ? r : 0];
+    rows = own_rows;
   }
+  std::int64_t d = 0;
+  for (; d + kStep <= dim; d += kStep) {
+    fetch.template ask<64>(2 * d);
+#pragma GCC unroll 16
+    for (int r = 0; r < I::kLanes; ++r) square[r] = (typename I::V)I::load_pairs((const Bf16*)rows[r] + d);
+    I::transpose(square);
+    if constexpr (!kWhole) keep_rows<I>(square, count);
+#pragma GCC unroll 16
+    for (int c = 0; c < I::kLanes; ++c) I::store_pairs(out + (d + 2 * c) * panel_width, (typename I::B)square[c]);
+  }
+  if (d == dim) return;
+  const int elements = (int)(dim - d);
+#pragma GCC unroll 16
+  for (int r = 0; r < I::kLanes; ++r) square[r] = (typename I::V)I::load_first_pairs((const Bf16*)rows[r] + d, elements);
+  I::transpose(square);
+  if constexpr (!kWhole) keep_rows<I>(square, count);
+#pragma GCC unroll 16
+  for (int c = 0; c < I::kLanes; ++c)
+    if (2 * c < elements) I::store_pairs(out + (d + 2 * c) * panel_width, (typename I::B)square[c]);
 }
 
+// The last panel has the vectors that it needs; nobody reads the others.
 template <simd::Bf16Isa I, int NV>
 void bf16_pack_transposed(std::int64_t n, std::int64_t dim, RowPointers rows, Bf16* panels) {
   constexpr int kPanel = NV * I::kLanes;
   const std::int64_t ahead = rows.rows_ahead(2 * dim);
-  for (std::int64_t first = 0; first < n; first += kPanel, panels += (dim + 1) / 2 * 2 * kPanel)
-    for (int v = 0; v < NV; ++v) {
-      const std::int64_t left = n - first - v * I::kLanes;
-      const int count = left < 0 ? 0 : left < I::kLanes ? (int)left : I::kLanes;
-      transpose_pairs_strip<I>(count, dim, rows, count ? first + v * I::kLanes : 0, ahead, panels + v * 2 * I::kLanes, kPanel);
-    }
+  for (std::int64_t row = 0; row < n; row += I::kLanes) {
+    Bf16* const out = panels + row / kPanel * ((dim + 1) / 2 * 2 * kPanel) + row % kPanel * 2;
+    (row + I::kLanes <= n ? transpose_pairs_strip<I, true> : transpose_pairs_strip<I, false>)((int)(n - row), dim, rows, row, ahead, out, kPanel);
+  }
 }
 
 // One pair of rows by the columns of one panel, of which the first `left` exist.

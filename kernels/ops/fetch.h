@@ -30,8 +30,8 @@ struct FetchEachStep {
   }
 };
 
-// The same for L2, at `count` addresses in as many steps as a tile has.
-template <int kLines>
+// The same at `count` addresses in as many steps as a tile has, for L2, or for an L1 with room beside the panel at hand.
+template <int kLines, bool kForL1 = false>
 struct SpreadFetch {
   static constexpr bool kAsks = true;
   std::uintptr_t at, stride;
@@ -42,7 +42,7 @@ struct SpreadFetch {
 
   inline __attribute__((always_inline)) void ask() {
 #pragma GCC unroll 8
-    for (int line = 0; line < kLines; ++line) __builtin_prefetch((const void*)(at + line * 64), 0, 2);
+    for (int line = 0; line < kLines; ++line) __builtin_prefetch((const void*)(at + line * 64), 0, kForL1 ? 3 : 2);
     due += part;
     at += due < part ? stride : 0;
   }

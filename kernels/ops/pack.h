@@ -21,47 +21,66 @@ void scale_rows(std::int64_t rows, std::int64_t dim, float scale, const void* in
   }
 }
 
-// kLanes rows from `first` on (`count` of them exist) -> kLanes columns of a panel. scales: one a row, or null.
-template <simd::Isa I, class T>
+// What a transposed square gets where rows are missing: zeros. count: of rows that exist, at least one.
+template <simd::Isa I>
+inline __attribute__((always_inline)) void keep_rows(typename I::V* square, int count) {
+#pragma GCC unroll 16
+  for (int c = 0; c < I::kLanes; ++c) square[c] = I::keep_first(square[c], I::zero(), count);
+}
+
+// kLanes rows from `first` on, of which the first `count` exist -> kLanes columns of a panel. The first row is read for those that are missing.
+// kWhole: all exist. scales: one a row, or null.
+template <simd::Isa I, bool kWhole, class T>
 void pack_transposed_strip(int count, std::int64_t dim, RowPointers pointers, std::int64_t first, std::int64_t ahead, const float* scales,
                            float* out, std::int64_t panel_width) {
   typename I::V square[I::kLanes];
-  const void* const* const rows = pointers.at + first;
+  const void* const* rows = pointers.at + first;
   FetchRows<I::kLanes> fetch(pointers, first + ahead, dim * (int)sizeof(T));
-  std::int64_t d = 0;
-  if (count == I::kLanes)
-    for (; d + I::kLanes <= dim; d += I::kLanes) {
-      fetch.template ask<I::kLanes * (int)sizeof(T)>(d * (int)sizeof(T));
-#pragma GCC unroll 16
-      for (int r = 0; r < I::kLanes; ++r) square[r] = I::load((const T*)rows[r] + d);
-      if (scales)
-        for (int r = 0; r < I::kLanes; ++r) square[r] = I::mul(square[r], I::broadcast(scales[r]));
-      I::transpose(square);
-#pragma GCC unroll 16
-      for (int c = 0; c < I::kLanes; ++c) I::store(out + (d + c) * panel_width, square[c]);
-    }
-  for (; d < dim; d += I::kLanes) {
-    const int columns = dim - d < I::kLanes ? (int)(dim - d) : I::kLanes;
-    for (int r = 0; r < I::kLanes; ++r) {
-      square[r] = r < count ? I::load_first((const T*)rows[r] + d, columns) : I::zero();
-      if (scales && r < count) square[r] = I::mul(square[r], I::broadcast(scales[r]));
-    }
-    I::transpose(square);
-    for (int c = 0; c < columns; ++c) I::store(out + (d + c) * panel_width, square[c]);
+  const void* own_rows[I::kLanes];
+  float own_scales[I::kLanes];
+  if constexpr (!kWhole) {
+    for (int r = 0; r < I::kLanes; ++r) own_rows[r] = rows[r < count ? r : 0];
+    for (int r = 0; scales && r < I::kLanes; ++r) own_scales[r] = scales[r < count ? r : 0];
+    rows = own_rows;
+    if (scales) scales = own_scales;
   }
+  const auto turn = [&]() __attribute__((always_inline)) {
+    if (scales)
+#pragma GCC unroll 16
+      for (int r = 0; r < I::kLanes; ++r) square[r] = I::mul(square[r], I::broadcast(scales[r]));
+    I::transpose(square);
+    if constexpr (!kWhole) keep_rows<I>(square, count);
+  };
+  std::int64_t d = 0;
+  for (; d + I::kLanes <= dim; d += I::kLanes) {
+    fetch.template ask<I::kLanes * (int)sizeof(T)>(d * (int)sizeof(T));
+#pragma GCC unroll 16
+    for (int r = 0; r < I::kLanes; ++r) square[r] = I::load((const T*)rows[r] + d);
+    turn();
+#pragma GCC unroll 16
+    for (int c = 0; c < I::kLanes; ++c) I::store(out + (d + c) * panel_width, square[c]);
+  }
+  if (d == dim) return;
+  const int columns = (int)(dim - d);
+#pragma GCC unroll 16
+  for (int r = 0; r < I::kLanes; ++r) square[r] = I::load_first((const T*)rows[r] + d, columns);
+  turn();
+#pragma GCC unroll 16
+  for (int c = 0; c < I::kLanes; ++c)
+    if (c < columns) I::store(out + (d + c) * panel_width, square[c]);
 }
 
+// The last panel has the vectors that it needs; nobody reads the others.
 template <simd::Isa I, int NV, class T>
 void pack_transposed(std::int64_t n, std::int64_t dim, RowPointers rows, const float* scales, float* panels) {
   constexpr int kPanel = NV * I::kLanes;
   const std::int64_t ahead = rows.rows_ahead(dim * (int)sizeof(T));
-  for (std::int64_t first = 0; first < n; first += kPanel, panels += dim * kPanel)
-    for (int v = 0; v < NV; ++v) {
-      const std::int64_t left = n - first - v * I::kLanes;
-      const int count = left < 0 ? 0 : left < I::kLanes ? (int)left : I::kLanes;
-      const std::int64_t row = count ? first + v * I::kLanes : 0;
-      pack_transposed_strip<I, T>(count, dim, rows, row, ahead, scales ? scales + row : nullptr, panels + v * I::kLanes, kPanel);
-    }
+  for (std::int64_t row = 0; row < n; row += I::kLanes) {
+    float* const out = panels + row / kPanel * dim * kPanel + row % kPanel;
+    const bool whole = row + I::kLanes <= n;
+    (whole ? pack_transposed_strip<I, true, T> : pack_transposed_strip<I, false, T>)((int)(n - row), dim, rows, row, ahead, scales ? scales + row : nullptr,
+                                                                                      out, kPanel);
+  }
 }
 
 template <simd::Isa I, int NV, class T>
@@ -74,8 +93,9 @@ void pack_panels(std::int64_t k, std::int64_t dim, RowPointers rows, const float
     for (std::int64_t first = 0; first < dim; first += kPanel, out += k * kPanel)
       for (int v = 0; v < NV; ++v) {
         const std::int64_t column = first + v * I::kLanes, left = dim - column;
+        if (left <= 0) break;
         const T* from = (const T*)rows[r] + column;
-        typename I::V x = left >= I::kLanes ? I::load(from) : left > 0 ? I::load_first(from, (int)left) : I::zero();
+        typename I::V x = left >= I::kLanes ? I::load(from) : I::load_first(from, (int)left);
         if (scales) x = I::mul(x, I::broadcast(scales[r]));
         I::store(out + v * I::kLanes, x);
       }

@@ -51,7 +51,8 @@ struct RowPointers {
   std::int64_t rows_ahead(std::int64_t bytes_per_row) const { return fetch == 0 ? 0 : (kFetchBytes + bytes_per_row - 1) / bytes_per_row; }
 };
 
-// Columns of a [k, n] matrix in strips of nr. Packed: k_stride = nr, panel_stride = k * nr, the last strip padded with zeros.
+// Columns of a [k, n] matrix in strips of nr. Packed: k_stride = nr, panel_stride = k * nr; of the last strip the vectors that hold its columns,
+// padded with zeros.
 // In place in a row-major matrix: k_stride = its row stride, panel_stride = nr; then the last strip has only its own columns.
 struct PanelView {
   const void* data;  // f32, or what gemm_stored is called for; strides in its elements
@@ -130,7 +131,7 @@ struct Bf16Kernels {
   void (*row_gemm)(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a, std::int64_t lda, RowPointers rows, float* c,
                    std::int64_t ldc);
 
-  // As in KernelTable, into panels of pairs.
+  // As in KernelTable, into panels of pairs; all columns past dim as 0.
   void (*pack_transposed)(std::int64_t n, std::int64_t dim, RowPointers rows, Bf16* panels);
   void (*pack_panels)(std::int64_t k, std::int64_t dim, RowPointers rows, Bf16* panels);
 
@@ -223,12 +224,13 @@ struct KernelTable {
   void (*scale_rows[kNumNumericTypes])(std::int64_t rows, std::int64_t dim, float scale, const void* in, std::int64_t in_stride,
                                        float* out, std::int64_t out_stride);
 
-  // n rows of dim elements, given by pointers -> panels of their transpose: panel p holds rows p*nr .. p*nr+nr-1 as [dim][nr], rows
-  // past n as 0. Packs K (keys are the columns of Q K') and linear weights (outputs are the columns of x W').
+  // n rows of dim elements, given by pointers -> panels of their transpose: panel p holds rows p*nr .. p*nr+nr-1 as [dim][nr];
+  // in a vector with some rows those past n as 0, no other. Packs K (keys are the columns of Q K') and linear weights (outputs are the columns of x W').
   // scales: a factor for each row (quantised K), or null.
   void (*pack_transposed[kNumNumericTypes])(std::int64_t n, std::int64_t dim, RowPointers rows, const float* scales, float* panels);
 
-  // k rows of dim elements -> panels of themselves, [dim / nr][k][nr], columns past dim as 0. Packs V.
+  // k rows of dim elements -> panels of themselves, [dim / nr][k][nr]; in a vector with some columns those past dim as 0, no
+  // other. Packs V.
   void (*pack_panels[kNumNumericTypes])(std::int64_t k, std::int64_t dim, RowPointers rows, const float* scales, float* panels);
 
   // Score operations over a block, in place (ops/score.h). alibi: of one row.

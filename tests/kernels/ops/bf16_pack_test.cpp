@@ -6,16 +6,16 @@ namespace {
 
 class Bf16Pack : public LevelTest {
  protected:
-  // Panels of `rows` by `columns`, filled by `pack`, against element(k, n).
+  // Panels of `rows` by `columns`, filled by `pack`, against element(k, n), in the columns that there are up to a multiple of `filled`.
   template <class Pack, class Element>
-  void expect(std::int64_t rows, std::int64_t columns, Place place, Pack pack, Element element) const {
+  void expect(std::int64_t rows, std::int64_t columns, std::int64_t filled, Place place, Pack pack, Element element) const {
     const std::int64_t nr = kernels().nr, size = round_up_to(rows, 2) * round_up_to(columns, nr);
     const Memory out(size, place, sizeof(Bf16));
     Bf16* const panels = reinterpret_cast<Bf16*>(out.bytes());
     std::fill_n(panels, size, Bf16Matrix::kNaN);
     pack(panels);
     for (std::int64_t k = 0; k < round_up_to(rows, 2); ++k)
-      for (std::int64_t n = 0; n < round_up_to(columns, nr); ++n) {
+      for (std::int64_t n = 0; n < round_up_to(columns, filled); ++n) {
         const Bf16 right = k < rows && n < columns ? element(k, n) : Bf16{};
         ASSERT_EQ(panels[place_in_pairs(k, n, rows, nr)].bits, right.bits)
             << "row " << k << " of " << rows << ", column " << n << " of " << columns;
@@ -26,7 +26,7 @@ class Bf16Pack : public LevelTest {
     name_case_for_faults("bf16 pack_transposed of " + std::to_string(n) + " x " + std::to_string(dim));
     const Bf16Matrix in(n, dim, place == Place::kHeap ? 5 : 0, place);
     expect(
-        dim, n, place, [&](Bf16* out) { kernels().bf16.pack_transposed(n, dim, in.row_pointers().data(), out); },
+        dim, n, lanes_of(kernels()), place, [&](Bf16* out) { kernels().bf16.pack_transposed(n, dim, in.row_pointers().data(), out); },
         [&](std::int64_t k, std::int64_t j) { return in.row(j)[k]; });
   }
 
@@ -34,7 +34,7 @@ class Bf16Pack : public LevelTest {
     name_case_for_faults("bf16 pack_panels of " + std::to_string(k) + " x " + std::to_string(dim));
     const Bf16Matrix in(k, dim, place == Place::kHeap ? 5 : 0, place);
     expect(
-        k, dim, place, [&](Bf16* out) { kernels().bf16.pack_panels(k, dim, in.row_pointers().data(), out); },
+        k, dim, kernels().nr, place, [&](Bf16* out) { kernels().bf16.pack_panels(k, dim, in.row_pointers().data(), out); },
         [&](std::int64_t r, std::int64_t d) { return in.row(r)[d]; });
   }
 };

@@ -35,6 +35,12 @@ inline double growth_of_exp_error(const KernelTable& kernels) {
   return isa == "scalar" || isa.starts_with("avx512") ? 1.25 : 0.25;
 }
 
+// Floats of a vector.
+inline std::int64_t lanes_of(const KernelTable& kernels) {
+  const std::string isa = kernels.isa;
+  return isa == "scalar" ? 4 : isa == "avx2" ? 8 : 16;
+}
+
 #define RAPT_INSTANTIATE_FOR_LEVELS(suite) INSTANTIATE_TEST_SUITE_P(All, suite, testing::ValuesIn(all_levels()), level_name)
 
 inline constexpr Place kPlaces[] = {Place::kHeap, Place::kBeforeGuard, Place::kAfterGuard};

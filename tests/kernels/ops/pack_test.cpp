@@ -1,4 +1,4 @@
-// The copies into gemm's layouts: every element where it belongs, zeros where there is none, nothing outside.
+// The copies into gemm's layouts: every element where it belongs, zeros beside it in a vector that has fewer, nothing outside.
 #include "tests/kernels/ops/level_test.h"
 
 #include <vector>
@@ -29,7 +29,7 @@ void expect_transposed(const KernelTable& kernels, Place place) {
       const Matrix out(1, round_up(n, nr) * dim, 0, place);
       kernels.pack_transposed[0](n, dim, rows_at(in.data(), n, in.stride()).data(), nullptr, out.data());
       ASSERT_TRUE(out.tensor.surroundings_intact());
-      for (std::int64_t row = 0; row < round_up(n, nr); ++row)
+      for (std::int64_t row = 0; row < round_up(n, lanes_of(kernels)); ++row)
         for (std::int64_t d = 0; d < dim; ++d)
           ASSERT_EQ(out.at(0, row / nr * nr * dim + d * nr + row % nr), row < n ? in.at(row, d) : 0.0f)
               << "row " << row << " of " << n << ", column " << d << " of " << dim;
@@ -52,7 +52,7 @@ void expect_panels(const KernelTable& kernels, Place place) {
       kernels.pack_panels[0](rows, dim, rows_at(in.data(), rows, in.stride()).data(), nullptr, out.data());
       ASSERT_TRUE(out.tensor.surroundings_intact());
       for (std::int64_t r = 0; r < rows; ++r)
-        for (std::int64_t d = 0; d < round_up(dim, nr); ++d)
+        for (std::int64_t d = 0; d < round_up(dim, lanes_of(kernels)); ++d)
           ASSERT_EQ(out.at(0, d / nr * nr * rows + r * nr + d % nr), d < dim ? in.at(r, d) : 0.0f)
               << "row " << r << " of " << rows << ", column " << d << " of " << dim;
     }
