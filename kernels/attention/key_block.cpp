@@ -117,8 +117,8 @@ void KeyBlock::multiply(std::int64_t first, std::int64_t rows, std::int64_t n, F
   }
   const std::int64_t tiles = std::max<std::int64_t>(1, rows / kernels_.mr) * ((n + kernels_.nr - 1) / kernels_.nr);
   elements.share = FetchAhead::share_of(elements.rows * elements.columns, elements.columns, tiles);
-  elements.beside = list_.first();
-  if (elements.beside) elements.share += elements.beside->share;
+  elements.next = list_.first();
+  if (elements.next) elements.share += elements.next->share;
   const float* const q = buffers_.q + first * plan_.q_stride;
   const std::int64_t panel = p_.head_dim * kernels_.nr;
   if (bias)

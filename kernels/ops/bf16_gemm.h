@@ -73,8 +73,8 @@ inline __attribute__((always_inline)) void bf16_full_tiles(std::int64_t m, std::
   constexpr int kPanel = NV * I::kLanes;
   constexpr int kLines = 2;
   const std::int64_t share = (pairs * kPanel / 16 + m / MR - 1) / (m / MR);
-  const char* next = (const char*)(b + pairs * 2 * kPanel);
-  for (; m >= MR; m -= MR, a += MR * lda, c += MR * ldc, next += share * 64)
+  std::uintptr_t next = (std::uintptr_t)b + (std::uintptr_t)(pairs * 2 * kPanel * (int)sizeof(Bf16));
+  for (; m >= MR; m -= MR, a += MR * lda, c += MR * ldc, next += (std::uintptr_t)(share * 64))
     bf16_tile<I, MR, NV, kPanel, false>(pairs, a, lda, b, c, ldc, I::kLanes, accumulate, SpreadFetch<kLines, true>(next, kLines * 64, (share + 1) / kLines, pairs));
 }
 using Bf16FullTilesFn = void(std::int64_t m, std::int64_t pairs, const Bf16* a, std::int64_t lda, const Bf16* b, float* c,

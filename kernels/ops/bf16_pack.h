@@ -48,7 +48,10 @@ void bf16_pack_transposed(std::int64_t n, std::int64_t dim, RowPointers rows, Bf
   const std::int64_t ahead = rows.rows_ahead(2 * dim);
   for (std::int64_t row = 0; row < n; row += I::kLanes) {
     Bf16* const out = panels + row / kPanel * ((dim + 1) / 2 * 2 * kPanel) + row % kPanel * 2;
-    (row + I::kLanes <= n ? transpose_pairs_strip<I, true> : transpose_pairs_strip<I, false>)((int)(n - row), dim, rows, row, ahead, out, kPanel);
+    if (row + I::kLanes <= n)
+      transpose_pairs_strip<I, true>(I::kLanes, dim, rows, row, ahead, out, kPanel);
+    else
+      transpose_pairs_strip<I, false>((int)(n - row), dim, rows, row, ahead, out, kPanel);
   }
 }
 

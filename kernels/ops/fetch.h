@@ -35,10 +35,13 @@ template <int kLines, bool kForL1 = false>
 struct SpreadFetch {
   static constexpr bool kAsks = true;
   std::uintptr_t at, stride;
-  std::uint32_t part, due = 0;  // of 2^32: how far the next address is due at a step
+  std::uint32_t part, due;  // of 2^32: how far the next address is due at a step
 
-  SpreadFetch(const char* first, std::int64_t bytes, std::int64_t count, std::int64_t steps)
-      : at((std::uintptr_t)first), stride((std::uintptr_t)bytes), part(count < steps ? (std::uint32_t)(((std::uint64_t)count << 32) / (std::uint64_t)steps) : ~0u) {}
+  SpreadFetch(std::uintptr_t first, std::int64_t bytes, std::int64_t count, std::int64_t steps)
+      : at(first),
+        stride((std::uintptr_t)bytes),
+        part(count < steps ? (std::uint32_t)(((std::uint64_t)count << 32) / (std::uint64_t)steps) : ~0u),
+        due(count < steps ? 0 : ~0u) {}
 
   inline __attribute__((always_inline)) void ask() {
 #pragma GCC unroll 8
@@ -50,18 +53,18 @@ struct SpreadFetch {
 
 // The first of a list that has lines left, or null.
 inline FetchAhead* lines_left(FetchAhead* list) {
-  while (list && list->columns == 0) list = list->beside;
+  while (list && list->columns == 0) list = list->next;
   return list;
 }
 
 // The next lines, up to `most`: of one column, so that they lie a stride apart. The list has some left.
 struct Lines {
-  const char* first;
+  std::uintptr_t first;
   std::int64_t stride, count;
 };
 inline Lines take_lines(FetchAhead* list, std::int64_t most) {
   const std::int64_t left = list->rows - list->row;
-  const Lines taken = {list->begin + list->row * list->stride, list->stride, most < left ? most : left};
+  const Lines taken = {list->begin + (std::uintptr_t)(list->row * list->stride), list->stride, most < left ? most : left};
   list->row += taken.count;
   if (list->row == list->rows) {
     list->row = 0;
@@ -79,7 +82,7 @@ inline __attribute__((always_inline)) auto fetch_beside(FetchAhead* list, std::i
     return SpreadFetch<1>(lines.first, lines.stride, lines.count, steps);
   } else {
     const Lines lines = take_lines(list, share);
-    for (std::int64_t i = 0; i < lines.count; ++i) __builtin_prefetch((const void*)((std::uintptr_t)lines.first + (std::uintptr_t)(i * lines.stride)), 0, 2);
+    for (std::int64_t i = 0; i < lines.count; ++i) __builtin_prefetch((const void*)(lines.first + (std::uintptr_t)(i * lines.stride)), 0, 2);
     return NoFetch{};
   }
 }

@@ -50,7 +50,6 @@ inline constexpr int kLinesOfRow = (NV * I::kLanes * (int)sizeof(T) + 63) / 64; 
 // One register tile. last: lanes of the last vector that exist (1 .. kLanes); kPartial says whether it may be fewer than all.
 //
 // Registers: 2 * MR * NV + NV of B + 1 broadcast, where 2 is for the sums and C, or for the sums of even and of odd steps.
-//
 template <simd::Isa I, int MR, int NV, bool kPartial, class T, class Fetch = NoFetch, class Finish = PlainSums>
 inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float* a, std::int64_t lda, const T* b,
                                                      std::int64_t b_stride, float* c, std::int64_t ldc, int last,
@@ -139,19 +138,20 @@ inline __attribute__((always_inline)) void gemm_full_tiles(std::int64_t m, std::
 using GemmFullTilesFn = void(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const float* b,
                              std::int64_t b_stride, float* c, std::int64_t ldc, bool accumulate, FetchAhead* ahead);
 
-// The same for a few rows of dense memory to come, where a tile's share is more than a line a step.
+// The same for a few rows of dense memory to come, alone in the list, where a tile's share is more than a line a step.
 template <simd::Isa I, int MR, int NV, int kLines>
 __attribute__((noinline)) void gemm_fetching_tiles(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const float* b,
                                                    std::int64_t b_stride, float* c, std::int64_t ldc, bool accumulate, FetchAhead* ahead) {
-  const char* at = ahead->begin;
-  for (; m >= MR; m -= MR, a += MR * lda, c += MR * ldc, at += ahead->share * 64)
-    gemm_tile<I, MR, NV, false>(k, a, lda, b, b_stride, c, ldc, I::kLanes, accumulate, SpreadFetch<kLines>(at, kLines * 64, ahead->share / kLines, k));
-  ahead->columns = 0;
+  for (; m >= MR; m -= MR, a += MR * lda, c += MR * ldc) {
+    const Lines lines = ahead->columns > 0 ? take_lines(ahead, ahead->share) : Lines{(std::uintptr_t)b, 0, 0};
+    gemm_tile<I, MR, NV, false>(k, a, lda, b, b_stride, c, ldc, I::kLanes, accumulate,
+                                SpreadFetch<kLines>(lines.first, kLines * 64, (lines.count + kLines - 1) / kLines, k));
+  }
 }
 
 template <simd::Isa I, int MR, int NV, GemmFullTilesFn* kFullTiles>
 inline GemmFullTilesFn* full_tiles_for(std::int64_t k, const FetchAhead* ahead) {
-  if (I::kRegisters < 32 || !ahead || ahead->columns != 1 || ahead->stride != 64 || ahead->share <= k) return kFullTiles;
+  if (I::kRegisters < 32 || !ahead || ahead->next || ahead->columns != 1 || ahead->stride != 64 || ahead->share <= k) return kFullTiles;
   return ahead->share <= 2 * k ? gemm_fetching_tiles<I, MR, NV, 2> : gemm_fetching_tiles<I, MR, NV, 4>;
 }
 
@@ -246,7 +246,8 @@ inline void gemm_depth(std::int64_t m, std::int64_t n, std::int64_t k, const flo
                                                                                                c + m * ldc, ldc, accumulate, fetch);
     FetchAhead* ahead = b.ahead;
     [[maybe_unused]] FetchAhead rows_behind;
-    if (fetch.at != 0 && kFullTiles != nullptr && m >= 2 * MR) {
+    // All tiles ask for them where there are enough of them for it: one for each line of a row.
+    if (fetch.at != 0 && kFullTiles != nullptr && I::kRegisters >= 32 && !ahead && m >= kLinesOfRow<I, NV, T> * MR) {
       rows_behind = FetchAhead::of_rows((const char*)fetch.at, k, kPanel * (int)sizeof(T), (std::int64_t)fetch.k_stride);
       rows_behind.share = FetchAhead::share_of(rows_behind.rows * rows_behind.columns, rows_behind.columns, m / MR);
       ahead = &rows_behind;

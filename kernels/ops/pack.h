@@ -77,9 +77,11 @@ void pack_transposed(std::int64_t n, std::int64_t dim, RowPointers rows, const f
   const std::int64_t ahead = rows.rows_ahead(dim * (int)sizeof(T));
   for (std::int64_t row = 0; row < n; row += I::kLanes) {
     float* const out = panels + row / kPanel * dim * kPanel + row % kPanel;
-    const bool whole = row + I::kLanes <= n;
-    (whole ? pack_transposed_strip<I, true, T> : pack_transposed_strip<I, false, T>)((int)(n - row), dim, rows, row, ahead, scales ? scales + row : nullptr,
-                                                                                      out, kPanel);
+    const float* const of_rows = scales ? scales + row : nullptr;
+    if (row + I::kLanes <= n)
+      pack_transposed_strip<I, true, T>(I::kLanes, dim, rows, row, ahead, of_rows, out, kPanel);
+    else
+      pack_transposed_strip<I, false, T>((int)(n - row), dim, rows, row, ahead, of_rows, out, kPanel);
   }
 }
 

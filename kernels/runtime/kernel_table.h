@@ -13,27 +13,27 @@ namespace rapt {
 // Cache lines that will be read next: gemm asks for a share of them beside each register tile, to have them in L2 when their turn comes
 // (ops/fetch.h). A rectangle: column by column of 64 bytes, each line `stride` bytes behind the one before.
 struct FetchAhead {
-  const char* begin;  // of the first column left
+  std::uintptr_t begin;    // of the first column left; no pointer, as lines may lie behind a tensor
   std::int64_t stride;
   std::int64_t rows, row;  // lines of a column, and the next one
   int columns;             // left
-  std::int64_t share;      // lines a tile, of all of the list together; the first one's counts
-  FetchAhead* beside;      // what comes after it
+  std::int64_t share;      // lines a tile, of all of the list together
+  FetchAhead* next;        // in the list
 
   // `rows` rows of `bytes` bytes, `stride` bytes apart.
   static FetchAhead of_rows(const char* first, std::int64_t rows, std::int64_t bytes, std::int64_t stride) {
     FetchAhead ahead = {};
     const bool dense = rows == 1 || stride == bytes;
     const std::int64_t lines = ((dense ? rows * bytes : bytes) + 63) / 64;
-    ahead.begin = first;
+    ahead.begin = reinterpret_cast<std::uintptr_t>(first);
     ahead.stride = dense ? 64 : stride;
     ahead.rows = dense ? lines : rows;
     ahead.columns = rows == 0 || lines == 0 ? 0 : dense ? 1 : static_cast<int>(lines);
     return ahead;
   }
-  // So that `tiles` tiles get through a list of so many lines and columns: a column's last share may be a small one.
+  // So that so many tiles, at least one, get through a list of so many lines and columns: each column's last share may be a small one.
   static std::int64_t share_of(std::int64_t lines, std::int64_t columns, std::int64_t tiles) {
-    const std::int64_t whole = tiles > 2 * columns ? tiles - columns : (tiles + 1) / 2;
+    const std::int64_t whole = tiles >= 2 * columns ? tiles - columns + 1 : (tiles + 1) / 2;
     return (lines + whole - 1) / whole;
   }
 };
@@ -131,7 +131,7 @@ struct Bf16Kernels {
   void (*row_gemm)(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a, std::int64_t lda, RowPointers rows, float* c,
                    std::int64_t ldc);
 
-  // As in KernelTable, into panels of pairs; all columns past dim as 0.
+  // As in KernelTable, into panels of pairs; pack_panels has all columns past dim as 0.
   void (*pack_transposed)(std::int64_t n, std::int64_t dim, RowPointers rows, Bf16* panels);
   void (*pack_panels)(std::int64_t k, std::int64_t dim, RowPointers rows, Bf16* panels);
 

@@ -7,6 +7,8 @@
 #include <exception>
 #include <utility>
 
+#include "kernels/runtime/team.h"
+
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -63,7 +65,7 @@ bool forked_after_parallel() {
 
 bool may_start_threads() { return !omp_in_parallel() && !forked_after_parallel(); }
 
-// Those that keep_threads() keeps for this thread; none while it runs a task.
+// Those that keep_threads() keeps for this thread, but while they run tasks.
 thread_local Team* kept = nullptr;
 
 }  // namespace
@@ -117,7 +119,7 @@ void parallel_for_in_runs(int num_threads, std::int64_t num_tasks, TaskRef f) {
 
 void keep_threads(int num_threads, FunctionRef<void()> f) {
 #ifdef _OPENMP
-  if (num_threads > 1 && may_start_threads()) {
+  if (num_threads > 1 && !kept && may_start_threads()) {
     const unsigned mode = get_float_mode();
     Team team;
     std::exception_ptr error;

@@ -3,7 +3,6 @@
 #include <cstdint>
 
 #include "kernels/runtime/function_ref.h"
-#include "kernels/runtime/team.h"
 
 namespace rapt {
 
@@ -14,13 +13,13 @@ namespace rapt {
 // run on the calling thread, because GNU OpenMP's threads do not survive a fork and waiting for them would hang.
 void parallel_for(int num_threads, std::int64_t num_tasks, TaskRef f);
 
-// The same, where a thread goes from a task to the next one as far as it can: for tasks that read memory one after the other, and ask for what
-// lies behind.
+// The same tasks, but a thread goes from one to the next after it as far as it can: where they read memory one after the other, and ask for
+// what lies behind.
 void parallel_for_in_runs(int num_threads, std::int64_t num_tasks, TaskRef f);
 
 // Calls f() on the calling thread and keeps up to num_threads - 1 others ready for every parallel_for that it calls: a loop then begins and
-// ends within some tenths of a microsecond, where one of OpenMP takes 2 to 5. What f throws comes out. Inside another one, or in a
-// task, f is only called.
+// ends within some tenths of a microsecond, where one of OpenMP takes 2 to 5. What f throws comes out. The caller's floating-point modes at
+// this call hold in all its tasks. Inside another one, or in a task, f is only called.
 void keep_threads(int num_threads, FunctionRef<void()> f);
 
 const char* openmp_version();  // "OpenMP 201511", or "none"

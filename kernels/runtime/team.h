@@ -9,8 +9,7 @@
 
 namespace rapt {
 
-using TaskRef = FunctionRef<void(std::int64_t task, int thread)>;
-
+// Measured with two threads. With many, each loop wakes all who sleep, and all change one word for each task.
 class Team {
  public:
   Team() = default;
@@ -18,10 +17,10 @@ class Team {
 
   // The leader, which is thread 0: calls f(task, thread) for every task in [0, num_tasks), on itself and on those threads below num_threads
   // that are in serve(). Returns when all have returned.
-  void run(int num_threads, std::int64_t num_tasks, TaskRef f);
+  void run(int num_threads, std::int64_t num_tasks, TaskRef f) noexcept;
 
   // Any other thread, with a number of its own from 1 on: takes tasks until dismiss().
-  void serve(int thread);
+  void serve(int thread) noexcept;
 
   // The leader, outside run(): serve() returns.
   void dismiss();
@@ -37,7 +36,7 @@ class Team {
   static int threads_of(Word word) { return static_cast<int>(word >> kTaskBits); }
   static std::int64_t open_tasks_of(Word word) { return word & ((Word{1} << kTaskBits) - 1); }
 
-  void run_some(int num_threads, std::int64_t first, std::int64_t count, TaskRef f);
+  void run_some(int num_threads, std::int64_t first, Word count, const TaskRef& f);
   bool take(int thread, Word seen);
 
   alignas(64) std::atomic<Word> open_{0};
@@ -45,6 +44,7 @@ class Team {
   // Of the loop at hand.
   alignas(64) const TaskRef* f_ = nullptr;
   std::int64_t end_ = 0;
+  Word count_ = 0;
 };
 
 }  // namespace rapt
