@@ -57,11 +57,12 @@ inline FetchAhead* lines_left(FetchAhead* list) {
   return list;
 }
 
-// The next lines, up to `most`: of one column, so that they lie a stride apart. The list has some left.
 struct Lines {
   std::uintptr_t first;
   std::int64_t stride, count;
 };
+
+// The next lines of a list that has some left: up to `most`, and of one column, so that they lie a stride apart.
 inline Lines take_lines(FetchAhead* list, std::int64_t most) {
   const std::int64_t left = list->rows - list->row;
   const Lines taken = {list->begin + (std::uintptr_t)(list->row * list->stride), list->stride, most < left ? most : left};
