@@ -2,7 +2,7 @@
 set(RAPT_ENGINE OFF)
 find_package(PkgConfig QUIET)
 if(PkgConfig_FOUND)
-  pkg_check_modules(RAPT_ENGINE_NEEDS QUIET libpcre2-8 libutf8proc)
+  pkg_check_modules(RAPT_ENGINE_NEEDS QUIET libpcre2-8 libutf8proc RapidJSON)
   find_package(nlohmann_json QUIET)
   find_package(ZLIB QUIET)
   if(RAPT_ENGINE_NEEDS_FOUND AND nlohmann_json_FOUND AND ZLIB_FOUND)

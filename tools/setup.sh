@@ -107,5 +107,5 @@ build() {
 }
 
 # Debian packages that the libraries and the command are built with.
-build_packages=(cmake ninja-build g++ pkg-config libpcre2-dev libutf8proc-dev zlib1g-dev nlohmann-json3-dev libcli11-dev libdnnl-dev
+build_packages=(cmake ninja-build g++ pkg-config libpcre2-dev libutf8proc-dev zlib1g-dev nlohmann-json3-dev rapidjson-dev libcli11-dev libdnnl-dev
   libcurl4-openssl-dev libzip-dev libssl-dev)

@@ -1,7 +1,6 @@
 // A safetensors file: 8 bytes of header length, a JSON header {name: {dtype, shape, data_offsets}, "__metadata__": {...}},
 // then the tensors' bytes. The header is treated as hostile: everything in it is checked against the file's size, with
-// overflow in mind, before a tensor is touched; parsing never builds a tree, and takes at most four times the header's memory, or
-// five times where that is a single word: the parser of JSON holds it twice, with room to grow.
+// overflow in mind, before a tensor is touched; parsing never builds a tree, and takes at most four times the header's memory.
 // Errors are RAPT_INVALID_FILE and name the file and the tensor. Who calls: models/, modules/, api.cpp.
 #pragma once
 #include <cstdint>

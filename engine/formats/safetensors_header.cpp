@@ -1,11 +1,13 @@
 // See safetensors_header.h.
 #include "engine/formats/safetensors_header.h"
 
+#include <rapidjson/memorystream.h>
+#include <rapidjson/reader.h>
+
 #include <algorithm>
 #include <vector>
 
 #include "engine/error.h"
-#include "engine/formats/json.h"
 
 namespace rapt::engine {
 namespace {
@@ -26,32 +28,32 @@ std::uint64_t element_size(const std::string& dtype) {
   return 0;
 }
 
-// Events of nlohmann's parser, which keeps no recursion and builds no tree. Depth 1 holds names, depth 2 the fields of a
+// Events of RapidJSON's parser, which builds no tree, and here keeps no recursion. Depth 1 holds names, depth 2 the fields of a
 // tensor or the metadata, depth 3 the numbers of shape and data_offsets; nothing else is let through.
-class HeaderReader : public nlohmann::json_sax<Json> {
+class HeaderReader {
  public:
   HeaderReader(const std::string& where, TextTable* metadata, std::map<std::string, TensorEntry>* tensors)
       : where_(where), metadata_(metadata), tensors_(tensors) {}
 
-  bool start_object(std::size_t) override {
+  bool StartObject() {
     if (depth_ >= 2 || in_array_) refuse("an object stands where the format has none");
     if (++depth_ == 2 && !in_metadata()) tensor_ = TensorEntry(), fields_ = 0;
     return true;
   }
 
-  bool key(std::string& text) override {
+  bool Key(const char* text, rapidjson::SizeType size, bool) {
     if (depth_ == 1) {
-      name_ = std::move(text);
+      name_.assign(text, size);
       if (in_metadata() ? has_metadata_ : tensors_->count(name_) != 0) refuse("the name comes twice");
       has_metadata_ |= in_metadata();
     } else {
-      field_ = std::move(text);
+      field_.assign(text, size);
       if (!in_metadata()) note_field();
     }
     return true;
   }
 
-  bool end_object() override {
+  bool EndObject(rapidjson::SizeType) {
     if (depth_-- == 2 && !in_metadata()) {
       if (fields_ != kAllFields) refuse("dtype, shape and data_offsets are not all there");
       tensors_->emplace(std::move(name_), std::move(tensor_));
@@ -59,20 +61,20 @@ class HeaderReader : public nlohmann::json_sax<Json> {
     return true;
   }
 
-  bool start_array(std::size_t) override {
+  bool StartArray() {
     if (depth_ != 2 || in_array_ || in_metadata() || field_ == "dtype") refuse("an array stands where the format has none");
     in_array_ = true;
     offsets_ = 0;
     return true;
   }
 
-  bool end_array() override {
+  bool EndArray(rapidjson::SizeType) {
     in_array_ = false;
     if (field_ == "data_offsets" && offsets_ != 2) refuse("data_offsets needs two numbers");
     return true;
   }
 
-  bool number_unsigned(std::uint64_t value) override {
+  bool Uint64(std::uint64_t value) {
     if (!in_array_) refuse("a number stands where the format has none");
     if (field_ == "shape") {
       if (value > INT64_MAX) refuse("an extent of the shape is too large");
@@ -85,26 +87,25 @@ class HeaderReader : public nlohmann::json_sax<Json> {
     return true;
   }
 
-  bool string(std::string& text) override {
+  bool String(const char* text, rapidjson::SizeType size, bool) {
     if (depth_ != 2 || in_array_) refuse("a string stands where the format has none");
     if (in_metadata()) {
-      metadata_->add(field_, text);
+      metadata_->add(field_, {text, size});
     } else if (field_ == "dtype") {
-      tensor_.dtype = std::move(text);
+      tensor_.dtype.assign(text, size);
     } else {
       refuse("a string stands where the format has none");
     }
     return true;
   }
 
-  bool number_integer(std::int64_t) override { refuse("negative number"); }
-  bool number_float(double, const std::string&) override { refuse("a number that is not an integer"); }
-  bool null() override { refuse("null"); }
-  bool boolean(bool) override { refuse("true or false"); }
-  bool binary(Json::binary_t&) override { refuse("binary data"); }
-  bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception&) override {
-    throw_error(RAPT_INVALID_FILE, "%s: the header is not JSON (at its byte %zu)", where_.c_str(), position);
-  }
+  bool Uint(unsigned value) { return Uint64(value); }
+  bool Int(int) { refuse("negative number"); }
+  bool Int64(std::int64_t) { refuse("negative number"); }
+  bool Double(double) { refuse("a number that is not an integer"); }
+  bool RawNumber(const char*, rapidjson::SizeType, bool) { refuse("a number that is not an integer"); }
+  bool Null() { refuse("null"); }
+  bool Bool(bool) { refuse("true or false"); }
 
  private:
   static constexpr unsigned kAllFields = 7;
@@ -189,8 +190,11 @@ void parse_safetensors_header(std::string_view header, std::uint64_t data_size, 
   if (header.find('\0') != std::string_view::npos) {
     throw_error(RAPT_INVALID_FILE, "%s: the header has a NUL byte", where.c_str());
   }
-  HeaderReader reader(where, metadata, tensors);
-  Json::sax_parse(header.begin(), header.end(), &reader);
+  HeaderReader events(where, metadata, tensors);
+  rapidjson::MemoryStream stream(header.data(), header.size());
+  const rapidjson::ParseResult parsed =
+      rapidjson::Reader().Parse<rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag>(stream, events);
+  if (!parsed) throw_error(RAPT_INVALID_FILE, "%s: the header is not JSON (at its byte %zu)", where.c_str(), parsed.Offset());
   if (const auto twice = metadata->sort()) {
     throw_error(RAPT_INVALID_FILE, "%s: the key %s of the metadata comes twice in the header", where.c_str(),
                 printable(*twice).c_str());

@@ -25,7 +25,10 @@ COMMIT = HOME / "rapt-commit"  # what pip built it from
 BENCH_BUILD = HOME / "bench"
 BENCH_MACHINE = BENCH_BUILD / "bench" / "bench_machine"
 
-DEBIAN_PACKAGES = "cmake ninja-build g++ pkg-config libpcre2-dev nlohmann-json3-dev libdnnl-dev libbenchmark-dev libcli11-dev python3-dev python3-venv"
+DEBIAN_PACKAGES = (
+    "cmake ninja-build g++ pkg-config libpcre2-dev libutf8proc-dev zlib1g-dev nlohmann-json3-dev rapidjson-dev libdnnl-dev libbenchmark-dev"
+    " libcli11-dev python3-dev python3-venv"
+)
 SOURCES = ["CMakeLists.txt", "pyproject.toml", "cmake", "include", "kernels", "engine", "tools/python"]  # of rapt's package
 BUILD_REQUIREMENTS = ["scikit-build-core>=0.10", "nanobind>=2.4", "ml_dtypes"]
 

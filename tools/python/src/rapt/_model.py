@@ -53,7 +53,7 @@ class Model:
         kv_dtype: str | None = None, arithmetic: str = "int8",
     ) -> None:
         if not hasattr(_core, "Model"):
-            raise NotImplementedError("this rapt was built without its engine, for lack of PCRE2, utf8proc, zlib or nlohmann-json")
+            raise NotImplementedError("this rapt was built without its engine, for lack of PCRE2, utf8proc, zlib, nlohmann-json or RapidJSON")
         if threads is not None and operator.index(threads) < 1:
             raise ValueError(f"threads is {threads}; it must be at least 1, or None for as many as the process may use")
         self._core = _core.Model(
