@@ -2,6 +2,8 @@
 #include "engine/embed.h"
 
 #include <algorithm>
+#include <exception>
+#include <mutex>
 #include <vector>
 
 #include "engine/error.h"
@@ -9,9 +11,9 @@
 namespace rapt::engine {
 namespace {
 
-// Of a thread. Enough rows for the gemms to run at full speed, and few enough that what a layer writes is near when the next one reads
-// it. Measured with MiniLM in bf16, 32 texts of 128 tokens on Zen 5: 229 ms with 256, 236 with 512, 242 with 1,024; in f32 no difference.
-constexpr std::int64_t kTokensAtOnce = 256;
+// Of a pass on one thread. Enough rows for the gemms to run at full speed, and few enough that what a layer writes is near when the next one
+// reads it. Measured with MiniLM in bf16, 32 texts of 128 tokens on Zen 5: 229 ms with 256, 236 with 512, 242 with 1,024; in f32 no difference.
+constexpr std::int64_t kMostTokens = 256, kFewTokens = 64;
 
 void check_family(const LoadedModel& model) {
   if (!model.shape().writes) return;
@@ -34,6 +36,84 @@ void check_texts(const LoadedModel& model, const std::int32_t* ids, std::span<co
   model.check_ids("ids", ids, static_cast<std::size_t>(offsets.back()));
 }
 
+// Texts of a call: first ... last - 1.
+struct Batch {
+  std::size_t first, last;
+};
+
+std::int64_t tokens_of(const Batch& batch, std::span<const std::int64_t> offsets) { return offsets[batch.last] - offsets[batch.first]; }
+
+// The texts from `first` on, in their order, in batches of at most so many tokens or of one text.
+std::vector<Batch> batches_of(std::span<const std::int64_t> offsets, std::size_t first, std::int64_t most) {
+  std::vector<Batch> batches;
+  for (std::size_t last = first; last + 1 < offsets.size(); ++last) {
+    if (batches.empty() || offsets[last + 1] - offsets[batches.back().first] > most) batches.push_back({last, last});
+    batches.back().last = last + 1;
+  }
+  return batches;
+}
+
+// How many of the batches, from the first on, keep so many threads busy to their end, or nearly, when each takes the next that is left.
+std::size_t shared_evenly(std::span<const Batch> batches, std::span<const std::int64_t> offsets, int threads) {
+  std::vector<std::int64_t> load(static_cast<std::size_t>(threads));
+  std::int64_t total = 0;
+  std::size_t even = 0;
+  for (std::size_t i = 0; i < batches.size(); ++i) {
+    const std::int64_t tokens = tokens_of(batches[i], offsets);
+    *std::min_element(load.begin(), load.end()) += tokens;
+    total += tokens;
+    if (*std::max_element(load.begin(), load.end()) * threads * 20 <= total * 21) even = i + 1;
+  }
+  return even;
+}
+
+class EmbedCall {
+ public:
+  EmbedCall(const LoadedModel& model, const std::int32_t* ids, std::span<const std::int64_t> offsets, float* vectors)
+      : model_(model), ids_(ids), offsets_(offsets), vectors_(vectors) {}
+
+  // Batches on a thread each, as long as that keeps all of them busy: they never wait for one another. Those that are left on all threads together.
+  void run() const {
+    const LoadedModel::Desk desk = model_.borrow_desk();
+    const int threads = rapt_context_num_threads(desk->context.get());
+    const std::int64_t most = std::clamp(offsets_.back() / threads, kFewTokens, kMostTokens);
+    std::vector<Batch> batches = batches_of(offsets_, 0, most);
+    batches.resize(threads > 1 ? shared_evenly(batches, offsets_, threads) : 0);
+    run_apart(desk->context.get(), batches);
+    for (const Batch& batch : batches_of(offsets_, batches.empty() ? 0 : batches.back().last, kMostTokens * threads)) encode(batch, *desk);
+  }
+
+ private:
+  void run_apart(rapt_context* context, std::span<const Batch> batches) const {
+    std::mutex mutex;
+    std::exception_ptr error;
+    auto task = [&](std::int64_t i, int) {
+      try {
+        encode(batches[static_cast<std::size_t>(i)], *model_.borrow_desk(LoadedModel::DeskThreads::kOne));
+      } catch (...) {
+        const std::lock_guard<std::mutex> lock(mutex);
+        error = std::current_exception();
+      }
+    };
+    for_each_task(context, static_cast<std::int64_t>(batches.size()), task);
+    if (error) std::rethrow_exception(error);
+  }
+
+  void encode(const Batch& batch, LoadedModel::DeskThings& desk) const {
+    std::vector<std::int64_t> offsets(offsets_.begin() + static_cast<std::ptrdiff_t>(batch.first),
+                                      offsets_.begin() + static_cast<std::ptrdiff_t>(batch.last) + 1);
+    const std::int64_t before = offsets.front();
+    for (std::int64_t& offset : offsets) offset -= before;
+    model_.model().encode(desk.context.get(), ids_ + before, offsets, desk.scratch,
+                          vectors_ + static_cast<std::int64_t>(batch.first) * model_.shape().embed_dim, nullptr);
+  }
+
+  const LoadedModel& model_;
+  const std::int32_t* ids_;
+  std::span<const std::int64_t> offsets_;
+  float* vectors_;
+};
+
 // Appends the ids of a text.
 void encode_text(const LoadedModel& model, std::string_view text, std::vector<std::int32_t>* ids) {
   const Tokenizer& tokenizer = model.need_tokenizer();
@@ -50,19 +130,7 @@ void encode_text(const LoadedModel& model, std::string_view text, std::vector<st
 
 void embed_ids(const LoadedModel& model, const std::int32_t* ids, std::span<const std::int64_t> offsets, float* vectors) {
   check_texts(model, ids, offsets);
-  const LoadedModel::Desk desk = model.borrow_desk();
-  const std::int64_t most = kTokensAtOnce * rapt_context_num_threads(desk->context.get());
-  std::vector<std::int64_t> batch;
-  for (std::size_t first = 0, last; first + 1 < offsets.size(); first = last) {
-    batch = {0};
-    for (last = first; last + 1 < offsets.size(); ++last) {
-      const std::int64_t rows = offsets[last + 1] - offsets[first];
-      if (last > first && rows > most) break;
-      batch.push_back(rows);
-    }
-    model.model().encode(desk->context.get(), ids + offsets[first], batch, desk->scratch,
-                         vectors + static_cast<std::int64_t>(first) * model.shape().embed_dim, nullptr);
-  }
+  EmbedCall(model, ids, offsets, vectors).run();
 }
 
 void embed_texts(const LoadedModel& model, std::span<const std::string_view> texts, float* vectors) {

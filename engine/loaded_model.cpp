@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "engine/error.h"
@@ -192,18 +193,18 @@ const Tokenizer& LoadedModel::need_tokenizer() const {
   return *tokenizer_;
 }
 
-LoadedModel::Desk LoadedModel::borrow_desk() const {
+LoadedModel::Desk LoadedModel::borrow_desk(DeskThreads threads) const {
   {
     const std::lock_guard<std::mutex> lock(desks_mutex_);
-    if (!desks_.empty()) {
-      Desk desk(desks_.back().release(), ReturnDesk{this});
-      desks_.pop_back();
+    const auto it = std::find_if(desks_.begin(), desks_.end(), [&](const auto& things) { return things->threads == threads; });
+    if (it != desks_.end()) {
+      Desk desk(it->release(), ReturnDesk{this});
+      desks_.erase(it);
       return desk;
     }
   }
-  auto things = std::make_unique<DeskThings>();
-  things->context = new_context();
-  return Desk(things.release(), ReturnDesk{this});
+  const int num_threads = threads == DeskThreads::kOne ? 1 : num_threads_;
+  return Desk(new DeskThings{threads, new_context(num_threads), {}}, ReturnDesk{this});
 }
 
 void LoadedModel::return_desk(DeskThings* things) const {

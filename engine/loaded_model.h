@@ -32,7 +32,7 @@ class LoadedModel {
   // The tokenizer, or RAPT_INVALID_ARGUMENT if there is none.
   const Tokenizer& need_tokenizer() const;
   // A context for one more session: same threads, backend and ISA level as the weights were packed for.
-  ContextPtr new_context() const { return make_context(num_threads_, backend_.c_str(), isa_.c_str()); }
+  ContextPtr new_context() const { return new_context(num_threads_); }
   // An empty cache in the pool that all sessions of the model share. RAPT_UNSUPPORTED if the model does not write.
   KvCache new_cache() const;
   const char* kv_dtype() const;  // as rapt_model_info has it
@@ -40,8 +40,11 @@ class LoadedModel {
   std::uint32_t fingerprint() const { return fingerprint_; }
   // That was asked for: see WeightReader.
   Arithmetic arithmetic() const { return arithmetic_; }
-  // What a call without a session works with, from a stock of the model's: returned when the handle goes.
+  // What a call without a session works with, from a stock of the model's: returned when the handle goes. Its context has the model's threads
+  // or one.
+  enum class DeskThreads { kAll, kOne };
   struct DeskThings {
+    DeskThreads threads;
     ContextPtr context;
     Scratch scratch;
   };
@@ -50,7 +53,7 @@ class LoadedModel {
     void operator()(DeskThings* things) const { model->return_desk(things); }
   };
   using Desk = std::unique_ptr<DeskThings, ReturnDesk>;
-  Desk borrow_desk() const;
+  Desk borrow_desk(DeskThreads threads = DeskThreads::kAll) const;
   // ids[count] are in the vocabulary, or RAPT_INVALID_ARGUMENT. name: of the argument.
   void check_ids(const char* name, const std::int32_t* ids, std::size_t count) const;
 
@@ -60,6 +63,7 @@ class LoadedModel {
   void load_weights(rapt_context* context, const WeightSource& source, const ModelFiles& files,
                     const rapt_model_params& params);
 
+  ContextPtr new_context(int num_threads) const { return make_context(num_threads, backend_.c_str(), isa_.c_str()); }
   void return_desk(DeskThings* things) const;
 
   int num_threads_;

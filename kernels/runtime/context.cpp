@@ -146,6 +146,8 @@ void keep_threads(rapt_context* context, double multiply_adds, FunctionRef<void(
   keep_threads(context->num_threads, f);
 }
 
+void for_each_task(rapt_context* context, std::int64_t num_tasks, TaskRef f) { parallel_for(context->num_threads, num_tasks, f); }
+
 std::int64_t panel_width(const rapt_context* context) { return context->kernels->nr; }
 
 std::int64_t bf16_stride(const rapt_context* context, std::int64_t dim) { return round_up(dim, context->kernels->nr); }
