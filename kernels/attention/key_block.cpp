@@ -150,8 +150,10 @@ void KeyBlock::softmax(std::int64_t row, std::int64_t rows, std::int64_t n, floa
 }
 
 bool KeyBlock::softmax_beside_products(std::int64_t rows) const {
-  if (plan_.bf16_products) return plan_.pack_keys && rows >= kernels_.bf16.mr && p_.head_dim_v >= kernels_.nr;
-  const bool whole_vectors = values_packed_ || p_.head_dim_v % kMaxLanes == 0;
+  const bool ends_with_vector = p_.head_dim_v % kMaxLanes == 0;
+  if (plan_.bf16_products)
+    return plan_.pack_keys && rows >= kernels_.bf16.mr && (p_.head_dim_v >= kernels_.nr || (p_.head_dim_v > kMaxLanes && ends_with_vector));
+  const bool whole_vectors = values_packed_ || ends_with_vector;
   const bool in_one_piece = values_packed_ || !p_.paging.table;
   return kernels_.softmax_products.softmax_gemm && rows >= kMinRowsOfSoftmaxProducts && p_.head_dim_v > kMaxLanes && whole_vectors && in_one_piece &&
          (values_packed_ || p_.v.dtype == DType::kF32);

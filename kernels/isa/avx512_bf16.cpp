@@ -24,7 +24,7 @@ __attribute__((noinline)) void gemm_max_bf16_6x64__avx512_bf16(std::int64_t m, s
 }
 __attribute__((noinline)) void gemm_exp_bf16_4x64__avx512_bf16(std::int64_t m, std::int64_t k, Bf16Weights of, const Bf16* b, float* c,
                                                                std::int64_t ldc, bool accumulate) {
-  bf16_softmax_tiles<simd::Avx512Bf16, 4, 4>(m, k, of, b, c, ldc, accumulate);
+  bf16_softmax_tiles<simd::Avx512Bf16, 4, 4, 64>(m, k, of, b, c, ldc, accumulate);
 }
 
 void overlay(KernelTable& t) {

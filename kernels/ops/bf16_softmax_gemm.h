@@ -1,7 +1,7 @@
 // O = e^(S - m) V with products of bf16, and S = scale Q K' with its rows' maxima: softmax_gemm.h and max_gemm.h once more. Layer: ops.
 //
-// Bound: 16 dot products a pair of steps are 8 cycles, in which go half a vector of weights: 4 multiplications and a rounding, of the two
-// pipes' 16 places 2 to 3.
+// Bound: 16 dot products a pair of steps are 8 cycles, in which go half a vector of weights (32 columns of values: a vector): 4 multiplications
+// and a rounding, of the two pipes' 16 places 2 to 3 (32 columns: 5).
 #pragma once
 #include "kernels/ops/bf16_gemm.h"
 #include "kernels/ops/bf16_softmax.h"
@@ -20,21 +20,24 @@ struct Bf16Weights {
   float* sums;
 };
 
-// Pairs of steps that kColumnsOfWeights of one row go along with.
-constexpr int kPairsOfWeights = 4;
+// Parts of a row's kColumnsOfWeights: what bf16_softmax_tile does beside one pair of steps, or beside two where its rows are eight.
+constexpr int kStepsOfBf16Weights = 4;
 
-// One register tile of MR rows of a full panel. next: what becomes weights meanwhile, MR rows of the whole kColumnsOfWeights in the
-// depth. a: its own weights, row stride next.ld.
-template <simd::Bf16Isa I, int MR, int NV>
+// One register tile of MR rows and the first NV vectors of a panel of kPanel columns. next: what becomes weights meanwhile, MR rows of the
+// whole kColumnsOfWeights in the depth. a: its own weights, row stride next.ld.
+template <simd::Bf16Isa I, int MR, int NV, int kPanel>
 inline __attribute__((always_inline)) void bf16_softmax_tile(std::int64_t k, Bf16* a, const Bf16* b, float* c, std::int64_t ldc,
                                                              bool accumulate, Bf16Weights next) {
   static_assert(MR * NV + NV + 1 + 3 * 2 + 2 <= I::kRegisters, "sums, B, a broadcast, exponentials and their tables");
-  static_assert(MR == 4 && MR * kPairsOfWeights * 2 == kColumnsOfWeights && kColumnsOfWeights == kRowSums * I::kLanes);
+  static_assert((MR == 4 || MR == 8) && kColumnsOfWeights == kRowSums * I::kLanes);
   using V = typename I::V;
-  constexpr int kPanel = NV * I::kLanes;
+  // Rows of the next tile become weights one after the other, each beside so many pairs.
+  constexpr int kPairs = kColumnsOfWeights / 2 / MR, kStepsOfPair = kStepsOfBf16Weights / kPairs;
+  // A pointer for each half of the rows: one for all would need a register for each multiple of the stride.
+  constexpr int kHalf = MR / 2;
   std::int64_t ld = next.ld;
   asm("" : "+r"(ld), "+r"(ldc), "+r"(k));
-  Bf16* a2 = a + 2 * ld;
+  Bf16* a2 = a + kHalf * ld;
   asm("" : "+r"(a2));
   V sum[MR][NV];
   TableExp<I, 2, true> exp;
@@ -51,7 +54,7 @@ inline __attribute__((always_inline)) void bf16_softmax_tile(std::int64_t k, Bf1
     }
 #pragma GCC unroll 8
     for (int r = 0; r < MR; ++r) {
-      const typename I::B left = I::broadcast_pair(r < 2 ? a + r * ld : a2 + (r - 2) * ld);
+      const typename I::B left = I::broadcast_pair(r < kHalf ? a + r * ld : a2 + (r - kHalf) * ld);
 #pragma GCC unroll 8
       for (int v = 0; v < NV; ++v) sum[r][v] = I::dot_pairs(sum[r][v], left, row[v]);
     }
@@ -81,8 +84,9 @@ inline __attribute__((always_inline)) void bf16_softmax_tile(std::int64_t k, Bf1
         for (int i = 5; i < exp.kSteps; ++i) exp.step(i, constant);
         break;
       default: {
-        // next.p, but that would be one more pointer: the rows of this tile's a, which has moved, and MR on.
-        Bf16* const at = (row < 2 ? a + (MR + row) * ld : a2 + (MR + row - 2) * ld) - 2 * kPairsOfWeights * (row + 1);
+        // A pointer of its own would be one more: as far from next.p as s is from next.s, or where few multiples of the stride do, from this tile's
+        // a, which has moved.
+        Bf16* const at = MR > 4 ? next.p + (s - ld - next.s) : (row < kHalf ? a + (MR + row) * ld : a2 + (MR + row - kHalf) * ld) - 2 * kPairs * (row + 1);
         I::store_pairs(at, I::round_to_pairs(exp.x[0], exp.x[1]));
         float* const to = next.sums + row * kRowSumLanes;
         I::store(to, I::add(I::load(to), exp.x[0]));
@@ -96,8 +100,8 @@ inline __attribute__((always_inline)) void bf16_softmax_tile(std::int64_t k, Bf1
 #pragma GCC unroll 8
     for (int r = 0; r < MR; ++r)
 #pragma GCC unroll 8
-      for (int step = 0; step < kPairsOfWeights; ++step) {
-        product();
+      for (int step = 0; step < kStepsOfBf16Weights; ++step) {
+        if (step % kStepsOfPair == 0) product();
         weights(r, step);
       }
     s += kColumnsOfWeights - MR * ld;
@@ -134,19 +138,24 @@ inline Bf16Weights shifted(Bf16Weights of, std::int64_t rows, std::int64_t colum
 
 // Row tiles of a full panel over k columns, each of which makes weights of the next MR rows in the whole kColumnsOfWeights of those.
 // m: their rows, a multiple of MR, so without the last that get weights. of: the first row.
-template <simd::Bf16Isa I, int MR, int NV>
+template <simd::Bf16Isa I, int MR, int NV, int kPanel>
 inline __attribute__((always_inline)) void bf16_softmax_tiles(std::int64_t m, std::int64_t k, Bf16Weights of, const Bf16* b, float* c,
                                                               std::int64_t ldc, bool accumulate) {
   for (; m > 0; m -= MR, c += MR * ldc) {
     const Bf16Weights next = shifted(of, MR, 0);
-    bf16_softmax_tile<I, MR, NV>(k, of.p, b, c, ldc, accumulate, next);
+    bf16_softmax_tile<I, MR, NV, kPanel>(k, of.p, b, c, ldc, accumulate, next);
     of = next;
   }
 }
 using Bf16SoftmaxTilesFn = void(std::int64_t m, std::int64_t k, Bf16Weights of, const Bf16* b, float* c, std::int64_t ldc, bool accumulate);
+template <simd::Bf16Isa I, int MR, int NV, int kPanel>
+__attribute__((noinline)) void bf16_softmax_narrow_tiles(std::int64_t m, std::int64_t k, Bf16Weights of, const Bf16* b, float* c, std::int64_t ldc,
+                                                         bool accumulate) {
+  bf16_softmax_tiles<I, MR, NV, kPanel>(m, k, of, b, c, ldc, accumulate);
+}
 
 // As softmax_depth. A depth has one sum, so where the rows after have fewer columns nothing goes along with it.
-template <simd::Bf16Isa I, int MR, int NV, Bf16SoftmaxTilesFn* kSoftmaxTiles>
+template <simd::Bf16Isa I, int MR, int NV, int kPanel, Bf16SoftmaxTilesFn* kSoftmaxTiles>
 void bf16_softmax_depth(std::int64_t m, RowDepths depths, Bf16Weights of, const Bf16* b, float* c, std::int64_t ldc, bool accumulate,
                         std::int64_t after) {
   for_each_depth<true>(m, MR, depths, [&](std::int64_t r, std::int64_t rows, std::int64_t k, std::int64_t next_k) {
@@ -157,13 +166,31 @@ void bf16_softmax_depth(std::int64_t m, RowDepths depths, Bf16Weights of, const 
     if (beside)
       kSoftmaxTiles(MR, k, shifted(of, last, 0), b, c + last * ldc, ldc, accumulate);
     else if (k > 0)
-      bf16_panel<I, MR, NV, NV * I::kLanes, false>(MR, (k + 1) / 2, of.p + last * of.ld, of.ld, b, c + last * ldc, ldc, I::kLanes, accumulate);
+      bf16_panel<I, MR, NV, kPanel, false>(MR, (k + 1) / 2, of.p + last * of.ld, of.ld, b, c + last * ldc, ldc, I::kLanes, accumulate);
     else if (!accumulate)
       clear_rows<I>(rows, NV * I::kLanes, c + r * ldc, ldc);
     const std::int64_t done = beside ? whole : 0;
     if (weights > done) bf16_weigh<I>(MR, weights - done, shifted(of, last + MR, done));
   });
   if (after > 0) bf16_weigh<I>(MR, padded_columns(after), shifted(of, 0, depths.count));
+}
+
+using Bf16SoftmaxDepthFn = void(std::int64_t m, RowDepths depths, Bf16Weights of, const Bf16* b, float* c, std::int64_t ldc, bool accumulate,
+                                std::int64_t after);
+
+// As softmax_tile_for: none for less than a panel that does not end with a whole vector.
+struct Bf16SoftmaxTile {
+  int rows;
+  Bf16SoftmaxDepthFn* depth;
+};
+template <simd::Bf16Isa I, int MR, int NV, Bf16SoftmaxTilesFn* kSoftmaxTiles>
+Bf16SoftmaxTile bf16_softmax_tile_for(std::int64_t n) {
+  static_assert(NV == 4);
+  constexpr int kPanel = NV * I::kLanes;
+  if (n >= kPanel) return {MR, bf16_softmax_depth<I, MR, NV, kPanel, kSoftmaxTiles>};
+  if (n == 3 * I::kLanes) return {4, bf16_softmax_depth<I, 4, 3, kPanel, bf16_softmax_narrow_tiles<I, 4, 3, kPanel>>};
+  if (n == 2 * I::kLanes) return {8, bf16_softmax_depth<I, 8, 2, kPanel, bf16_softmax_narrow_tiles<I, 8, 2, kPanel>>};
+  return {0, nullptr};
 }
 
 // The panels after the first, whose products make no weights. Rows of one depth at a time.
@@ -184,15 +211,16 @@ void bf16_softmax_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const std
                        const float* shift, const float* factor, float* l, float* sums, Bf16PanelView b, float* c, std::int64_t ldc) {
   static_assert(kRowSums * I::kLanes == kRowSumLanes && I::kLanes == kMaxLanes);
   constexpr std::int64_t kPanel = NV * I::kLanes;
-  const std::int64_t tiled = m / kMR * kMR;
+  const Bf16SoftmaxTile tile = bf16_softmax_tile_for<I, kMR, NV, kSoftmaxTiles>(n);
+  const std::int64_t tiled = tile.rows > 0 ? m / tile.rows * tile.rows : 0;
   clear_row_sums<I>(tiled, sums);
-  hide_behind_ends<I>(tiled, kMR, {ends, 0, k}, s, ld);
-  if (tiled > 0) bf16_weigh<I>(kMR, padded_columns(depth_from(ends, 0, k, kBf16Depth).of(0, kMR)), {s, p, ld, shift, sums});
+  hide_behind_ends<I>(tiled, tile.rows, {ends, 0, k}, s, ld);
+  if (tiled > 0) bf16_weigh<I>(tile.rows, padded_columns(depth_from(ends, 0, k, kBf16Depth).of(0, tile.rows)), {s, p, ld, shift, sums});
   for (std::int64_t done = 0; tiled > 0 && done < k; done += kBf16Depth) {
     const RowDepths depths = depth_from(ends, done, k, kBf16Depth);
     const Bf16PanelView from = {b.data + done * kPanel + b.panel_stride, b.panel_stride};
-    bf16_softmax_depth<I, kMR, NV, kSoftmaxTiles>(tiled, depths, {s + done, p + done, ld, shift, sums}, b.data + done * kPanel, c, ldc, done > 0,
-                                                  depth_from(ends, done + kBf16Depth, k, kBf16Depth).of(0, kMR));
+    tile.depth(tiled, depths, {s + done, p + done, ld, shift, sums}, b.data + done * kPanel, c, ldc, done > 0,
+               depth_from(ends, done + kBf16Depth, k, kBf16Depth).of(0, tile.rows));
     if (n > kPanel) bf16_further_panels<I, MR, NV, kFullTiles>(tiled, n - kPanel, kMR, depths, p + done, ld, from, c + kPanel, ldc, done > 0);
   }
   add_row_sums<I>(tiled, sums, factor, l);

@@ -230,7 +230,7 @@ TEST_P(Bf16SoftmaxProducts, SmokeMaximaOfAllTails) {
 
 TEST_P(Bf16SoftmaxProducts, SmokeSumsOfAllTails) {
   for (std::int64_t m = 1; m <= 40; m += m < 13 ? 1 : 5)
-    for (const std::int64_t n : {64, 65, 100, 128, 130})
+    for (const std::int64_t n : {16, 31, 32, 33, 48, 64, 65, 100, 128, 130})
       for (const std::int64_t k : kDepths) ASSERT_EQ(wrong_sums(m, n, k), 0) << m << " x " << n << " x " << k;
 }
 
@@ -243,7 +243,7 @@ TEST_P(Bf16SoftmaxProducts, SmokeMaximaToEnds) {
 TEST_P(Bf16SoftmaxProducts, SmokeSumsToEnds) {
   for (const Ends ends : kAllEnds)
     for (const std::int64_t m : {4, 7, 12, 24, 40})
-      for (const std::int64_t n : {64, 130})
+      for (const std::int64_t n : {32, 48, 64, 130})
         for (const std::int64_t k : kDepths)
           ASSERT_EQ(wrong_sums(m, n, k, Place::kHeap, ends), 0) << m << " x " << n << " x " << k << ", ends " << static_cast<int>(ends);
 }
@@ -251,7 +251,7 @@ TEST_P(Bf16SoftmaxProducts, SmokeSumsToEnds) {
 TEST_P(Bf16SoftmaxProducts, GuardPages) {
   for (const Place place : kGuarded)
     for (const std::int64_t m : {1, 4, 6, 12, 25})
-      for (const std::int64_t n : {64, 80})
+      for (const std::int64_t n : {32, 48, 64, 80})
         for (const std::int64_t k : {1, 33, 128, 151})
           ASSERT_EQ(wrong_maxima(m, n, k, place, kAllEnds[(m + k) % 4]) + wrong_sums(m, n, k, place, kAllEnds[(m + n + k) % 4]), 0) << m << " x " << n << " x " << k;
 }
