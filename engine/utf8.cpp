@@ -3,10 +3,9 @@
 
 namespace rapt::engine {
 
-Utf8Char decode_utf8(std::string_view text) {
+Utf8Char decode_utf8_beyond_ascii(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned lead = byte(0);
-  if (lead < 0x80) return {lead, 1, false};
   if (lead < 0xc2 || lead > 0xf4) return {};
   const int size = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
   std::uint32_t code_point = lead & (0x7fu >> size);
