@@ -79,7 +79,8 @@ std::vector<float> WeightReader::read_optional(const std::string& name, const st
 Arithmetic WeightReader::arithmetic(WeightType type, Rounding rounding) {
   if (!supports(type, arithmetic_)) return Arithmetic::kF32;
   rounds_inputs_ |= arithmetic_ != Arithmetic::kF32;
-  return arithmetic_ == Arithmetic::kInt8 && rounding == Rounding::kFine ? Arithmetic::kInt8Fine : arithmetic_;
+  if (rounding == Rounding::kCoarse) return arithmetic_;
+  return arithmetic_ == Arithmetic::kInt8 ? Arithmetic::kInt8Fine : Arithmetic::kF32;
 }
 
 PackedWeight WeightReader::packed(const std::string& name, std::int64_t rows, std::int64_t dim, Rounding rounding) {

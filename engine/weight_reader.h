@@ -17,7 +17,7 @@ namespace rapt::engine {
 // Whether a layer that its file gives no bias may go without one.
 enum class Bias { kOptional, kRequired };
 
-// How finely a layer in int8 arithmetic rounds its inputs: Arithmetic::kInt8 or kInt8Fine.
+// How finely a layer rounds its inputs: in int8 arithmetic Arithmetic::kInt8 or kInt8Fine, in bf16 kBf16 or, not at all, kF32.
 enum class Rounding { kCoarse, kFine };
 
 class WeightReader {
@@ -33,6 +33,8 @@ class WeightReader {
         arithmetic_(arithmetic) {}
 
   rapt_context* context() const { return context_; }
+  // That was asked for.
+  Arithmetic wanted_arithmetic() const { return arithmetic_; }
   const std::string& path() const { return source_.path(); }
   bool has(const std::string& name) const { return source_.has(prefix_ + name); }
   // The name in the file, fit to be printed.

@@ -49,10 +49,11 @@ constexpr const char* kGgufFrequencyFactors = "rope_freqs.weight";
 
 Bias needed(bool required) { return required ? Bias::kRequired : Bias::kOptional; }
 
-// Which of a block's layers round their inputs finely: all in the first and the last tenth of the blocks (engine/README.md).
-Rounding rounding_of(std::int64_t index, std::int64_t num_layers) {
-  const std::int64_t outer = (num_layers + 9) / 10;
-  return index < outer || index >= num_layers - outer ? Rounding::kFine : Rounding::kCoarse;
+// Which blocks' layers all round their inputs finely: those whose errors grow most on their way to the logits. In int8 the first and the last
+// tenth of the blocks; in bf16, which has no other rounding to hide them, the first two fifths and the last tenth (engine/README.md).
+Rounding rounding_of(std::int64_t index, std::int64_t num_layers, Arithmetic arithmetic) {
+  const std::int64_t last = (num_layers + 9) / 10, first = arithmetic == Arithmetic::kBf16 ? num_layers * 2 / 5 : last;
+  return index < first || index >= num_layers - last ? Rounding::kFine : Rounding::kCoarse;
 }
 
 TransformerBlock load_block(const LlamaConfig& config, const LlamaNames& names, std::int64_t index, WeightReader& reader) {
@@ -60,7 +61,7 @@ TransformerBlock load_block(const LlamaConfig& config, const LlamaNames& names, 
   const std::int64_t dim = config.embed_dim, inner = config.feed_forward_dim;
   const std::int64_t width = config.num_heads * config.head_dim, kv_width = config.num_kv_heads * config.head_dim;
   const Bias qkv = needed(config.qkv_bias), feed_forward = needed(config.feed_forward_bias);
-  const Rounding rounding = rounding_of(index, config.num_layers);
+  const Rounding rounding = rounding_of(index, config.num_layers, reader.wanted_arithmetic());
   TransformerBlock block;
   block.attention_norm = reader.rms_norm(name + names.attention_norm, dim, config.norm_eps);
   block.attention = {.query = reader.linear(name + names.query, width, dim, qkv, rounding),

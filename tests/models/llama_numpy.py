@@ -13,18 +13,21 @@ def to_bf16(x):
     return ((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).view(np.float32).astype(np.float64)
 
 
-class Llama:
-    """rounded: with weights and the inputs of linear layers rounded to bf16, and nothing else."""
+ROUNDED = ["attn_q", "attn_k", "attn_output", "ffn_gate", "ffn_up", "ffn_down"]
 
-    def __init__(self, path, rounded=False):
+
+class Llama:
+    """rounded: with weights and inputs rounded to bf16 of the linear layers of these blocks, but for the values' projection, and nothing else."""
+
+    def __init__(self, path, rounded=()):
         reader = gguf.GGUFReader(path)
         self.fields = reader.fields
         name = self.value("general.architecture")
         assert name == "llama", name
         self.weights = {t.name: gguf.quants.dequantize(t.data, t.tensor_type).astype(np.float64) for t in reader.tensors}
-        self.rounded = rounded
-        if rounded:
-            self.weights = {name: to_bf16(w) if w.ndim == 2 else w for name, w in self.weights.items()}
+        of_blocks = {f"blk.{i}.{name}.weight" for i in rounded for name in ROUNDED}
+        self.weights = {name: to_bf16(w) if name in of_blocks else w for name, w in self.weights.items()}
+        self.rounded = {id(self.weights[name]) for name in of_blocks}
         self.layers = int(self.value("llama.block_count"))
         self.heads = int(self.value("llama.attention.head_count"))
         self.kv_heads = int(self.value("llama.attention.head_count_kv"))
@@ -61,7 +64,7 @@ class Llama:
         return self.linear(self.norm(x, w["output_norm.weight"]), self.head)
 
     def linear(self, x, weight):
-        return (to_bf16(x) if self.rounded else x) @ weight.T
+        return (to_bf16(x) if id(weight) in self.rounded else x) @ weight.T
 
     def norm(self, x, weight):
         return x / np.sqrt((x * x).mean(-1, keepdims=True) + self.eps) * weight
