@@ -2,6 +2,7 @@
 #include "engine/embed.h"
 
 #include <algorithm>
+#include <atomic>
 #include <exception>
 #include <mutex>
 #include <vector>
@@ -37,16 +38,21 @@ void check_texts(const LoadedModel& model, const std::int32_t* ids, std::span<co
   model.check_ids("ids", ids, static_cast<std::size_t>(offsets.back()));
 }
 
-// f(i) for each i below `count`, on the threads of the context. What one throws comes out.
+// f(i) for each i below `count`, on the threads of the context. Where some throw, the first one's comes out, as without threads, and those after
+// it may not be called.
 template <class F>
 void for_each_on_threads(rapt_context* context, std::size_t count, F f) {
   std::mutex mutex;
   std::exception_ptr error;
+  std::atomic<std::int64_t> first_error{static_cast<std::int64_t>(count)};
   auto task = [&](std::int64_t i, int) {
+    if (i > first_error.load(std::memory_order_relaxed)) return;
     try {
       f(static_cast<std::size_t>(i));
     } catch (...) {
       const std::lock_guard<std::mutex> lock(mutex);
+      if (i > first_error.load(std::memory_order_relaxed)) return;
+      first_error.store(i, std::memory_order_relaxed);
       error = std::current_exception();
     }
   };
@@ -139,12 +145,14 @@ void embed_ids(const LoadedModel& model, const std::int32_t* ids, std::span<cons
 void embed_texts(const LoadedModel& model, std::span<const std::string_view> texts, float* vectors) {
   check_family(model);
   std::vector<std::vector<std::int32_t>> encoded(texts.size());
-  for_each_on_threads(model.borrow_desk()->context.get(), texts.size(), [&](std::size_t n) { encoded[n] = encode_text(model, texts[n]); });
+  for_each_on_threads(model.borrow_desk()->context.get(), texts.size(), [&](std::size_t n) {
+    encoded[n] = encode_text(model, texts[n]);
+    if (encoded[n].empty()) throw_error(RAPT_INVALID_ARGUMENT, "texts[%zu] is empty; it must have at least one token", n);
+  });
   std::vector<std::int32_t> ids;
   std::vector<std::int64_t> offsets = {0};
-  for (std::size_t n = 0; n < texts.size(); ++n) {
-    if (encoded[n].empty()) throw_error(RAPT_INVALID_ARGUMENT, "texts[%zu] is empty; it must have at least one token", n);
-    ids.insert(ids.end(), encoded[n].begin(), encoded[n].end());
+  for (const std::vector<std::int32_t>& text : encoded) {
+    ids.insert(ids.end(), text.begin(), text.end());
     offsets.push_back(static_cast<std::int64_t>(ids.size()));
   }
   embed_ids(model, ids.data(), offsets, vectors);

@@ -202,6 +202,7 @@ LoadedModel::Desk LoadedModel::borrow_desk(DeskThreads threads) const {
       desks_.erase(it);
       return desk;
     }
+    desks_.reserve(++num_desks_);  // so that returning one takes no memory
   }
   const int num_threads = threads == DeskThreads::kOne ? 1 : num_threads_;
   return Desk(new DeskThings{threads, new_context(num_threads), {}}, ReturnDesk{this});

@@ -76,6 +76,7 @@ class LoadedModel {
   bool rounds_inputs_ = false;
   mutable std::mutex desks_mutex_;
   mutable std::vector<std::unique_ptr<DeskThings>> desks_;
+  mutable std::size_t num_desks_ = 0;  // here and borrowed
 };
 
 }  // namespace rapt::engine

@@ -21,6 +21,15 @@ Utf8Char decode_utf8_beyond_ascii(std::string_view text) {
   return {code_point, size, false};
 }
 
+bool is_utf8(std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    const int size = decode_utf8(text.substr(at)).size;
+    if (size == 0) return false;
+    at += static_cast<std::size_t>(size);
+  }
+  return true;
+}
+
 std::string encode_utf8(std::uint32_t code_point) {
   const auto tail = [&](int shift) { return static_cast<char>(0x80 | ((code_point >> shift) & 0x3f)); };
   if (code_point < 0x80) return {static_cast<char>(code_point)};

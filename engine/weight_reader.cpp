@@ -77,10 +77,11 @@ std::vector<float> WeightReader::read_optional(const std::string& name, const st
 }
 
 Arithmetic WeightReader::arithmetic(WeightType type, Rounding rounding) {
-  if (!supports(type, arithmetic_)) return Arithmetic::kF32;
-  rounds_inputs_ |= arithmetic_ != Arithmetic::kF32;
-  if (rounding == Rounding::kCoarse) return arithmetic_;
-  return arithmetic_ == Arithmetic::kInt8 ? Arithmetic::kInt8Fine : Arithmetic::kF32;
+  Arithmetic result = supports(type, arithmetic_) ? arithmetic_ : Arithmetic::kF32;
+  if (rounding == Rounding::kFine && result == Arithmetic::kInt8) result = Arithmetic::kInt8Fine;
+  if (rounding == Rounding::kFine && result == Arithmetic::kBf16) result = Arithmetic::kF32;
+  rounds_inputs_ |= result != Arithmetic::kF32;
+  return result;
 }
 
 PackedWeight WeightReader::packed(const std::string& name, std::int64_t rows, std::int64_t dim, Rounding rounding) {

@@ -164,8 +164,8 @@ std::int64_t bf16_stride(const rapt_context* context, std::int64_t dim);
 // comes out.
 void keep_threads(rapt_context* context, double multiply_adds, FunctionRef<void()> f);
 
-// Calls f(task, thread) for each of num_tasks tasks, on as many threads as the context has. Calls that a task makes run on its thread alone,
-// whatever their context, which no other task may use meanwhile. Tasks must not throw.
+// Calls f(task, thread) for each of num_tasks tasks, on as many threads as the context has. Calls that one of several tasks makes run on its
+// thread alone, whatever their context, which no other task may use meanwhile; a single task is called as it is. Tasks must not throw.
 void for_each_task(rapt_context* context, std::int64_t num_tasks, TaskRef f);
 
 // Sets the calling thread's rapt_last_error() to "where: text" and returns status.

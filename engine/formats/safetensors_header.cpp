@@ -1,18 +1,44 @@
 // See safetensors_header.h.
 #include "engine/formats/safetensors_header.h"
 
+// Under another name, so that it does not meet a user's own copy in a program that links this library statically.
+#define RAPIDJSON_NAMESPACE rapt_rapidjson
+#define RAPIDJSON_NAMESPACE_BEGIN namespace rapt_rapidjson {
+#define RAPIDJSON_NAMESPACE_END }
 #include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>
 
 #include <algorithm>
+#include <charconv>
+#include <new>
 #include <vector>
 
 #include "engine/error.h"
+#include "engine/utf8.h"
 
 namespace rapt::engine {
 namespace {
 
+namespace json = rapt_rapidjson;
+
 constexpr std::size_t kMaxDimensions = 8;
+
+// The library writes to what it gets, also where that is NULL.
+class Memory : public json::CrtAllocator {
+ public:
+  void* Malloc(std::size_t size) { return checked(CrtAllocator::Malloc(size), size); }
+  void* Realloc(void* old, std::size_t old_size, std::size_t size) { return checked(CrtAllocator::Realloc(old, old_size, size), size); }
+
+ private:
+  static void* checked(void* memory, std::size_t size) {
+    if (memory == nullptr && size > 0) throw std::bad_alloc();
+    return memory;
+  }
+};
+using Parser = json::GenericReader<json::UTF8<>, json::UTF8<>, Memory>;
+// Numbers as text: RapidJSON 1.1 reads outside its table of powers where an exponent is very small. Without recursion. It checks bytes, but not
+// escapes: of a pair of surrogates half may come alone.
+constexpr unsigned kParserFlags = json::kParseIterativeFlag | json::kParseValidateEncodingFlag | json::kParseNumbersAsStringsFlag;
 
 // Bytes of an element, 0 for a name that the format does not have. Whole files are checked, so also types that rapt cannot
 // compute with are listed: a checkpoint may carry an index tensor that nobody reads.
@@ -28,7 +54,7 @@ std::uint64_t element_size(const std::string& dtype) {
   return 0;
 }
 
-// Events of RapidJSON's parser, which builds no tree, and here keeps no recursion. Depth 1 holds names, depth 2 the fields of a
+// Events of the parser, which builds no tree. Depth 1 holds names, depth 2 the fields of a
 // tensor or the metadata, depth 3 the numbers of shape and data_offsets; nothing else is let through.
 class HeaderReader {
  public:
@@ -41,19 +67,21 @@ class HeaderReader {
     return true;
   }
 
-  bool Key(const char* text, rapidjson::SizeType size, bool) {
+  bool Key(const char* at, json::SizeType size, bool) {
+    const std::string_view text(at, size);
+    if (!is_utf8(text)) refuse("a name that is not UTF-8");
     if (depth_ == 1) {
-      name_.assign(text, size);
+      name_ = text;
       if (in_metadata() ? has_metadata_ : tensors_->count(name_) != 0) refuse("the name comes twice");
       has_metadata_ |= in_metadata();
     } else {
-      field_.assign(text, size);
+      field_ = text;
       if (!in_metadata()) note_field();
     }
     return true;
   }
 
-  bool EndObject(rapidjson::SizeType) {
+  bool EndObject(json::SizeType) {
     if (depth_-- == 2 && !in_metadata()) {
       if (fields_ != kAllFields) refuse("dtype, shape and data_offsets are not all there");
       tensors_->emplace(std::move(name_), std::move(tensor_));
@@ -68,14 +96,19 @@ class HeaderReader {
     return true;
   }
 
-  bool EndArray(rapidjson::SizeType) {
+  bool EndArray(json::SizeType) {
     in_array_ = false;
     if (field_ == "data_offsets" && offsets_ != 2) refuse("data_offsets needs two numbers");
     return true;
   }
 
-  bool Uint64(std::uint64_t value) {
+  bool RawNumber(const char* at, json::SizeType size, bool) {
     if (!in_array_) refuse("a number stands where the format has none");
+    if (*at == '-') refuse("negative number");
+    std::uint64_t value = 0;
+    const auto [end, error] = std::from_chars(at, at + size, value);
+    if (end != at + size) refuse("a number that is not an integer");
+    if (error != std::errc()) refuse("a number that is too large");
     if (field_ == "shape") {
       if (value > INT64_MAX) refuse("an extent of the shape is too large");
       if (tensor_.shape.size() == kMaxDimensions) refuse("more than 8 dimensions");
@@ -87,25 +120,28 @@ class HeaderReader {
     return true;
   }
 
-  bool String(const char* text, rapidjson::SizeType size, bool) {
+  bool String(const char* at, json::SizeType size, bool) {
     if (depth_ != 2 || in_array_) refuse("a string stands where the format has none");
+    const std::string_view text(at, size);
+    if (!is_utf8(text)) refuse("a text that is not UTF-8");
     if (in_metadata()) {
-      metadata_->add(field_, {text, size});
+      metadata_->add(field_, text);
     } else if (field_ == "dtype") {
-      tensor_.dtype.assign(text, size);
+      tensor_.dtype = text;
     } else {
       refuse("a string stands where the format has none");
     }
     return true;
   }
 
-  bool Uint(unsigned value) { return Uint64(value); }
-  bool Int(int) { refuse("negative number"); }
-  bool Int64(std::int64_t) { refuse("negative number"); }
-  bool Double(double) { refuse("a number that is not an integer"); }
-  bool RawNumber(const char*, rapidjson::SizeType, bool) { refuse("a number that is not an integer"); }
   bool Null() { refuse("null"); }
   bool Bool(bool) { refuse("true or false"); }
+  // Numbers that are no text: there are none.
+  bool Int(int) { return false; }
+  bool Uint(unsigned) { return false; }
+  bool Int64(std::int64_t) { return false; }
+  bool Uint64(std::uint64_t) { return false; }
+  bool Double(double) { return false; }
 
  private:
   static constexpr unsigned kAllFields = 7;
@@ -191,9 +227,8 @@ void parse_safetensors_header(std::string_view header, std::uint64_t data_size, 
     throw_error(RAPT_INVALID_FILE, "%s: the header has a NUL byte", where.c_str());
   }
   HeaderReader events(where, metadata, tensors);
-  rapidjson::MemoryStream stream(header.data(), header.size());
-  const rapidjson::ParseResult parsed =
-      rapidjson::Reader().Parse<rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag>(stream, events);
+  json::MemoryStream stream(header.data(), header.size());
+  const json::ParseResult parsed = Parser().Parse<kParserFlags>(stream, events);
   if (!parsed) throw_error(RAPT_INVALID_FILE, "%s: the header is not JSON (at its byte %zu)", where.c_str(), parsed.Offset());
   if (const auto twice = metadata->sort()) {
     throw_error(RAPT_INVALID_FILE, "%s: the key %s of the metadata comes twice in the header", where.c_str(),

@@ -17,6 +17,9 @@ void bf16_finish_rows(std::int64_t m, std::int64_t n, std::int64_t padded, const
   };
   for (std::int64_t r = 0; r < m; ++r, x += ldx, y += ldy) {
     asm("" : "+r"(n));  // for GCC to count from one end only
+    // A row that is written two rows on: it comes from L3 where a layer's output is larger than L2.
+    if (r + 2 < m)
+      for (std::int64_t j = 0; j < padded; j += 2 * kLanes) __builtin_prefetch(y + 2 * ldy + j, 1);
     for (std::int64_t j = 0; j < padded; j += 2 * kLanes) I::store_pairs(y + j, I::round_to_pairs(half(j), half(j + kLanes)));
   }
 }

@@ -148,7 +148,7 @@ struct Bf16Kernels {
                          std::int64_t ldp, float* m, float* l, float* factor);
 
   // As in SoftmaxProducts, but c = scale a b, with scale > 0, and p gets the weights, up to the next multiple of kColumnsOfWeights columns;
-  // of c only its own columns are written, at least nr. ld: of s and of p. ahead: what to fetch meanwhile, or null.
+  // of c only its own columns are written. ld: of s and of p. ahead: what to fetch meanwhile, or null.
   void (*max_gemm)(std::int64_t m, std::int64_t n, std::int64_t k, const std::int64_t* ends, const Bf16* a, std::int64_t lda, Bf16PanelView b,
                    FetchAhead* ahead, float scale, float* c, std::int64_t ldc, float* best);
   void (*softmax_gemm)(std::int64_t m, std::int64_t n, std::int64_t k, const std::int64_t* ends, float* s, Bf16* p, std::int64_t ld,

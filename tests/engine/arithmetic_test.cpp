@@ -74,7 +74,7 @@ TEST_F(Bf16ArithmeticTest, ATextHasTheSameVectorAloneAndOnAnyThreads) {
   const std::vector<float> expected = read_golden(golden, "mean");
   const std::size_t texts = offsets.size() - 1, dim = expected.size() / texts;
   std::vector<float> first;
-  for (const int threads : {1, 2}) {
+  for (const int threads : {1, 2, 3}) {
     const ModelPtr model = load(folder, threads);
     std::vector<float> together(expected.size(), NAN), alone(expected.size(), NAN);
     ASSERT_EQ(rapt_embed_ids(model.get(), ids.data(), offsets.data(), texts, together.data()), RAPT_OK) << rapt_last_error();
@@ -85,6 +85,18 @@ TEST_F(Bf16ArithmeticTest, ATextHasTheSameVectorAloneAndOnAnyThreads) {
     EXPECT_EQ(alone, together) << threads;
     if (first.empty()) first = together;
     EXPECT_EQ(together, first) << threads;
+    // Twenty times as many: in batches on a thread each.
+    constexpr std::size_t kCopies = 20;
+    std::vector<std::int32_t> many_ids;
+    std::vector<std::size_t> many_offsets = {0};
+    for (std::size_t n = 0; n < kCopies * texts; ++n) {
+      const std::size_t from = offsets[n % texts], to = offsets[n % texts + 1];
+      many_ids.insert(many_ids.end(), ids.begin() + static_cast<std::ptrdiff_t>(from), ids.begin() + static_cast<std::ptrdiff_t>(to));
+      many_offsets.push_back(many_ids.size());
+    }
+    std::vector<float> many(kCopies * expected.size(), NAN);
+    ASSERT_EQ(rapt_embed_ids(model.get(), many_ids.data(), many_offsets.data(), kCopies * texts, many.data()), RAPT_OK) << rapt_last_error();
+    for (std::size_t i = 0; i < many.size(); ++i) ASSERT_EQ(many[i], first[i % first.size()]) << i << " on " << threads << " threads";
   }
   for (std::size_t n = 0; n < texts; ++n) {
     double cosine = 0;

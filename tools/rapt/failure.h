@@ -1,4 +1,4 @@
-// How a subcommand fails: by these exceptions and rapt::Error, which main.cpp turns into one line on stderr and an exit status. Layer: tools.
+// How a subcommand fails: by these exceptions and rapt::Error, which main.cpp and fetch_main.cpp turn into one line on stderr and an exit status. Layer: tools.
 #pragma once
 #include <stdexcept>
 #include <string>

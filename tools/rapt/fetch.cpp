@@ -30,7 +30,8 @@ struct Options {
 
 // Where rapt-fetch is, this does not come back.
 int run(const Options& options) {
-  const std::string program = program_path() + "-fetch";
+  const std::string rapt = program_path(), program = rapt + "-fetch";
+  if (rapt.empty()) throw Failure("cannot find the program rapt-fetch: /proc/self/exe cannot be read");
   execl(program.c_str(), program.c_str(), options.name.c_str(), options.index_url.c_str(), options.folder.c_str(), nullptr);
   if (errno != ENOENT) throw Failure("cannot start " + program + ": " + std::strerror(errno));
   std::string project;

@@ -3,6 +3,7 @@
 //   rapt-fetch NAME INDEX_URL FOLDER, of which the last two may be empty
 #include <cstdio>
 #include <memory>
+#include <new>
 #include <string>
 
 #include "tools/rapt/failure.h"
@@ -47,6 +48,9 @@ int main(int argc, char** argv) {
     return 0;
   } catch (const Interrupted&) {
     return kExitInterrupted;
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "rapt fetch: out of memory\n");
+    return kExitFailure;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "rapt fetch: %s\n", error.what());
     return kExitFailure;

@@ -113,6 +113,12 @@ TEST_F(SafeTensorsTest, RefusesWhatTheFormatHasNot) {
   EXPECT_TRUE(contains(refusal(""), "not JSON"));
   EXPECT_TRUE(contains(refusal("{} x"), "not JSON"));
   EXPECT_TRUE(contains(refusal("{\"\xff\":{}}"), "not JSON"));
+  EXPECT_TRUE(contains(refusal("\xef\xbb\xbf{}"), "not JSON"));  // a mark of UTF-8's order of bytes
+  EXPECT_TRUE(contains(refusal(R"({"\ud800":{}})"), "not JSON"));
+  EXPECT_TRUE(contains(refusal(R"({"\udc00":{}})"), "not UTF-8"));
+  EXPECT_TRUE(contains(refusal(R"({"__metadata__":{"k":"\udc00"}})"), "not UTF-8"));
+  EXPECT_TRUE(contains(refusal("0.0000000000e-2147483639"), "not a JSON object"));
+  EXPECT_TRUE(contains(refusal(R"({"x":{"shape":[0.0000000000e-2147483639]}})"), "not an integer"));
   EXPECT_TRUE(contains(refusal(std::string("{}\0{}", 5)), "NUL"));
   EXPECT_TRUE(contains(refusal("{}"), "end at byte 0"));
   EXPECT_TRUE(contains(refusal(R"({"x":1})"), "'x'"));
@@ -137,6 +143,9 @@ TEST_F(SafeTensorsTest, RefusesWrongTensors) {
   EXPECT_TRUE(contains(refusal_of_tensor(R"("dtype":"F32","shape":[-4],"data_offsets":[0,16])"), "negative"));
   EXPECT_TRUE(contains(refusal_of_tensor(R"("dtype":"F32","shape":[4.0],"data_offsets":[0,16])"), "not an integer"));
   EXPECT_TRUE(contains(refusal_of_tensor(R"("dtype":"F32","shape":[1e400],"data_offsets":[0,16])"), "not JSON"));
+  EXPECT_TRUE(contains(refusal_of_tensor(R"("dtype":"F32","shape":[18446744073709551616],"data_offsets":[0,16])"), "too large"));
+  EXPECT_TRUE(contains(refusal_of_tensor(R"("dtype":"F32","shape":[-0],"data_offsets":[0,16])"), "negative"));
+  EXPECT_TRUE(contains(refusal_of_tensor(R"("dtype":"F32","shape":[04],"data_offsets":[0,16])"), "not JSON"));
   EXPECT_TRUE(contains(refusal_of_tensor(R"("dtype":"F32","shape":["4"],"data_offsets":[0,16])"), "string"));
   EXPECT_TRUE(contains(refusal_of_tensor(R"("dtype":"F32","shape":[4],"data_offsets":[0])"), "two numbers"));
   EXPECT_TRUE(contains(refusal_of_tensor(R"("dtype":"F32","shape":[4],"data_offsets":[0,16,16])"), "two numbers"));

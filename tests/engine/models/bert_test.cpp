@@ -55,8 +55,7 @@ TEST(BertBitsTest, ATextHasTheSameVectorAloneAndOnAnyThreads) {
           << n;
     }
   }
-  // More texts than one pass takes.
-  const ModelPtr model = load_model(kBert);
+  // More texts than one pass takes: in batches on a thread each, and what is left on all of them.
   std::vector<std::int32_t> ids;
   std::vector<std::size_t> offsets = {0};
   for (int copy = 0; copy < 25; ++copy) {
@@ -65,8 +64,11 @@ TEST(BertBitsTest, ATextHasTheSameVectorAloneAndOnAnyThreads) {
       offsets.push_back(offsets.back() + golden.offsets[n + 1] - golden.offsets[n]);
     }
   }
-  const std::vector<float> many = embed(model.get(), ids.data(), offsets);
-  for (std::size_t i = 0; i < many.size(); ++i) ASSERT_EQ(many[i], expected[i % expected.size()]) << i;
+  for (const int threads : {1, 2, 3}) {
+    const ModelPtr model = load_model(kBert, nullptr, nullptr, threads);
+    const std::vector<float> many = embed(model.get(), ids.data(), offsets);
+    for (std::size_t i = 0; i < many.size(); ++i) ASSERT_EQ(many[i], expected[i % expected.size()]) << i << " on " << threads << " threads";
+  }
 }
 
 TEST(BertFilesTest, ReadsWhatSentenceTransformersWrites) {
