@@ -15,11 +15,7 @@ class FetchList {
   FetchList(const FetchList&) = delete;  // its entries point to each other
   void clear() { used_ = 0, lines_ = columns_ = 0; }
   // The first that has lines left, or null.
-  FetchAhead* first() {
-    for (std::size_t i = 0; i < used_; ++i)
-      if (list_[i].columns > 0) return &list_[i];
-    return nullptr;
-  }
+  FetchAhead* first() { return used_ > 0 ? lines_left(list_.data()) : nullptr; }
 
   // `rows` rows of `dim` elements from `row` on; left out where the list is full. tiles: those of all products that are left for the list.
   void add(const TensorView& t, const char* row, std::int64_t rows, std::int64_t dim, std::int64_t tiles) {

@@ -255,11 +255,12 @@ inline __attribute__((always_inline)) void bf16_max_full_tiles(std::int64_t m, s
                                                                const Bf16* b, float* c, std::int64_t ldc, bool accumulate, FetchAhead* ahead,
                                                                ScaledTileMaxima finish) {
   constexpr int kPanel = NV * I::kLanes;
-  const std::int64_t share = ahead ? ahead->share : 0;
-  for (; m >= MR && (ahead = lines_left(ahead)); m -= MR, a += MR * lda, c += MR * ldc, finish.maxima.best += MR * I::kLanes)
-    bf16_tile<I, MR, NV, kPanel, false>(pairs, a, lda, b, c, ldc, I::kLanes, accumulate, fetch_beside<I>(ahead, share, pairs), finish);
-  for (; m >= MR; m -= MR, a += MR * lda, c += MR * ldc, finish.maxima.best += MR * I::kLanes)
-    bf16_tile<I, MR, NV, kPanel, false>(pairs, a, lda, b, c, ldc, I::kLanes, accumulate, NoFetch{}, finish);
+  for_each_tile<I, MR>(m, pairs, ahead, [&](auto fetch) __attribute__((always_inline)) {
+    bf16_tile<I, MR, NV, kPanel, false>(pairs, a, lda, b, c, ldc, I::kLanes, accumulate, fetch, finish);
+    a += MR * lda;
+    c += MR * ldc;
+    finish.maxima.best += MR * I::kLanes;
+  });
 }
 using Bf16MaxTilesFn = void(std::int64_t m, std::int64_t pairs, const Bf16* a, std::int64_t lda, const Bf16* b, float* c, std::int64_t ldc,
                             bool accumulate, FetchAhead* ahead, ScaledTileMaxima finish);

@@ -52,20 +52,18 @@ inline __attribute__((always_inline)) void biased_full_tiles(std::int64_t m, std
                                                              const float* b, std::int64_t b_stride, float* c, std::int64_t ldc,
                                                              bool accumulate, FetchAhead* ahead, TileBias bias) {
   constexpr std::int64_t kAhead = kTilesAhead * MR;
-  const std::int64_t share = ahead ? ahead->share : 0;
   const auto fetch_bias = [&]() __attribute__((always_inline)) {
     for (std::int64_t r = kAhead; r < kAhead + MR; ++r)
       for (int v = 0; v < NV * I::kLanes; v += 16)  // perhaps beyond the bias, so no pointer arithmetic
         __builtin_prefetch((const void*)((std::uintptr_t)(bias.data + v) + (std::uintptr_t)(r * bias.ld * (int)sizeof(float))));
   };
-  for (; m >= MR && (ahead = lines_left(ahead)); m -= MR, a += MR * lda, c += MR * ldc, bias.data += MR * bias.ld) {
+  for_each_tile<I, MR>(m, k, ahead, [&](auto fetch) __attribute__((always_inline)) {
     fetch_bias();
-    gemm_tile<I, MR, NV, false>(k, a, lda, b, b_stride, c, ldc, I::kLanes, accumulate, fetch_beside<I>(ahead, share, k), bias);
-  }
-  for (; m >= MR; m -= MR, a += MR * lda, c += MR * ldc, bias.data += MR * bias.ld) {
-    fetch_bias();
-    gemm_tile<I, MR, NV, false>(k, a, lda, b, b_stride, c, ldc, I::kLanes, accumulate, NoFetch{}, bias);
-  }
+    gemm_tile<I, MR, NV, false>(k, a, lda, b, b_stride, c, ldc, I::kLanes, accumulate, fetch, bias);
+    a += MR * lda;
+    c += MR * ldc;
+    bias.data += MR * bias.ld;
+  });
 }
 using BiasedFullTilesFn = void(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const float* b, std::int64_t b_stride,
                                float* c, std::int64_t ldc, bool accumulate, FetchAhead* ahead, TileBias bias);

@@ -51,12 +51,6 @@ struct SpreadFetch {
   }
 };
 
-// The first of a list that has lines left, or null.
-inline FetchAhead* lines_left(FetchAhead* list) {
-  while (list && list->columns == 0) list = list->next;
-  return list;
-}
-
 struct Lines {
   std::uintptr_t first;
   std::int64_t stride, count;
@@ -86,6 +80,14 @@ inline __attribute__((always_inline)) auto fetch_beside(FetchAhead* list, std::i
     for (std::int64_t i = 0; i < lines.count; ++i) __builtin_prefetch((const void*)(lines.first + (std::uintptr_t)(i * lines.stride)), 0, 2);
     return NoFetch{};
   }
+}
+
+// tile(what it does at each of its steps) for each whole tile of MR of m rows: each asks for a share of the list, as long as that has some left.
+template <simd::Isa I, int MR, class Tile>
+inline __attribute__((always_inline)) void for_each_tile(std::int64_t m, std::int64_t steps, FetchAhead* list, Tile tile) {
+  const std::int64_t share = list ? list->share : 0;
+  for (; m >= MR && (list = lines_left(list)); m -= MR) tile(fetch_beside<I>(list, share, steps));
+  for (; m >= MR; m -= MR) tile(NoFetch{});
 }
 
 }  // namespace

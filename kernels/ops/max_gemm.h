@@ -69,11 +69,12 @@ template <simd::Isa I, int MR, int NV>
 inline __attribute__((always_inline)) void max_full_tiles(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const float* b,
                                                           std::int64_t b_stride, float* c, std::int64_t ldc, bool accumulate,
                                                           FetchAhead* ahead, float* best) {
-  const std::int64_t share = ahead ? ahead->share : 0;
-  for (; m >= MR && (ahead = lines_left(ahead)); m -= MR, a += MR * lda, c += MR * ldc, best += MR * I::kLanes)
-    gemm_tile<I, MR, NV, false>(k, a, lda, b, b_stride, c, ldc, I::kLanes, accumulate, fetch_beside<I>(ahead, share, k), TileMaxima{best});
-  for (; m >= MR; m -= MR, a += MR * lda, c += MR * ldc, best += MR * I::kLanes)
-    gemm_tile<I, MR, NV, false>(k, a, lda, b, b_stride, c, ldc, I::kLanes, accumulate, NoFetch{}, TileMaxima{best});
+  for_each_tile<I, MR>(m, k, ahead, [&](auto fetch) __attribute__((always_inline)) {
+    gemm_tile<I, MR, NV, false>(k, a, lda, b, b_stride, c, ldc, I::kLanes, accumulate, fetch, TileMaxima{best});
+    a += MR * lda;
+    c += MR * ldc;
+    best += MR * I::kLanes;
+  });
 }
 using MaxFullTilesFn = void(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const float* b, std::int64_t b_stride,
                             float* c, std::int64_t ldc, bool accumulate, FetchAhead* ahead, float* best);

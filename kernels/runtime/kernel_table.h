@@ -38,6 +38,12 @@ struct FetchAhead {
   }
 };
 
+// The first of a list that has lines left, or null.
+inline FetchAhead* lines_left(FetchAhead* list) {
+  while (list && list->columns == 0) list = list->next;
+  return list;
+}
+
 // How far ahead of what is read the next bytes are asked for where memory is waited for.
 inline constexpr std::int64_t kFetchBytes = 12 * 1024;
 
