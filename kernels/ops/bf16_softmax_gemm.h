@@ -20,7 +20,7 @@ struct Bf16Weights {
   float* sums;
 };
 
-// Parts of a row's kColumnsOfWeights: what bf16_softmax_tile does beside one pair of steps, or beside two where its rows are eight.
+// What it takes to make kColumnsOfWeights of a row: bf16_softmax_tile does one of these beside a pair of steps of k, or two where its rows are eight.
 constexpr int kStepsOfBf16Weights = 4;
 
 // One register tile of MR rows and the first NV vectors of a panel of kPanel columns. next: what becomes weights meanwhile, MR rows of the
