@@ -11,7 +11,7 @@ namespace {
 // Inputs a pass. A panel's piece of 16 x 768 unpacked bytes with its scales is 15 KiB and stays in L1 beside the rows.
 constexpr std::int64_t kInt8Depth = 768;
 constexpr std::int64_t kF32Depth = 128;  // a piece of 64 columns takes 32 KiB of L1
-constexpr std::int64_t kF32Part = 640;   // of 192 rows of x: 480 KiB of L2
+constexpr std::int64_t kF32Part = 640 * 192;  // elements of x: 480 KiB of L2
 constexpr std::int64_t kOutputBytes = 256 * 1024;
 // From how many rows on unpacking a panel first is faster than unpacking it in registers for every tile.
 constexpr std::int64_t kUnpackFrom = 8;
@@ -48,7 +48,7 @@ struct Piece {
 // columns after the other, panel by panel.
 template <class F>
 void for_each_piece(std::int64_t m, std::int64_t n, std::int64_t in, std::int64_t nr, F f) {
-  const std::int64_t parts = ceil_div(in, kF32Part), part = round_up(ceil_div(in, parts), kF32Depth);
+  const std::int64_t parts = ceil_div(m * in, kF32Part), part = round_up(ceil_div(in, parts), kF32Depth);
   const std::int64_t group = std::max(nr, kOutputBytes / std::int64_t{sizeof(float)} / m / nr * nr);
   for (std::int64_t j = 0; j < n; j += group)
     for (std::int64_t i = 0; i < in; i += part)
@@ -57,15 +57,14 @@ void for_each_piece(std::int64_t m, std::int64_t n, std::int64_t in, std::int64_
           f(Piece{column, first, std::min(kF32Depth, in - first)});
 }
 
-// Panels of nr columns of f32, as they are or from panels of nq columns. While one piece of a panel is multiplied, the next is asked for:
-// it comes from L3 or DRAM.
+// Panels of nr columns of f32, as they are or from panels of nq columns. While one piece of a panel is multiplied, what comes next is asked for,
+// out of L3 or DRAM: the next piece by tiles of rows, or what lies behind by fewer rows, which read one panel after the other.
 void f32_product(const KernelTable& kernels, const PackedWeight& weight, const Rows& rows, std::int64_t first_row,
                  std::int64_t m, std::int64_t first_column, std::int64_t n, float* c, std::int64_t ldc, float* scratch) {
   const std::int64_t nr = kernels.nr, nq = kernels.weights.nq, in = weight.in_features();
   const std::int64_t column_bytes = panel_column_bytes(weight.type(), in);
   const auto dequantize = kernels.weights.dequantize_panel[static_cast<int>(weight.type())];
   const std::int64_t inputs_per_block = weight.type() >= WeightType::kQ8_0 ? 32 : 1;
-  const std::int64_t tiles = std::max<std::int64_t>(1, m / kernels.mr);
   const auto stored = [&](const Piece& piece) {
     return reinterpret_cast<const float*>(weight.panels()) + (first_column + piece.column) * in + piece.first * nr;
   };
@@ -79,9 +78,13 @@ void f32_product(const KernelTable& kernels, const PackedWeight& weight, const R
                    piece.depth / inputs_per_block, scratch + at, nr);
     } else {
       panel.data = stored(piece);
-      if (next) ahead = FetchAhead::of_rows(reinterpret_cast<const char*>(stored(*next)), 1, next->depth * nr * std::int64_t{sizeof(float)}, 0);
-      ahead.share = ceil_div(ahead.rows, tiles);
-      panel.ahead = &ahead;
+      if (m < kernels.mr) {
+        panel.fetch = reinterpret_cast<std::uintptr_t>(panel.data) + kFetchWeights;
+      } else {
+        if (next) ahead = FetchAhead::of_rows(reinterpret_cast<const char*>(stored(*next)), 1, next->depth * nr * std::int64_t{sizeof(float)}, 0);
+        ahead.share = ceil_div(ahead.rows, m / kernels.mr);
+        panel.ahead = &ahead;
+      }
     }
     kernels.gemm(m, columns, piece.depth, rows.x + first_row * rows.ldx + piece.first, rows.ldx, panel, c + piece.column, ldc,
                  piece.first > 0);

@@ -96,13 +96,12 @@ inline __attribute__((always_inline)) void add_scaled(const W& w, int half, cons
   }
 }
 
-// For a single row, to which weights come from DRAM: asks for what lies behind block b of 32, where the next panels follow. Q4_1 (Zen 5):
-// 39 GB/s instead of 36 on one thread, 44 instead of 41 on two; 1 or 2 KiB ahead gain less.
+// For a single row, to which weights come from DRAM: asks for what lies behind block b of 32, where the next panels follow.
 template <class W>
 inline __attribute__((always_inline)) void fetch_ahead(const std::uint8_t* panel, std::int64_t b) {
-  constexpr std::int64_t kBytes = W::kBytes * 32 / W::kBlock, kAhead = 4096;
+  constexpr std::int64_t kBytes = W::kBytes * 32 / W::kBlock;
 #pragma GCC unroll 16
-  for (std::int64_t at = 0; at < kBytes; at += 64) __builtin_prefetch((const void*)((std::uintptr_t)panel + (std::uintptr_t)(b * kBytes + kAhead + at)));
+  for (std::int64_t at = 0; at < kBytes; at += 64) __builtin_prefetch((const void*)((std::uintptr_t)panel + (std::uintptr_t)(b * kBytes + kFetchWeights + at)));
 }
 
 // MR rows by one panel. x: [MR][stride] blocks; the first of them multiplies the panel's block number `first`.
