@@ -89,26 +89,46 @@ Rate bf16_rate(const MachineLoops& loops, int threads, double seconds) {
   return loop_rate(loops.bf16_dot, loops.bf16_flops_per_step, threads, seconds);
 }
 
-Rate read_rate(const MachineLoops& loops, std::int64_t bytes, int threads, double seconds) {
+namespace {
+
+// A slice of memory as it comes, or with what lies 6 KiB behind asked for meanwhile: Zen 5 reads 46 instead of 38 GB/s so, out of DRAM.
+void read_slice(const MachineLoops& loops, const float* data, std::int64_t bytes, bool ask_ahead) {
+  if (!ask_ahead) return loops.read(data, bytes);
+  constexpr std::int64_t kStep = 1024, kAhead = 6 * 1024;
+  for (std::int64_t at = 0; at < bytes; at += kStep) {
+    for (std::int64_t line = 0; line < kStep; line += 64)
+      __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(data) + static_cast<std::uintptr_t>(at + kAhead + line)));
+    loops.read(data + at / 4, kStep);
+  }
+}
+
+Rate read_rate_of(const MachineLoops& loops, std::int64_t bytes, int threads, double seconds, bool ask_ahead) {
   constexpr std::int64_t kSlice = std::int64_t{1} << 20;
   // A piece is several passes over a small buffer, or the next slice of a large one.
   const std::int64_t slice = std::clamp<std::int64_t>(bytes / 1024 * 1024, 1024, kSlice);
   bytes = std::max(bytes / slice * slice, slice);
-  return rate_of(threads, seconds, [&, bytes, slice]() -> Piece {
+  return rate_of(threads, seconds, [&, bytes, slice, ask_ahead]() -> Piece {
     const auto buffer = std::make_shared<Buffer>(random_buffer(bytes / 4, 1));
     loops.read(buffer->get(), slice);
     const double before = now();
     loops.read(buffer->get(), slice);
     const auto passes =
         bytes > slice ? 1 : std::max<std::int64_t>(1, static_cast<std::int64_t>(kPieceSeconds / (now() - before)));
-    return [&loops, buffer, bytes, slice, passes, offset = std::int64_t{0}]() mutable {
+    return [&loops, buffer, bytes, slice, passes, ask_ahead, offset = std::int64_t{0}]() mutable {
       for (std::int64_t i = 0; i < passes; ++i) {
-        loops.read(buffer->get() + offset / 4, slice);
+        read_slice(loops, buffer->get() + offset / 4, slice, ask_ahead);
         offset = (offset + slice) % bytes;
       }
       return static_cast<double>(passes * slice);
     };
   });
+}
+
+}  // namespace
+
+Rate read_rate(const MachineLoops& loops, std::int64_t bytes, int threads, double seconds) {
+  const Rate plain = read_rate_of(loops, bytes, threads, seconds / 2, false), ahead = read_rate_of(loops, bytes, threads, seconds / 2, true);
+  return ahead.median > plain.median ? ahead : plain;
 }
 
 std::int64_t dram_bytes(std::int64_t l3_bytes, int threads) {

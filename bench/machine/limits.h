@@ -24,7 +24,8 @@ Rate int8_rate(const MachineLoops& loops, int threads, double seconds);
 // The same for dot products of bf16; only for a level that has them.
 Rate bf16_rate(const MachineLoops& loops, int threads, double seconds);
 
-// Bytes a second read from a buffer of `bytes` for each thread, again and again: bytes decides which cache answers.
+// Bytes a second read from a buffer of `bytes` for each thread, again and again: bytes decides which cache answers. The better of two ways:
+// with and without asking for lines ahead.
 Rate read_rate(const MachineLoops& loops, std::int64_t bytes, int threads, double seconds);
 
 // Bytes for each of `threads` threads that together are far larger than the L3 cache.
