@@ -45,26 +45,27 @@ struct Piece {
 };
 
 // All pieces of a block of m rows and n columns, so that x and c stay in L2 while the weights pass by: a part of the inputs for a group of
-// columns after the other, panel by panel.
+// columns after the other, panel by panel. depth: of a piece, at most.
 template <class F>
-void for_each_piece(std::int64_t m, std::int64_t n, std::int64_t in, std::int64_t nr, F f) {
+void for_each_piece(std::int64_t m, std::int64_t n, std::int64_t in, std::int64_t depth, std::int64_t nr, F f) {
   const std::int64_t parts = ceil_div(m * in, kF32Part), part = round_up(ceil_div(in, parts), kF32Depth);
   const std::int64_t group = std::max(nr, kOutputBytes / std::int64_t{sizeof(float)} / m / nr * nr);
   for (std::int64_t j = 0; j < n; j += group)
     for (std::int64_t i = 0; i < in; i += part)
       for (std::int64_t column = j; column < std::min(j + group, n); column += nr)
-        for (std::int64_t first = i; first < std::min(i + part, in); first += kF32Depth)
-          f(Piece{column, first, std::min(kF32Depth, in - first)});
+        for (std::int64_t first = i, end = std::min(i + part, in); first < end; first += depth)
+          f(Piece{column, first, std::min(depth, end - first)});
 }
 
 // Panels of nr columns of f32, as they are or from panels of nq columns. While one piece of a panel is multiplied, what comes next is asked for,
-// out of L3 or DRAM: the next piece by tiles of rows, or what lies behind by fewer rows, which read one panel after the other.
+// out of L3 or DRAM: the next piece by tiles of rows, or what lies behind by fewer rows, which read one whole panel after the other.
 void f32_product(const KernelTable& kernels, const PackedWeight& weight, const Rows& rows, std::int64_t first_row,
                  std::int64_t m, std::int64_t first_column, std::int64_t n, float* c, std::int64_t ldc, float* scratch) {
   const std::int64_t nr = kernels.nr, nq = kernels.weights.nq, in = weight.in_features();
   const std::int64_t column_bytes = panel_column_bytes(weight.type(), in);
   const auto dequantize = kernels.weights.dequantize_panel[static_cast<int>(weight.type())];
   const std::int64_t inputs_per_block = weight.type() >= WeightType::kQ8_0 ? 32 : 1;
+  const bool few_rows = !dequantize && m < kernels.mr;
   const auto stored = [&](const Piece& piece) {
     return reinterpret_cast<const float*>(weight.panels()) + (first_column + piece.column) * in + piece.first * nr;
   };
@@ -78,7 +79,7 @@ void f32_product(const KernelTable& kernels, const PackedWeight& weight, const R
                    piece.depth / inputs_per_block, scratch + at, nr);
     } else {
       panel.data = stored(piece);
-      if (m < kernels.mr) {
+      if (few_rows) {
         panel.fetch = reinterpret_cast<std::uintptr_t>(panel.data) + kFetchWeights;
       } else {
         if (next) ahead = FetchAhead::of_rows(reinterpret_cast<const char*>(stored(*next)), 1, next->depth * nr * std::int64_t{sizeof(float)}, 0);
@@ -90,7 +91,7 @@ void f32_product(const KernelTable& kernels, const PackedWeight& weight, const R
                  piece.first > 0);
   };
   Piece before = {};
-  for_each_piece(m, n, in, nr, [&](const Piece& piece) {
+  for_each_piece(m, n, in, few_rows ? in : kF32Depth, nr, [&](const Piece& piece) {
     if (before.depth > 0) multiply(before, &piece);
     before = piece;
   });
