@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/matmul/weight_format.h"
 #include "kernels/matmul/weight_panels.h"
 #include "kernels/runtime/rounding.h"
 
@@ -57,45 +58,57 @@ void for_each_piece(std::int64_t m, std::int64_t n, std::int64_t in, std::int64_
           f(Piece{column, first, std::min(depth, end - first)});
 }
 
-// Panels of nr columns of f32, as they are or from panels of nq columns. While one piece of a panel is multiplied, what comes next is asked for,
-// out of L3 or DRAM: the next piece by tiles of rows, or what lies behind by fewer rows, which read one whole panel after the other.
-void f32_product(const KernelTable& kernels, const PackedWeight& weight, const Rows& rows, std::int64_t first_row,
-                 std::int64_t m, std::int64_t first_column, std::int64_t n, float* c, std::int64_t ldc, float* scratch) {
-  const std::int64_t nr = kernels.nr, nq = kernels.weights.nq, in = weight.in_features();
-  const std::int64_t column_bytes = panel_column_bytes(weight.type(), in);
-  const auto dequantize = kernels.weights.dequantize_panel[static_cast<int>(weight.type())];
-  const std::int64_t inputs_per_block = weight.type() >= WeightType::kQ8_0 ? 32 : 1;
-  const bool few_rows = !dequantize && m < kernels.mr;
-  const auto stored = [&](const Piece& piece) {
-    return reinterpret_cast<const float*>(weight.panels()) + (first_column + piece.column) * in + piece.first * nr;
+// Panels of nr columns of f32 or 16 bits, as they are. While one piece of a panel is multiplied, what comes next is asked for, out of L3 or
+// DRAM: the next piece by tiles of rows, or what lies behind by fewer rows, which read one whole panel after the other.
+void stored_product(const KernelTable& kernels, const PackedWeight& weight, const float* x, std::int64_t ldx, std::int64_t m,
+                    std::int64_t first_column, std::int64_t n, float* c, std::int64_t ldc) {
+  const DType type = stored_dtype(weight.type());
+  const std::int64_t nr = kernels.nr, in = weight.in_features(), element = size_of(type);
+  const bool by_tiles = m >= kernels.mr && type == DType::kF32;  // gemm's tiles of other types ask for nothing but what lies behind
+  const auto address = [&](const Piece& piece) {
+    return reinterpret_cast<const char*>(weight.panels()) + ((first_column + piece.column) * in + piece.first * nr) * element;
   };
   const auto multiply = [&](const Piece& piece, const Piece* next) {
-    const std::int64_t columns = std::min(nr, n - piece.column);
-    PanelView panel = {scratch, nr, 0};
     FetchAhead ahead = {};
-    if (dequantize) {
-      for (std::int64_t at = 0; at < columns; at += nq)
-        dequantize(weight.panels() + (first_column + piece.column + at) * column_bytes, piece.first / inputs_per_block,
-                   piece.depth / inputs_per_block, scratch + at, nr);
+    PanelView panel = {address(piece), nr, 0};
+    if (by_tiles) {
+      if (next) ahead = FetchAhead::of_rows(address(*next), 1, next->depth * nr * element, 0);
+      ahead.share = ceil_div(ahead.rows, m / kernels.mr);
+      panel.ahead = &ahead;
     } else {
-      panel.data = stored(piece);
-      if (few_rows) {
-        panel.fetch = reinterpret_cast<std::uintptr_t>(panel.data) + kFetchWeights;
-      } else {
-        if (next) ahead = FetchAhead::of_rows(reinterpret_cast<const char*>(stored(*next)), 1, next->depth * nr * std::int64_t{sizeof(float)}, 0);
-        ahead.share = ceil_div(ahead.rows, m / kernels.mr);
-        panel.ahead = &ahead;
-      }
+      panel.fetch = reinterpret_cast<std::uintptr_t>(panel.data) + kFetchWeights;
     }
-    kernels.gemm(m, columns, piece.depth, rows.x + first_row * rows.ldx + piece.first, rows.ldx, panel, c + piece.column, ldc,
-                 piece.first > 0);
+    kernels.gemm_stored[static_cast<int>(type)](m, std::min(nr, n - piece.column), piece.depth, x + piece.first, ldx, panel, c + piece.column, ldc,
+                                                piece.first > 0);
   };
   Piece before = {};
-  for_each_piece(m, n, in, few_rows ? in : kF32Depth, nr, [&](const Piece& piece) {
+  for_each_piece(m, n, in, m < kernels.mr ? in : kF32Depth, nr, [&](const Piece& piece) {
     if (before.depth > 0) multiply(before, &piece);
     before = piece;
   });
   multiply(before, nullptr);
+}
+
+inline __attribute__((always_inline)) void ask_for(const std::byte* data, std::int64_t bytes) {
+  for (std::int64_t at = 0; at < bytes; at += 64) __builtin_prefetch(data + at);
+}
+
+// Quantised panels of nq columns, which become f32 panels of nr piece by piece; of each the next piece is asked for.
+void dequantized_product(const KernelTable& kernels, const PackedWeight& weight, const float* x, std::int64_t ldx, std::int64_t m,
+                         std::int64_t first_column, std::int64_t n, float* c, std::int64_t ldc, float* scratch) {
+  constexpr std::int64_t kBlock = 32;
+  const std::int64_t nr = kernels.nr, nq = kernels.weights.nq, in = weight.in_features();
+  const std::int64_t column_bytes = panel_column_bytes(weight.type(), in), block_bytes = column_bytes / (in / kBlock) * nq;
+  const auto dequantize = kernels.weights.dequantize_panel[static_cast<int>(weight.type())];
+  for_each_piece(m, n, in, kF32Depth, nr, [&](const Piece& piece) {
+    const std::int64_t columns = std::min(nr, n - piece.column), first = piece.first / kBlock, count = piece.depth / kBlock;
+    for (std::int64_t at = 0; at < columns; at += nq) {
+      const std::byte* const panel = weight.panels() + (first_column + piece.column + at) * column_bytes;
+      ask_for(panel + (first + count) * block_bytes, count * block_bytes);
+      dequantize(panel, first, count, scratch + at, nr);
+    }
+    kernels.gemm(m, columns, piece.depth, x + piece.first, ldx, {scratch, nr, 0}, c + piece.column, ldc, piece.first > 0);
+  });
 }
 
 // A panel at a time, so that its block of c stays in L2; gemm takes it in pieces that stay in L1.
@@ -114,7 +127,7 @@ void bf16_product(const KernelTable& kernels, const PackedWeight& weight, const 
 std::size_t product_scratch_bytes(const KernelTable& kernels, const PackedWeight& weight, std::int64_t m) {
   if (weight.arithmetic() == Arithmetic::kBf16) return 0;
   if (weight.arithmetic() == Arithmetic::kF32)
-    return weight.type() == WeightType::kF32 ? 0 : static_cast<std::size_t>(kF32Depth * kernels.nr) * sizeof(float);
+    return !is_quantized(weight.type()) ? 0 : static_cast<std::size_t>(kF32Depth * kernels.nr) * sizeof(float);
   const std::int64_t block = kernels.weights.unpacked_bytes[static_cast<int>(weight.type())];
   return m < kUnpackFrom ? 0 : static_cast<std::size_t>(kInt8Depth / 32 * block);
 }
@@ -127,8 +140,10 @@ void block_product(const KernelTable& kernels, const PackedWeight& weight, const
     int8_product(kernels, kernels.weights.int8_fine, weight, rows.fine, first_row, m, first_column, n, c, ldc, scratch);
   else if (weight.arithmetic() == Arithmetic::kBf16)
     bf16_product(kernels, weight, rows, first_row, m, first_column, n, c, ldc);
+  else if (is_quantized(weight.type()))
+    dequantized_product(kernels, weight, rows.x + first_row * rows.ldx, rows.ldx, m, first_column, n, c, ldc, static_cast<float*>(scratch));
   else
-    f32_product(kernels, weight, rows, first_row, m, first_column, n, c, ldc, static_cast<float*>(scratch));
+    stored_product(kernels, weight, rows.x + first_row * rows.ldx, rows.ldx, m, first_column, n, c, ldc);
 }
 
 }  // namespace rapt

@@ -19,7 +19,7 @@ namespace {
 constexpr std::int64_t kMaxColumns = 64;  // of a panel, at any level
 
 std::int64_t panel_width(const KernelTable& kernels, WeightType type, Arithmetic arithmetic) {
-  return type == WeightType::kF32 || arithmetic == Arithmetic::kBf16 ? kernels.nr : kernels.weights.nq;
+  return !is_quantized(type) || arithmetic == Arithmetic::kBf16 ? kernels.nr : kernels.weights.nq;
 }
 std::int64_t column_bytes(WeightType type, Arithmetic arithmetic, std::int64_t in) {
   if (arithmetic == Arithmetic::kBf16) return pairs_column_elements(in) * std::int64_t{sizeof(Bf16)};

@@ -66,8 +66,6 @@ void fill_weights(WeightKernels& t) {
   t.nq = NV * I::kLanes;
   t.int8.quantize_rows = quantize_rows<I, QuantizedBlock>;
   t.int8_fine.quantize_rows = quantize_rows<I, FineBlock>;
-  t.dequantize_panel[(int)WeightType::kBf16] = convert_panel<I, NV, Bf16>;
-  t.dequantize_panel[(int)WeightType::kF16] = convert_panel<I, NV, F16>;
   fill_format<I, MR, NV, Q8_0>(t, WeightType::kQ8_0);
   fill_format<I, MR, NV, Q4_0>(t, WeightType::kQ4_0);
   fill_format<I, MR, NV, Q4_1>(t, WeightType::kQ4_1);

@@ -27,21 +27,22 @@ void dequantize_panel(const void* panel, std::int64_t first, std::int64_t count,
   using W = Format<I, NV>;
   for_each_block<W>((const std::uint8_t*)panel, first, count, [&](const W& w, std::int64_t block) {
     float* const to = out + block * 32 * ldo;
-    for (int v = 0; v < NV; ++v)
+#pragma GCC unroll 2
+    for (int v = 0; v < NV; ++v) {
+      // Read before anything is written: for all that a compiler knows, those are bytes of the panel.
+      const typename I::V scale[2] = {w.scale(v, 0), w.scale(v, W::kScales - 1)};
+      typename I::V offset = I::zero();
+      if constexpr (!W::kSigned) offset = w.offset(v);
 #pragma GCC unroll 8
       for (int t = 0; t < 8; ++t) {
         const typename I::B bytes = w.quad(t, v);
-        const typename I::V scale = w.scale(v, W::kScales == 2 ? t / 4 : 0);
 #pragma GCC unroll 4
         for (int i = 0; i < 4; ++i) {
-          typename I::V value = byte_to_float<I>(bytes, i, W::kSigned);
-          if constexpr (W::kSigned)
-            value = I::mul(value, scale);
-          else
-            value = I::fma(value, scale, w.offset(v));
-          I::store(to + (4 * t + i) * ldo + v * I::kLanes, value);
+          const typename I::V value = byte_to_float<I>(bytes, i, W::kSigned);
+          I::store(to + (4 * t + i) * ldo + v * I::kLanes, W::kSigned ? I::mul(value, scale[t / 4]) : I::fma(value, scale[t / 4], offset));
         }
       }
+    }
   });
 }
 
@@ -63,15 +64,6 @@ void unpack_panel(const void* panel, std::int64_t first, std::int64_t count, voi
       for (int t = 0; t < 8; ++t) I::store_bytes(bytes + t * W::kWord + v * 4 * I::kLanes, w.quad(t, v));
     }
   });
-}
-
-// The same for 16-bit floats: panels [k][kColumns].
-template <simd::Isa I, int NV, class T>
-void convert_panel(const void* panel, std::int64_t first, std::int64_t count, float* out, std::int64_t ldo) {
-  const T* from = (const T*)panel + first * NV * I::kLanes;
-  for (std::int64_t k = 0; k < count; ++k, from += NV * I::kLanes, out += ldo)
-#pragma GCC unroll 4
-    for (int v = 0; v < NV; ++v) I::store(out + v * I::kLanes, I::load(from + v * I::kLanes));
 }
 
 }  // namespace

@@ -99,15 +99,14 @@ struct Int8Kernels {
   Gemm *gemm[kNumWeightTypes], *gemm_unpacked[kNumWeightTypes];
 };
 
-// Linear layers over weights that are not f32.
+// Linear layers over quantised weights.
 struct WeightKernels {
-  // Panels have nq columns (ops/weight_blocks.h); nr is a multiple of it. Arrays are indexed by WeightType;
-  // kF32 has none. first, count: which blocks of 32 inputs of the panel; for kBf16 and kF16, which inputs.
+  // Panels have nq columns (ops/weight_blocks.h); nr is a multiple of it. Arrays are indexed by WeightType, null for types that are not
+  // quantised. first, count: which blocks of 32 inputs of the panel.
   int nq;
   // out[inputs][ldo] = the panel's exact f32 values: what gemm reads, at ldo = nr.
   void (*dequantize_panel[kNumWeightTypes])(const void* panel, std::int64_t first, std::int64_t count, float* out,
                                             std::int64_t ldo);
-  // The next two are for quantised types, and null for the others.
   // The same as bytes with f32 scales, unpacked_bytes a block: what gemm_unpacked reads.
   void (*unpack_panel[kNumWeightTypes])(const void* panel, std::int64_t first, std::int64_t count, void* out);
   std::int64_t unpacked_bytes[kNumWeightTypes];

@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "kernels/matmul/weight_format.h"
 #include "kernels/matmul/weight_panels.h"
 #include "tests/kernels/matmul/int8_reference.h"
 
@@ -166,11 +167,11 @@ TEST_P(WeightKernelsTest, SmokeDequantizePanelIsExact) {
   const std::int64_t nq = weights().nq;
   for (const WeightType type : all_types()) {
     const auto dequantize = weights().dequantize_panel[static_cast<int>(type)];
-    ASSERT_EQ(dequantize == nullptr, type == WeightType::kF32);
+    ASSERT_EQ(dequantize != nullptr, is_quantized(type));
     if (!dequantize) continue;
     for (const Place place : {Place::kHeap, Place::kBeforeGuard}) {
-      const std::int64_t elements = weight_format(type).block_elements, per_count = elements > 1 ? 32 : 1;
-      const std::int64_t in = elements > 1 ? 2 * elements : 37;
+      constexpr std::int64_t per_count = 32;
+      const std::int64_t in = 2 * weight_format(type).block_elements;
       const StoredWeight weight(type, nq, in);
       const Bytes panel = pack(weight, nq, place);
       for (const std::int64_t first : {std::int64_t{0}, in / per_count / 2}) {
