@@ -93,6 +93,14 @@ inline __attribute__((always_inline)) void ask_for(const std::byte* data, std::i
   for (std::int64_t at = 0; at < bytes; at += 64) __builtin_prefetch(data + at);
 }
 
+// One row by quantised panels.
+void row_product(const KernelTable& kernels, const PackedWeight& weight, const float* x, std::int64_t first_column, std::int64_t n, float* c) {
+  const std::int64_t in = weight.in_features(), column_bytes = panel_column_bytes(weight.type(), in), step = 2 * kernels.weights.nq;
+  for (std::int64_t j = 0; j < n; j += step)
+    kernels.weights.dequantized_row[static_cast<int>(weight.type())](static_cast<int>(std::min(step, n - j)), in, x,
+                                                                     weight.panels() + (first_column + j) * column_bytes, c + j);
+}
+
 // Quantised panels of nq columns, which become f32 panels of nr piece by piece; of each the next piece is asked for.
 void dequantized_product(const KernelTable& kernels, const PackedWeight& weight, const float* x, std::int64_t ldx, std::int64_t m,
                          std::int64_t first_column, std::int64_t n, float* c, std::int64_t ldc, float* scratch) {
@@ -140,6 +148,8 @@ void block_product(const KernelTable& kernels, const PackedWeight& weight, const
     int8_product(kernels, kernels.weights.int8_fine, weight, rows.fine, first_row, m, first_column, n, c, ldc, scratch);
   else if (weight.arithmetic() == Arithmetic::kBf16)
     bf16_product(kernels, weight, rows, first_row, m, first_column, n, c, ldc);
+  else if (is_quantized(weight.type()) && m == 1)
+    row_product(kernels, weight, rows.x + first_row * rows.ldx, first_column, n, c);
   else if (is_quantized(weight.type()))
     dequantized_product(kernels, weight, rows.x + first_row * rows.ldx, rows.ldx, m, first_column, n, c, ldc, static_cast<float*>(scratch));
   else

@@ -21,6 +21,13 @@ inline typename I::V byte_to_float(typename I::B bytes, int i, bool is_signed) {
   return I::to_float(I::bit_and(I::shift_right(bytes, 8 * i), I::shift_right(I::splat_byte(-1), 24)));
 }
 
+// Input i of a quad.
+template <simd::Isa I, class W>
+inline __attribute__((always_inline)) typename I::V dequantized(typename I::B quad, int i, typename I::V scale, typename I::V offset) {
+  const typename I::V value = byte_to_float<I>(quad, i, W::kSigned);
+  return W::kSigned ? I::mul(value, scale) : I::fma(value, scale, offset);
+}
+
 // out: [32 * count][ldo], the panel's columns side by side.
 template <simd::Isa I, int NV, template <simd::Isa, int> class Format>
 void dequantize_panel(const void* panel, std::int64_t first, std::int64_t count, float* out, std::int64_t ldo) {
@@ -37,10 +44,7 @@ void dequantize_panel(const void* panel, std::int64_t first, std::int64_t count,
       for (int t = 0; t < 8; ++t) {
         const typename I::B bytes = w.quad(t, v);
 #pragma GCC unroll 4
-        for (int i = 0; i < 4; ++i) {
-          const typename I::V value = byte_to_float<I>(bytes, i, W::kSigned);
-          I::store(to + (4 * t + i) * ldo + v * I::kLanes, W::kSigned ? I::mul(value, scale[t / 4]) : I::fma(value, scale[t / 4], offset));
-        }
+        for (int i = 0; i < 4; ++i) I::store(to + (4 * t + i) * ldo + v * I::kLanes, dequantized<I, W>(bytes, i, scale[t / 4], offset));
       }
     }
   });
