@@ -12,7 +12,7 @@ namespace {
 // Inputs a pass. A panel's piece of 16 x 768 unpacked bytes with its scales is 15 KiB and stays in L1 beside the rows.
 constexpr std::int64_t kInt8Depth = 768;
 constexpr std::int64_t kF32Depth = 128;  // a piece of 64 columns takes 32 KiB of L1
-constexpr std::int64_t kF32Part = 640 * 192;  // elements of x: 480 KiB of L2
+constexpr std::int64_t kF32Part = 640;   // of 192 rows of x: 480 KiB of L2
 constexpr std::int64_t kOutputBytes = 256 * 1024;
 // From how many rows on unpacking a panel first is faster than unpacking it in registers for every tile.
 constexpr std::int64_t kUnpackFrom = 8;
@@ -45,17 +45,22 @@ struct Piece {
   std::int64_t column, first, depth;
 };
 
-// All pieces of a block of m rows and n columns, so that x and c stay in L2 while the weights pass by: a part of the inputs for a group of
-// columns after the other, panel by panel. depth: of a piece, at most.
+// f(piece, the next one or null) of all pieces of a block of m rows and n columns. Many rows: so that x and c stay in L2 while the weights
+// pass by, a part of the inputs for a group of columns after the other, panel by panel. Otherwise whole panels.
 template <class F>
-void for_each_piece(std::int64_t m, std::int64_t n, std::int64_t in, std::int64_t depth, std::int64_t nr, F f) {
-  const std::int64_t parts = ceil_div(m * in, kF32Part), part = round_up(ceil_div(in, parts), kF32Depth);
-  const std::int64_t group = std::max(nr, kOutputBytes / std::int64_t{sizeof(float)} / m / nr * nr);
+void for_each_piece(std::int64_t m, std::int64_t n, std::int64_t in, bool many_rows, std::int64_t nr, F f) {
+  const std::int64_t parts = many_rows ? ceil_div(in, kF32Part) : 1, part = round_up(ceil_div(in, parts), kF32Depth);
+  const std::int64_t group = std::max(nr, kOutputBytes / std::int64_t{sizeof(float)} / m / nr * nr), depth = many_rows ? kF32Depth : in;
+  Piece before = {};
   for (std::int64_t j = 0; j < n; j += group)
     for (std::int64_t i = 0; i < in; i += part)
       for (std::int64_t column = j; column < std::min(j + group, n); column += nr)
-        for (std::int64_t first = i, end = std::min(i + part, in); first < end; first += depth)
-          f(Piece{column, first, std::min(depth, end - first)});
+        for (std::int64_t first = i, end = std::min(i + part, in); first < end; first += depth) {
+          const Piece piece = {column, first, std::min(depth, end - first)};
+          if (before.depth > 0) f(before, &piece);
+          before = piece;
+        }
+  f(before, static_cast<const Piece*>(nullptr));
 }
 
 // Panels of nr columns of f32 or 16 bits, as they are. While one piece of a panel is multiplied, what comes next is asked for, out of L3 or
@@ -64,11 +69,11 @@ void stored_product(const KernelTable& kernels, const PackedWeight& weight, cons
                     std::int64_t first_column, std::int64_t n, float* c, std::int64_t ldc) {
   const DType type = stored_dtype(weight.type());
   const std::int64_t nr = kernels.nr, in = weight.in_features(), element = size_of(type);
-  const bool by_tiles = m >= kernels.mr && type == DType::kF32;  // gemm's tiles of other types ask for nothing but what lies behind
+  const bool by_tiles = m >= kernels.mr && type == DType::kF32;  // tiles of other types ask for nothing but what lies behind
   const auto address = [&](const Piece& piece) {
     return reinterpret_cast<const char*>(weight.panels()) + ((first_column + piece.column) * in + piece.first * nr) * element;
   };
-  const auto multiply = [&](const Piece& piece, const Piece* next) {
+  for_each_piece(m, n, in, by_tiles, nr, [&](const Piece& piece, const Piece* next) {
     FetchAhead ahead = {};
     PanelView panel = {address(piece), nr, 0};
     if (by_tiles) {
@@ -80,17 +85,7 @@ void stored_product(const KernelTable& kernels, const PackedWeight& weight, cons
     }
     kernels.gemm_stored[static_cast<int>(type)](m, std::min(nr, n - piece.column), piece.depth, x + piece.first, ldx, panel, c + piece.column, ldc,
                                                 piece.first > 0);
-  };
-  Piece before = {};
-  for_each_piece(m, n, in, m < kernels.mr ? in : kF32Depth, nr, [&](const Piece& piece) {
-    if (before.depth > 0) multiply(before, &piece);
-    before = piece;
   });
-  multiply(before, nullptr);
-}
-
-inline __attribute__((always_inline)) void ask_for(const std::byte* data, std::int64_t bytes) {
-  for (std::int64_t at = 0; at < bytes; at += 64) __builtin_prefetch(data + at);
 }
 
 // One row by quantised panels.
@@ -101,19 +96,30 @@ void row_product(const KernelTable& kernels, const PackedWeight& weight, const f
                                                                      weight.panels() + (first_column + j) * column_bytes, c + j);
 }
 
-// Quantised panels of nq columns, which become f32 panels of nr piece by piece; of each the next piece is asked for.
-void dequantized_product(const KernelTable& kernels, const PackedWeight& weight, const float* x, std::int64_t ldx, std::int64_t m,
+inline __attribute__((always_inline)) void ask_for(const std::byte* data, std::int64_t bytes) {
+  for (std::int64_t at = 0; at < bytes; at += 64) __builtin_prefetch(data + at);
+}
+
+// Panels of quantised or of 16-bit weights, which become f32 panels of nr columns piece by piece; of each the next piece is asked for.
+void converted_product(const KernelTable& kernels, const PackedWeight& weight, const float* x, std::int64_t ldx, std::int64_t m,
                          std::int64_t first_column, std::int64_t n, float* c, std::int64_t ldc, float* scratch) {
   constexpr std::int64_t kBlock = 32;
-  const std::int64_t nr = kernels.nr, nq = kernels.weights.nq, in = weight.in_features();
-  const std::int64_t column_bytes = panel_column_bytes(weight.type(), in), block_bytes = column_bytes / (in / kBlock) * nq;
+  const bool quantized = is_quantized(weight.type());
+  const std::int64_t nr = kernels.nr, width = quantized ? kernels.weights.nq : nr, in = weight.in_features();
+  const std::int64_t column_bytes = panel_column_bytes(weight.type(), in);
   const auto dequantize = kernels.weights.dequantize_panel[static_cast<int>(weight.type())];
-  for_each_piece(m, n, in, kF32Depth, nr, [&](const Piece& piece) {
-    const std::int64_t columns = std::min(nr, n - piece.column), first = piece.first / kBlock, count = piece.depth / kBlock;
-    for (std::int64_t at = 0; at < columns; at += nq) {
-      const std::byte* const panel = weight.panels() + (first_column + piece.column + at) * column_bytes;
-      ask_for(panel + (first + count) * block_bytes, count * block_bytes);
-      dequantize(panel, first, count, scratch + at, nr);
+  const auto convert = kernels.scale_rows[quantized ? 0 : static_cast<int>(stored_dtype(weight.type()))];
+  const auto panel_of = [&](const Piece& piece, std::int64_t at) { return weight.panels() + (first_column + piece.column + at) * column_bytes; };
+  for_each_piece(m, n, in, true, nr, [&](const Piece& piece, const Piece* next) {
+    const std::int64_t columns = std::min(nr, n - piece.column);
+    for (std::int64_t at = 0; at < columns; at += width) {
+      // Blocks of 256 have their parts of 32 not one after the other: about these bytes.
+      if (next && at < n - next->column)
+        ask_for(panel_of(*next, at) + next->first * column_bytes * width / in, next->depth * column_bytes * width / in);
+      if (quantized)
+        dequantize(panel_of(piece, at), piece.first / kBlock, piece.depth / kBlock, scratch + at, nr);
+      else
+        convert(1, piece.depth * nr, 1.0f, panel_of(piece, at) + piece.first * column_bytes * nr / in, 0, scratch, 0);
     }
     kernels.gemm(m, columns, piece.depth, x + piece.first, ldx, {scratch, nr, 0}, c + piece.column, ldc, piece.first > 0);
   });
@@ -135,7 +141,7 @@ void bf16_product(const KernelTable& kernels, const PackedWeight& weight, const 
 std::size_t product_scratch_bytes(const KernelTable& kernels, const PackedWeight& weight, std::int64_t m) {
   if (weight.arithmetic() == Arithmetic::kBf16) return 0;
   if (weight.arithmetic() == Arithmetic::kF32)
-    return !is_quantized(weight.type()) ? 0 : static_cast<std::size_t>(kF32Depth * kernels.nr) * sizeof(float);
+    return weight.type() == WeightType::kF32 ? 0 : static_cast<std::size_t>(kF32Depth * kernels.nr) * sizeof(float);
   const std::int64_t block = kernels.weights.unpacked_bytes[static_cast<int>(weight.type())];
   return m < kUnpackFrom ? 0 : static_cast<std::size_t>(kInt8Depth / 32 * block);
 }
@@ -150,8 +156,8 @@ void block_product(const KernelTable& kernels, const PackedWeight& weight, const
     bf16_product(kernels, weight, rows, first_row, m, first_column, n, c, ldc);
   else if (is_quantized(weight.type()) && m == 1)
     row_product(kernels, weight, rows.x + first_row * rows.ldx, first_column, n, c);
-  else if (is_quantized(weight.type()))
-    dequantized_product(kernels, weight, rows.x + first_row * rows.ldx, rows.ldx, m, first_column, n, c, ldc, static_cast<float*>(scratch));
+  else if (is_quantized(weight.type()) || (weight.type() != WeightType::kF32 && m >= kernels.convert_from))
+    converted_product(kernels, weight, rows.x + first_row * rows.ldx, rows.ldx, m, first_column, n, c, ldc, static_cast<float*>(scratch));
   else
     stored_product(kernels, weight, rows.x + first_row * rows.ldx, rows.ldx, m, first_column, n, c, ldc);
 }

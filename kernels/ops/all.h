@@ -84,6 +84,7 @@ void fill(KernelTable& t) {
   t.isa = I::kName;
   t.mr = MR;
   t.nr = NV * I::kLanes;
+  t.convert_from = I::kLanes >= 8 ? 48 : MR + 1;  // four lanes are converted one by one; else the cost is the way through L1
   t.gemm_steps = kGemmSteps<I>;
   t.gemm_sums = kGemmSums<I>;
   t.gemm = t.gemm_stored[(int)DType::kF32] = gemm<I, MR, NV, float, kFullTiles>;

@@ -16,14 +16,17 @@ namespace {
 template <simd::Isa I, class W, int P>
 inline __attribute__((always_inline)) void add_block(const W (&w)[P], const float* x, typename I::V (&sum)[kGemmSums<I>][P][W::kVectors]) {
   using V = typename I::V;
-  V scale[P][W::kVectors][W::kScales], offset[P][W::kVectors];
+  V scale[P][W::kVectors][W::kScales], offset[P][W::kVectors];  // offset: of formats that have one
 #pragma GCC unroll 2
   for (int p = 0; p < P; ++p)
 #pragma GCC unroll 2
     for (int v = 0; v < W::kVectors; ++v) {
 #pragma GCC unroll 2
       for (int half = 0; half < W::kScales; ++half) scale[p][v][half] = w[p].scale(v, half);
-      if constexpr (!W::kSigned) offset[p][v] = w[p].offset(v);
+      if constexpr (W::kSigned)
+        offset[p][v] = I::zero();
+      else
+        offset[p][v] = w[p].offset(v);
     }
 #pragma GCC unroll 8
   for (int t = 0; t < 8; ++t) {
@@ -66,7 +69,7 @@ __attribute__((noinline)) void dequantized_panels(int n, std::int64_t in, const 
       // What lies behind in a panel, or in the one after these.
       for (std::int64_t p = 0; p < P; ++p) {
         const std::int64_t ahead = b * kBlockBytes + kFetchWeights, skip = ahead < panel_bytes ? p : p + P - 1;
-#pragma GCC unroll 16
+#pragma GCC unroll 32
         for (std::int64_t line = 0; line < kBlockBytes; line += 64)
           __builtin_prefetch((const void*)((std::uintptr_t)panel + (std::uintptr_t)(skip * panel_bytes + ahead + line)));
       }
@@ -92,10 +95,10 @@ template <simd::Isa I, int NV, template <simd::Isa, int> class Format>
 void dequantized_row(int n, std::int64_t in, const float* x, const void* panel, float* c) {
   using W = Format<I, NV>;
   const auto* at = (const std::uint8_t*)panel;
-  constexpr int kPanels = I::kRegisters >= 32 ? 2 : 1;  // 16 registers hold the sums of one
-  for (; n > 0 && (kPanels == 1 || n <= W::kColumns); n -= W::kColumns, at += in / W::kBlock * W::kBytes, c += W::kColumns)
-    dequantized_panels<I, 1, W>(n, in, x, at, c);
-  if (n > 0) dequantized_panels<I, kPanels, W>(n, in, x, at, c);
+  if (n > W::kColumns && I::kRegisters >= 32) return dequantized_panels<I, 2, W>(n, in, x, at, c);
+  // 16 registers hold the sums of one panel.
+  dequantized_panels<I, 1, W>(n, in, x, at, c);
+  if (n > W::kColumns) dequantized_panels<I, 1, W>(n - W::kColumns, in, x, at + in / W::kBlock * W::kBytes, c + W::kColumns);
 }
 
 }  // namespace

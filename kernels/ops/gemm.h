@@ -240,10 +240,6 @@ inline void gemm_depth(std::int64_t m, std::int64_t n, std::int64_t k, const flo
   m -= four;
   for (; n >= kPanel; n -= kPanel, panel += b.panel_stride, c += kPanel, fetch.at += fetch_panel) {
     std::int64_t row = 0;
-    if constexpr (kFour)
-      if (four > 0)
-        (fetch.at != 0 && m == 0 ? gemm_four_rows<I, NV, true, T> : gemm_four_rows<I, NV, false, T>)(k, a + m * lda, lda, panel, b.k_stride,
-                                                                                               c + m * ldc, ldc, accumulate, fetch);
     FetchAhead* ahead = b.ahead;
     [[maybe_unused]] FetchAhead rows_behind;
     // All tiles ask for them where there are enough of them for it: one for each line of a row.
@@ -263,11 +259,15 @@ inline void gemm_depth(std::int64_t m, std::int64_t n, std::int64_t k, const flo
     constexpr int kRows = kFullTiles == nullptr ? MR : MR > 4 ? 4 : MR > 1 ? MR - 1 : 1;
     if (row < m)
       gemm_panel<I, kRows, NV, false>(m - row, k, a + row * lda, lda, panel, b.k_stride, c + row * ldc, ldc, I::kLanes, accumulate);
+    if constexpr (kFour)  // last, because what comes first asks for what lies behind
+      if (four > 0)
+        (fetch.at != 0 && m == 0 ? gemm_four_rows<I, NV, true, T> : gemm_four_rows<I, NV, false, T>)(k, a + m * lda, lda, panel, b.k_stride,
+                                                                                               c + m * ldc, ldc, accumulate, fetch);
   }
   if (n > 0) gemm_last_panel<I, NV>(n, all, k, a, lda, panel, b.k_stride, c, ldc, accumulate);
 }
 
-// C is read and written once a depth. T: what B is stored in; kFullTiles: of f32, where many rows are the rule.
+// C is read and written once a depth. T: what B is stored in; kFullTiles: of f32, whose tiles can ask for a list (FetchAhead).
 template <simd::Isa I, int MR, int NV, class T, GemmFullTilesFn* kFullTiles = nullptr>
 void gemm(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda, PanelView b, float* c,
           std::int64_t ldc, bool accumulate) {

@@ -208,6 +208,7 @@ struct KernelTable {
   const char* gemm_name;  // the micro-kernel as `perf report` shows it, "gemm_f32_3x16__avx2"
   int mr, nr;             // register tile of gemm in rows and columns; nr is also the width of a panel
   int gemm_steps, gemm_sums;  // how gemm adds along k; gemm_steps divides kGemmDepth
+  int convert_from;           // from how many rows on 16-bit weights should become f32 first, once for all of them
   WeightKernels weights;
   Bf16Kernels bf16;
   SoftmaxProducts softmax_products;

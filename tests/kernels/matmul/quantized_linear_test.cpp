@@ -114,6 +114,27 @@ TEST_P(QuantizedLinear, SameBitsForAnyRowsAndThreads) {
   }
 }
 
+// One to seven rows take other ways through a panel, or two panels, than many do: with the same bits, also where sums are -0.
+TEST_P(QuantizedLinear, SameBitsForFewRowsOfAnyShape) {
+  constexpr std::int64_t kRows = 16;
+  const Context context(runner(), 2);
+  for (const Kind& kind : all_kinds(context))
+    for (const std::int64_t blocks : {1, 3, 5, 21})
+      for (const std::int64_t out : {1, 31, 32, 33, 64, 65, 130}) {
+        const std::int64_t in = kind.block() == 1 ? 61 * blocks : std::max<std::int64_t>(kind.block(), blocks * 32 / kind.block() * kind.block());
+        const StoredWeight weight(kind.type, out, in);
+        const PackedWeight packed = kind.pack(context, weight);
+        const Matrix x(kRows, in), expected(kRows, out), y(kRows, out, 0, Place::kHeap, 9);
+        std::fill_n(x.row(2), in, -0.0f);
+        linear(context.get(), kRows, x.data(), in, packed, {}, expected.data(), out);
+        for (std::int64_t few = 1; few <= 7; ++few) {
+          for (std::int64_t first = 0; first < kRows; first += few)
+            linear(context.get(), std::min(few, kRows - first), x.row(first), in, packed, {}, y.row(first), out);
+          ASSERT_EQ(count_different_bits(expected.tensor, y.tensor), 0) << kind.name() << ", " << in << " x " << out << ", rows " << few;
+        }
+      }
+}
+
 TEST_P(QuantizedLinear, AtGuardPages) {
   const Context context(runner());
   for (const Kind& kind : all_kinds(context))

@@ -189,6 +189,36 @@ TEST_P(WeightKernelsTest, SmokeDequantizePanelIsExact) {
   }
 }
 
+// The bits of dequantize_panel and gemm, from one panel where n needs no more.
+TEST_P(WeightKernelsTest, SmokeDequantizedRowIsGemm) {
+  const std::int64_t nq = weights().nq, ld = 2 * nq;
+  for (const WeightType type : all_types()) {
+    if (!is_quantized(type)) continue;
+    for (const std::int64_t blocks : {1, 2, 3, 5})
+      for (std::int64_t n = 1; n <= 2 * nq; ++n) {
+        const std::int64_t in = weight_format(type).block_elements > 32 ? 256 * blocks : 32 * blocks, panels = (n + nq - 1) / nq;
+        name_case_for_faults(std::string("dequantized_row ") + weight_format(type).name + " " + GetParam() + " n " + std::to_string(n));
+        const std::int64_t panel_bytes = panel_column_bytes(type, in) * nq;
+        const Bytes packed(panels * panel_bytes, Place::kBeforeGuard);
+        const Memory values(in * ld, Place::kHeap);
+        std::fill_n(values.data(), in * ld, 0.0f);
+        for (std::int64_t p = 0; p < panels; ++p) {
+          const StoredWeight weight(type, nq, in, static_cast<std::uint64_t>(10 * n + p));
+          char* const at = static_cast<char*>(packed.data()) + p * panel_bytes;
+          std::memcpy(at, pack(weight, nq, Place::kHeap).data(), static_cast<std::size_t>(panel_bytes));
+          weights().dequantize_panel[static_cast<int>(type)](at, 0, in / 32, values.data() + p * nq, ld);
+        }
+        for (const bool zeros : {false, true}) {
+          const Matrix x(1, in, 0, Place::kBeforeGuard, 3), expected(1, n), c(1, n, 0, Place::kBeforeGuard, 5);
+          if (zeros) std::fill_n(x.data(), in, -0.0f);
+          kernels().gemm(1, n, in, x.data(), in, {values.data(), ld, kernels().nr}, expected.data(), n, false);
+          weights().dequantized_row[static_cast<int>(type)](static_cast<int>(n), in, x.data(), packed.data(), c.data());
+          ASSERT_EQ(count_different_bits(expected.tensor, c.tensor), 0) << weight_format(type).name << ", n " << n << ", in " << in;
+        }
+      }
+  }
+}
+
 class QuantizeTest : public LevelTest {
  protected:
   bool has_offsets() const { return GetParam() != "avx2" && GetParam() != "avx512"; }  // the levels that multiply w + 128
