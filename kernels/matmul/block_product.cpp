@@ -102,7 +102,7 @@ inline __attribute__((always_inline)) void ask_for(const std::byte* data, std::i
 
 // Panels of quantised or of 16-bit weights, which become f32 panels of nr columns piece by piece; of each the next piece is asked for.
 void converted_product(const KernelTable& kernels, const PackedWeight& weight, const float* x, std::int64_t ldx, std::int64_t m,
-                         std::int64_t first_column, std::int64_t n, float* c, std::int64_t ldc, float* scratch) {
+                       std::int64_t first_column, std::int64_t n, float* c, std::int64_t ldc, float* scratch) {
   constexpr std::int64_t kBlock = 32;
   const bool quantized = is_quantized(weight.type());
   const std::int64_t nr = kernels.nr, width = quantized ? kernels.weights.nq : nr, in = weight.in_features();
