@@ -91,7 +91,7 @@ Rate bf16_rate(const MachineLoops& loops, int threads, double seconds) {
 
 namespace {
 
-// A slice of memory as it comes, or with what lies 6 KiB behind asked for meanwhile: Zen 5 reads 46 instead of 38 GB/s so, out of DRAM.
+// A slice of memory as it comes, or with what lies 6 KiB behind asked for meanwhile: Zen 5 reads 44 instead of 40 GB/s so, out of DRAM.
 void read_slice(const MachineLoops& loops, const float* data, std::int64_t bytes, bool ask_ahead) {
   if (!ask_ahead) return loops.read(data, bytes);
   constexpr std::int64_t kStep = 1024, kAhead = 6 * 1024;

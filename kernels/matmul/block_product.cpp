@@ -89,10 +89,10 @@ void stored_product(const KernelTable& kernels, const PackedWeight& weight, cons
 }
 
 // One row by quantised panels.
-void row_product(const KernelTable& kernels, const PackedWeight& weight, const float* x, std::int64_t first_column, std::int64_t n, float* c) {
+void gemv_product(const KernelTable& kernels, const PackedWeight& weight, const float* x, std::int64_t first_column, std::int64_t n, float* c) {
   const std::int64_t in = weight.in_features(), column_bytes = panel_column_bytes(weight.type(), in), step = 2 * kernels.weights.nq;
   for (std::int64_t j = 0; j < n; j += step)
-    kernels.weights.dequantized_row[static_cast<int>(weight.type())](static_cast<int>(std::min(step, n - j)), in, x,
+    kernels.weights.dequant_gemv[static_cast<int>(weight.type())](static_cast<int>(std::min(step, n - j)), in, x,
                                                                      weight.panels() + (first_column + j) * column_bytes, c + j);
 }
 
@@ -155,7 +155,7 @@ void block_product(const KernelTable& kernels, const PackedWeight& weight, const
   else if (weight.arithmetic() == Arithmetic::kBf16)
     bf16_product(kernels, weight, rows, first_row, m, first_column, n, c, ldc);
   else if (is_quantized(weight.type()) && m == 1)
-    row_product(kernels, weight, rows.x + first_row * rows.ldx, first_column, n, c);
+    gemv_product(kernels, weight, rows.x + first_row * rows.ldx, first_column, n, c);
   else if (is_quantized(weight.type()) || (weight.type() != WeightType::kF32 && m >= kernels.convert_from))
     converted_product(kernels, weight, rows.x + first_row * rows.ldx, rows.ldx, m, first_column, n, c, ldc, static_cast<float*>(scratch));
   else

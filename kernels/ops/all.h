@@ -2,7 +2,7 @@
 #pragma once
 #include "kernels/ops/activation.h"
 #include "kernels/ops/biased_gemm.h"
-#include "kernels/ops/dequant_row.h"
+#include "kernels/ops/dequant_gemv.h"
 #include "kernels/ops/epilogue.h"
 #include "kernels/ops/gemm.h"
 #include "kernels/ops/int8_gemm.h"
@@ -56,7 +56,7 @@ template <simd::Isa I, int MR, int NV, template <simd::Isa, int> class Format>
 void fill_format(WeightKernels& t, WeightType type) {
   using Bytes = UnpackedOf<Format<I, NV>>;
   t.dequantize_panel[(int)type] = dequantize_panel<I, NV, Format>;
-  t.dequantized_row[(int)type] = dequantized_row<I, NV, Format>;
+  t.dequant_gemv[(int)type] = dequant_gemv<I, NV, Format>;
   t.unpack_panel[(int)type] = unpack_panel<I, NV, Format>;
   t.unpacked_bytes[(int)type] = Bytes::kBytes;
   fill_int8<QuantizedBlock, I, Format<I, NV>, MR, NV>(t.int8, type);

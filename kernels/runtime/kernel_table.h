@@ -108,7 +108,7 @@ struct WeightKernels {
   void (*dequantize_panel[kNumWeightTypes])(const void* panel, std::int64_t first, std::int64_t count, float* out,
                                             std::int64_t ldo);
   // c[n] = x W', with the bits of gemm over those values, for the next n columns, of a panel or two: 1 <= n <= 2 nq. x: [in]
-  void (*dequantized_row[kNumWeightTypes])(int n, std::int64_t in, const float* x, const void* panel, float* c);
+  void (*dequant_gemv[kNumWeightTypes])(int n, std::int64_t in, const float* x, const void* panel, float* c);
   // The same as bytes with f32 scales, unpacked_bytes a block: what gemm_unpacked reads.
   void (*unpack_panel[kNumWeightTypes])(const void* panel, std::int64_t first, std::int64_t count, void* out);
   std::int64_t unpacked_bytes[kNumWeightTypes];

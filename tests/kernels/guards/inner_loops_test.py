@@ -20,7 +20,7 @@ COMPILER = "GNU"
 BUILD_TYPES = ("Release", "RelWithDebInfo")
 LEAST_FMAS = 4
 # What a level must have: a guard that finds no loop guards nothing.
-REQUIRED_F32 = (r"gemm_f32_\d+x\d+__\w+$", r"gemm_bias_f32_\d+x\d+__\w+$", r"\bgemm_tiles<", r"\brow_exp<", r"\bdequantized_panels<")
+REQUIRED_F32 = (r"gemm_f32_\d+x\d+__\w+$", r"gemm_bias_f32_\d+x\d+__\w+$", r"\bgemm_tiles<", r"\brow_exp<", r"\bdequant_gemv_panels<")
 REQUIRED_AVX512 = (*REQUIRED_F32, r"gemm_max_f32_\d+x\d+__\w+$", r"gemm_exp_f32_\d+x\d+__\w+$", r"\bsoftmax_last_tiles<")
 REQUIRED_BF16 = (r"gemm_bf16_\d+x\d+__\w+$", r"gemm_max_bf16_\d+x\d+__\w+$", r"gemm_exp_bf16_\d+x\d+__\w+$", r"\bbf16_softmax_narrow_tiles<", r"\bbf16_panel<",
                  r"\bbf16_row_exp<")
@@ -31,8 +31,8 @@ ALLOWED = (
     ("avx2", r"^row_exp<", 27, "sixteen registers for four vectors, four sums and twelve constants, which are operands of the FMAs"),
     ("avx2", r"^gemm_tiles<.*, true, float>$", 1, "the mask of the last columns"),
     ("avx2", r"^gelu_erf<", 6, "constants"),
-    ("avx2", r"^dequantized_panels<simd::Avx2, 1, Q[45]_[01]<", 14, "words of nibbles, kept for their upper halves, in 394 instructions of 32 inputs"),
-    ("avx512", r"^dequantized_panels<simd::Avx512, 2, Q6_K<", 2, "a pointer, in 1025 instructions of 32 inputs"),
+    ("avx2", r"^dequant_gemv_panels<simd::Avx2, 1, Q[45]_[01]<", 14, "words of nibbles, kept for their upper halves, in 394 instructions of 32 inputs"),
+    ("avx512", r"^dequant_gemv_panels<simd::Avx512, 2, Q6_K<", 2, "a pointer, in 1025 instructions of 32 inputs"),
     ("avx2", r"^(softcap|gelu_tanh)<", 1, "constants"),
     ("avx512", r"^transposed_strip<simd::Avx512, 4, signed char>$", 1, "the pointer to the factors, once in 209 instructions"),
     ("avx512_bf16", r"^gemm_exp_bf16_4x64", 1, "what its counter is compared with, once in 587 instructions of four rows: every register holds a pointer"),

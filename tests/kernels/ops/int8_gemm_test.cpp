@@ -190,14 +190,14 @@ TEST_P(WeightKernelsTest, SmokeDequantizePanelIsExact) {
 }
 
 // The bits of dequantize_panel and gemm, from one panel where n needs no more.
-TEST_P(WeightKernelsTest, SmokeDequantizedRowIsGemm) {
+TEST_P(WeightKernelsTest, SmokeDequantGemvIsGemm) {
   const std::int64_t nq = weights().nq, ld = 2 * nq;
   for (const WeightType type : all_types()) {
     if (!is_quantized(type)) continue;
     for (const std::int64_t blocks : {1, 2, 3, 5})
       for (std::int64_t n = 1; n <= 2 * nq; ++n) {
         const std::int64_t in = weight_format(type).block_elements > 32 ? 256 * blocks : 32 * blocks, panels = (n + nq - 1) / nq;
-        name_case_for_faults(std::string("dequantized_row ") + weight_format(type).name + " " + GetParam() + " n " + std::to_string(n));
+        name_case_for_faults(std::string("dequant_gemv ") + weight_format(type).name + " " + GetParam() + " n " + std::to_string(n));
         const std::int64_t panel_bytes = panel_column_bytes(type, in) * nq;
         const Bytes packed(panels * panel_bytes, Place::kBeforeGuard);
         const Memory values(in * ld, Place::kHeap);
@@ -212,7 +212,7 @@ TEST_P(WeightKernelsTest, SmokeDequantizedRowIsGemm) {
           const Matrix x(1, in, 0, Place::kBeforeGuard, 3), expected(1, n), c(1, n, 0, Place::kBeforeGuard, 5);
           if (zeros) std::fill_n(x.data(), in, -0.0f);
           kernels().gemm(1, n, in, x.data(), in, {values.data(), ld, kernels().nr}, expected.data(), n, false);
-          weights().dequantized_row[static_cast<int>(type)](static_cast<int>(n), in, x.data(), packed.data(), c.data());
+          weights().dequant_gemv[static_cast<int>(type)](static_cast<int>(n), in, x.data(), packed.data(), c.data());
           ASSERT_EQ(count_different_bits(expected.tensor, c.tensor), 0) << weight_format(type).name << ", n " << n << ", in " << in;
         }
       }

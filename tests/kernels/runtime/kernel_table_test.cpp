@@ -70,7 +70,7 @@ TEST(KernelTableTest, SmokeWeightKernelsAreComplete) {
     for (int type = 0; type < kNumWeightTypes; ++type) {
       const bool is_quantized = supports(static_cast<WeightType>(type), Arithmetic::kInt8);
       EXPECT_EQ(weights.dequantize_panel[type] != nullptr, is_quantized) << level << " " << type;
-      EXPECT_EQ(weights.dequantized_row[type] != nullptr, is_quantized) << level << " " << type;
+      EXPECT_EQ(weights.dequant_gemv[type] != nullptr, is_quantized) << level << " " << type;
       EXPECT_EQ(weights.unpack_panel[type] != nullptr, is_quantized) << level << " " << type;
       EXPECT_EQ(weights.int8.gemm[type] != nullptr, is_quantized) << level << " " << type;
       EXPECT_EQ(weights.int8.gemm_unpacked[type] != nullptr, is_quantized) << level << " " << type;

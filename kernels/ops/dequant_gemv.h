@@ -16,7 +16,7 @@ namespace {
 template <simd::Isa I, class W, int P>
 inline __attribute__((always_inline)) void add_block(const W (&w)[P], const float* x, typename I::V (&sum)[kGemmSums<I>][P][W::kVectors]) {
   using V = typename I::V;
-  V scale[P][W::kVectors][W::kScales], offset[P][W::kVectors];  // offset: of formats that have one
+  V scale[P][W::kVectors][W::kScales], offset[P][W::kVectors];  // offset: 0 where the format has none
 #pragma GCC unroll 2
   for (int p = 0; p < P; ++p)
 #pragma GCC unroll 2
@@ -51,7 +51,7 @@ inline __attribute__((always_inline)) void add_block(const W (&w)[P], const floa
 
 // n columns, more than P - 1 panels have.
 template <simd::Isa I, int P, class W>
-__attribute__((noinline)) void dequantized_panels(int n, std::int64_t in, const float* x, const std::uint8_t* panel, float* c) {
+__attribute__((noinline)) void dequant_gemv_panels(int n, std::int64_t in, const float* x, const std::uint8_t* panel, float* c) {
   using V = typename I::V;
   constexpr int kParts = W::kBlock / 32, kBlockBytes = W::kBytes / kParts;
   const std::int64_t panel_bytes = in / W::kBlock * W::kBytes, blocks = in / 32;
@@ -92,13 +92,13 @@ __attribute__((noinline)) void dequantized_panels(int n, std::int64_t in, const 
 }
 
 template <simd::Isa I, int NV, template <simd::Isa, int> class Format>
-void dequantized_row(int n, std::int64_t in, const float* x, const void* panel, float* c) {
+void dequant_gemv(int n, std::int64_t in, const float* x, const void* panel, float* c) {
   using W = Format<I, NV>;
   const auto* at = (const std::uint8_t*)panel;
-  if (n > W::kColumns && I::kRegisters >= 32) return dequantized_panels<I, 2, W>(n, in, x, at, c);
+  if (n > W::kColumns && I::kRegisters >= 32) return dequant_gemv_panels<I, 2, W>(n, in, x, at, c);
   // 16 registers hold the sums of one panel.
-  dequantized_panels<I, 1, W>(n, in, x, at, c);
-  if (n > W::kColumns) dequantized_panels<I, 1, W>(n - W::kColumns, in, x, at + in / W::kBlock * W::kBytes, c + W::kColumns);
+  dequant_gemv_panels<I, 1, W>(n, in, x, at, c);
+  if (n > W::kColumns) dequant_gemv_panels<I, 1, W>(n - W::kColumns, in, x, at + in / W::kBlock * W::kBytes, c + W::kColumns);
 }
 
 }  // namespace
