@@ -93,7 +93,7 @@ void gemv_product(const KernelTable& kernels, const PackedWeight& weight, const 
   const std::int64_t in = weight.in_features(), column_bytes = panel_column_bytes(weight.type(), in), step = 2 * kernels.weights.nq;
   for (std::int64_t j = 0; j < n; j += step)
     kernels.weights.dequant_gemv[static_cast<int>(weight.type())](static_cast<int>(std::min(step, n - j)), in, x,
-                                                                     weight.panels() + (first_column + j) * column_bytes, c + j);
+                                                                  weight.panels() + (first_column + j) * column_bytes, c + j);
 }
 
 inline __attribute__((always_inline)) void ask_for(const std::byte* data, std::int64_t bytes) {
