@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/runtime/rounding.h"
+
 namespace rapt {
 namespace {
 
@@ -111,7 +113,7 @@ void KeyBlock::multiply(std::int64_t first, std::int64_t rows, std::int64_t n, F
     return kernels_.bf16.transposed_gemm(rows, n, p_.head_dim, buffers_.q_bf16 + first * plan_.q_stride, plan_.q_stride, keys_in_place(), s,
                                          plan_.s_stride);
   if (plan_.bf16_products) {
-    const Bf16PanelView keys = {buffers_.k_pairs, (p_.head_dim + 1) / 2 * 2 * kernels_.nr};
+    const Bf16PanelView keys = {buffers_.k_pairs, round_up(p_.head_dim, kernels_.bf16.k_step) * kernels_.nr};
     return kernels_.bf16.gemm(rows, n, p_.head_dim, buffers_.q_bf16 + first * plan_.q_stride, plan_.q_stride, keys, s,
                               plan_.s_stride, false);
   }
@@ -166,7 +168,7 @@ void KeyBlock::scores_and_maxima(std::int64_t first, std::int64_t rows, std::int
   }
   float* const best = buffers_.sums;
   if (plan_.bf16_products) {
-    const Bf16PanelView keys = {buffers_.k_pairs, (p_.head_dim + 1) / 2 * 2 * kernels_.nr};
+    const Bf16PanelView keys = {buffers_.k_pairs, round_up(p_.head_dim, kernels_.bf16.k_step) * kernels_.nr};
     kernels_.bf16.max_gemm(rows, n, p_.head_dim, ends, buffers_.q_bf16 + first * plan_.q_stride, plan_.q_stride, keys, list_.first(), scale_,
                            buffers_.s, plan_.s_stride, best);
   } else {
@@ -207,7 +209,7 @@ PanelView KeyBlock::values_from(std::int64_t j, std::int64_t run) const {
 }
 
 Bf16PanelView KeyBlock::pairs_from(std::int64_t j) const {
-  return {buffers_.v_pairs + j * kernels_.nr, (count_ + 1) / 2 * 2 * kernels_.nr};
+  return {buffers_.v_pairs + j * kernels_.nr, round_up(count_, kernels_.bf16.k_step) * kernels_.nr};
 }
 
 void KeyBlock::weighted_sums(std::int64_t rows, std::int64_t n, float* o) const {
@@ -251,18 +253,18 @@ void KeyBlock::visible_weighted_sums(std::int64_t r, std::int64_t n, float* o) c
   }
 }
 
-// The value after an odd last one is no part of the sum either.
+// Values after the last one, up to the level's k_step, are no part of the sum either.
 void KeyBlock::visible_pair_sums(std::int64_t r, std::int64_t n, float* o) const {
   const std::uint8_t* const hidden = buffers_.hidden + r * plan_.block_kv;
   const Bf16PanelView visible = {buffers_.visible_pairs, kBf16Depth * kernels_.nr};
   for (std::int64_t j = 0; j < n; j += kBf16Depth) {
     const std::int64_t count = std::min(kBf16Depth, n - j);
     const Bf16PanelView values = pairs_from(j);
-    for (std::int64_t i = 0; i < count + count % 2; ++i)
+    for (std::int64_t i = 0; i < round_up(count, kernels_.bf16.k_step); ++i)
       for (std::int64_t d = 0; d < p_.head_dim_v; ++d) {
         const std::int64_t panel = d / kernels_.nr, at = i / 2 * 2 * kernels_.nr + d % kernels_.nr * 2 + i % 2;
         buffers_.visible_pairs[panel * visible.panel_stride + at] =
-            i == count || hidden[j + i] ? Bf16{} : values.data[panel * values.panel_stride + at];
+            i >= count || hidden[j + i] ? Bf16{} : values.data[panel * values.panel_stride + at];
       }
     kernels_.bf16.gemm(1, p_.head_dim_v, count, buffers_.p + r * plan_.s_stride + j, plan_.s_stride, visible, o, plan_.o_stride,
                        j > 0);

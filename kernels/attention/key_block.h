@@ -60,8 +60,8 @@ class KeyBlock {
   // Row r alone, with 0 for the values that buffers.hidden marks: the same sums, but nothing of what is hidden, not even 0 * NaN.
   void visible_weighted_sums(std::int64_t r, std::int64_t n, float* o) const;
 
-  // Whether weighted_sums of n values touches one after them, with weight 0: the other half of a pair.
-  bool multiplies_beyond(std::int64_t n) const { return plan_.bf16_products && n % 2 && n < count_; }
+  // Whether weighted_sums of n values touches some after them, with weight 0: the other half of a pair, or the rest of a tile.
+  bool multiplies_beyond(std::int64_t n) const { return plan_.bf16_products && n % kernels_.bf16.k_step != 0 && n < count_; }
 
   // Whether all values are finite: then a weight of 0 hides a value. Looked at once a block.
   bool values_are_finite();

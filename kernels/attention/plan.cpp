@@ -170,7 +170,7 @@ Plan make_plan(const AttentionProblem& p, const Machine& machine, const KernelTa
   plan.o_stride = round_up(p.head_dim_v, kLine);
   // Not a power of two, so that a tile's rows fall into different cache sets. Weights of bf16 have the stride of their scores.
   plan.s_stride = plan.block_kv + (plan.bf16_products ? 2 : 1) * kLine;
-  plan.rows_per_strip = choose_rows_per_strip(plan, machine, plan.bf16_products ? 12 : mr);
+  plan.rows_per_strip = choose_rows_per_strip(plan, machine, plan.bf16_products ? kernels.bf16.rows_step : mr);
   plan.splits_are_tasks = plan.num_q_blocks == 1 && plan.num_splits > 1 && plan.rows_per_task <= kMaxRowsOfSplitTasks;
   plan.few_rows = plan.rows_per_task <= kFewRows;
   plan.pack_keys = choose_pack_keys(p, plan, kernels);

@@ -8,6 +8,7 @@
 #include "kernels/attention/task_buffers.h"
 #include "kernels/attention/task_grid.h"
 #include "kernels/runtime/convert.h"
+#include "kernels/runtime/rounding.h"
 
 namespace rapt {
 
@@ -35,21 +36,21 @@ inline KeyRange find_visible_keys(const AttentionProblem& p, const TaskRows& row
   return all;
 }
 
-// Q times the sign of softmax_scale, which may be 0, in its own type; an odd row gets a 0, the other half of its last pair.
-inline void copy_queries(const AttentionProblem& p, const Plan& plan, const TaskRows& rows, Bf16* to) {
+// Q times the sign of softmax_scale, which may be 0, in its own type, and 0 up to a multiple of k_step.
+inline void copy_queries(const AttentionProblem& p, const Plan& plan, std::int64_t k_step, const TaskRows& rows, Bf16* to) {
   const float scale = static_cast<float>(p.softmax_scale), sign = scale > 0 ? 1 : scale < 0 ? -1 : 0;
   for (std::int64_t r = 0; r < rows.rows; ++r, to += plan.q_stride) {
     const char* const from = p.q.at(rows.sequence.batch, rows.head(r), rows.sequence.q_begin + rows.query(r));
     std::memcpy(to, from, static_cast<std::size_t>(p.head_dim) * sizeof(Bf16));
     for (std::int64_t d = 0; sign != 1 && d < p.head_dim; ++d) to[d] = to_bf16(sign * to_float(to[d]));
-    if (p.head_dim % 2) to[p.head_dim] = {};
+    std::fill(to + p.head_dim, to + round_up(p.head_dim, k_step), Bf16{});
   }
 }
 
 // buffers.q = softmax_scale * Q, or q_bf16: scaling that would round it.
 inline void pack_queries(const AttentionProblem& p, const Plan& plan, const KernelTable& kernels, const TaskRows& rows,
                          const TaskBuffers& buffers) {
-  if (plan.bf16_products) return copy_queries(p, plan, rows, buffers.q_bf16);
+  if (plan.bf16_products) return copy_queries(p, plan, kernels.bf16.k_step, rows, buffers.q_bf16);
   for (std::int64_t g = 0; g < p.group_size; ++g)
     kernels.scale_rows[static_cast<int>(p.q.dtype)](
         rows.queries, p.head_dim, static_cast<float>(p.softmax_scale),

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "kernels/attention/plan.h"
+#include "kernels/runtime/rounding.h"
 
 namespace rapt {
 
@@ -72,8 +73,8 @@ struct TaskBuffers {
   float* visible_v;            // [plan.keys_per_sum, head_dim_v], row stride plan.o_stride: one row's values, 0 where hidden
   std::uint8_t* hidden;        // [rows_per_strip, block_kv]: masked scores, for values that are not finite
   // Of bf16 products, in place of q, k_panels, v_panels and visible_v; and the weights, which are bf16 beside s.
-  Bf16* q_bf16;                // as q, with a 0 after an odd row
-  Bf16* k_pairs;               // [block_kv / nr][head_dim / 2][nr][2]
+  Bf16* q_bf16;                // as q, with 0 up to a multiple of k_step
+  Bf16* k_pairs;               // [block_kv / nr][head_dim / 2][nr][2], rows up to a multiple of k_step
   Bf16* v_pairs;               // [head_dim_v / nr][block_kv / 2][nr][2]
   Bf16* p;                     // [rows_per_strip, block_kv], row stride plan.s_stride
   Bf16* visible_pairs;         // [head_dim_v / nr][kBf16Depth / 2][nr][2]
@@ -98,7 +99,7 @@ struct TaskBuffers {
     const auto panels = [&](std::int64_t n) { return (n + kernels.nr - 1) / kernels.nr * kernels.nr; };
     if (plan.bf16_products) {
       q_bf16 = carver.take<Bf16>(plan.rows_per_task * plan.q_stride);
-      k_pairs = carver.take<Bf16>(plan.pack_keys ? panels(plan.block_kv) * ((problem.head_dim + 1) / 2 * 2) : 0);
+      k_pairs = carver.take<Bf16>(plan.pack_keys ? panels(plan.block_kv) * round_up(problem.head_dim, kernels.bf16.k_step) : 0);
       v_pairs = carver.take<Bf16>(plan.block_kv * panels(problem.head_dim_v));
       p = carver.take<Bf16>(plan.rows_per_strip * plan.s_stride);
       visible_pairs = carver.take<Bf16>(kBf16Depth * panels(problem.head_dim_v));

@@ -128,7 +128,7 @@ void converted_product(const KernelTable& kernels, const PackedWeight& weight, c
 // A panel at a time, so that its block of c stays in L2; gemm takes it in pieces that stay in L1.
 void bf16_product(const KernelTable& kernels, const PackedWeight& weight, const Rows& rows, std::int64_t first_row,
                   std::int64_t m, std::int64_t first_column, std::int64_t n, float* c, std::int64_t ldc) {
-  const std::int64_t nr = kernels.nr, column = pairs_column_elements(weight.in_features());
+  const std::int64_t nr = kernels.nr, column = pairs_column_elements(kernels, weight.in_features());
   const Bf16* const x = rows.rounded + first_row * rows.ld_rounded;
   const Bf16* const panels = reinterpret_cast<const Bf16*>(weight.panels()) + first_column * column;
   for (std::int64_t j = 0; j < n; j += nr)

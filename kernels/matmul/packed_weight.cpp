@@ -21,8 +21,8 @@ constexpr std::int64_t kMaxColumns = 64;  // of a panel, at any level
 std::int64_t panel_width(const KernelTable& kernels, WeightType type, Arithmetic arithmetic) {
   return !is_quantized(type) || arithmetic == Arithmetic::kBf16 ? kernels.nr : kernels.weights.nq;
 }
-std::int64_t column_bytes(WeightType type, Arithmetic arithmetic, std::int64_t in) {
-  if (arithmetic == Arithmetic::kBf16) return pairs_column_elements(in) * std::int64_t{sizeof(Bf16)};
+std::int64_t column_bytes(const KernelTable& kernels, WeightType type, Arithmetic arithmetic, std::int64_t in) {
+  if (arithmetic == Arithmetic::kBf16) return pairs_column_elements(kernels, in) * std::int64_t{sizeof(Bf16)};
   return panel_column_bytes(type, in);
 }
 
@@ -76,7 +76,7 @@ PackedWeight::PackedWeight(rapt_context* context, WeightType type, const void* r
   const bool pairs = arithmetic == Arithmetic::kBf16;
   const std::int64_t row_bytes = weight_row_bytes(type, in_features), width = panel_width(kernels, type, arithmetic);
   const std::int64_t panels = (out_features + width - 1) / width;
-  const std::int64_t panel_bytes = column_bytes(type, arithmetic, in_features) * width;
+  const std::int64_t panel_bytes = column_bytes(kernels, type, arithmetic, in_features) * width;
   bytes_ = static_cast<std::size_t>((panels * panel_bytes + 63) / 64 * 64);
   panels_ = allocate_weight(bytes_);
   const std::int64_t threads = context->num_threads, ld = (in_features + width - 1) / width * width;
@@ -96,7 +96,7 @@ PackedWeight::PackedWeight(rapt_context* context, WeightType type, const void* r
 void packed_rows(rapt_context* context, const PackedWeight& weight, const std::int32_t* ids, std::int64_t n, float* out) {
   const WeightType type = weight.type();
   const std::int64_t in = weight.in_features(), width = panel_width(*context->kernels, type, weight.arithmetic());
-  const std::int64_t panel_bytes = column_bytes(type, weight.arithmetic(), in) * width;
+  const std::int64_t panel_bytes = column_bytes(*context->kernels, type, weight.arithmetic(), in) * width;
   void* const row = context->workspace.reserve(static_cast<std::size_t>(weight_row_bytes(type, in)));
   for (std::int64_t i = 0; i < n; ++i) {
     const std::byte* const panel = weight.panels() + ids[i] / width * panel_bytes;

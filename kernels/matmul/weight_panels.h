@@ -4,6 +4,8 @@
 #include <cstdint>
 
 #include "kernels/kernels.h"
+#include "kernels/runtime/kernel_table.h"
+#include "kernels/runtime/rounding.h"
 
 namespace rapt {
 
@@ -11,7 +13,7 @@ namespace rapt {
 std::int64_t panel_column_bytes(WeightType type, std::int64_t in);
 
 // Elements of `in` inputs of one column of a panel of pairs (Bf16PanelView).
-inline std::int64_t pairs_column_elements(std::int64_t in) { return (in + 1) / 2 * 2; }
+inline std::int64_t pairs_column_elements(const KernelTable& kernels, std::int64_t in) { return round_up(in, kernels.bf16.k_step); }
 
 // A row of a file's weight to column `column` of a panel of `columns`, and back.
 void pack_column(WeightType type, const void* row, std::int64_t in, std::int64_t column, std::int64_t columns, void* panel);

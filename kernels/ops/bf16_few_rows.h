@@ -79,6 +79,7 @@ template <simd::Bf16Isa I>
 struct PairRows {
   using Element = Bf16;
   using Operand = typename I::B;
+  using Sum = typename I::V;
   static constexpr int kRows = 2, kElementBytes = sizeof(Bf16);
   static constexpr std::int64_t kDepth = kBf16Depth;
 
@@ -95,7 +96,9 @@ struct PairRows {
     }
   };
   Step step(std::int64_t i) const { return {(const Bf16*)rows[i], i + 1 < count ? (const Bf16*)rows[i + 1] : nullptr}; }
-  static typename I::V multiply(typename I::V sum, const Bf16* a, Operand b) { return I::dot_pairs(sum, I::broadcast_pair(a), b); }
+  static Sum none() { return I::zero(); }
+  static Sum multiply(Sum sum, const Bf16* a, Operand b) { return I::dot_pairs(sum, I::broadcast_pair(a), b); }
+  static typename I::V value(Sum sum) { return sum; }
 };
 
 template <simd::Bf16Isa I, int NV>

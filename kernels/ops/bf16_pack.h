@@ -8,7 +8,7 @@ namespace rapt {
 namespace {
 
 // As pack_transposed_strip. A pair of bf16 moves as a float: no arithmetic touches it.
-template <simd::Bf16Isa I, bool kWhole>
+template <simd::Bf16Isa I, bool kWhole, int kRowStep>
 void transpose_pairs_strip(int count, std::int64_t dim, RowPointers pointers, std::int64_t first, std::int64_t ahead, Bf16* out,
                            std::int64_t panel_width) {
   constexpr int kStep = 2 * I::kLanes;
@@ -38,20 +38,20 @@ void transpose_pairs_strip(int count, std::int64_t dim, RowPointers pointers, st
   if constexpr (!kWhole) keep_rows<I>(square, count);
 #pragma GCC unroll 16
   for (int c = 0; c < I::kLanes; ++c)
-    if (2 * c < elements) I::store_pairs(out + (d + 2 * c) * panel_width, (typename I::B)square[c]);
+    if (2 * c < (elements + kRowStep - 1) / kRowStep * kRowStep) I::store_pairs(out + (d + 2 * c) * panel_width, (typename I::B)square[c]);
 }
 
-// The last panel has the vectors that it needs; nobody reads the others.
-template <simd::Bf16Isa I, int NV>
+// The last panel has the vectors that it needs; nobody reads the others. kRowStep: the level's k_step.
+template <simd::Bf16Isa I, int NV, int kRowStep>
 void bf16_pack_transposed(std::int64_t n, std::int64_t dim, RowPointers rows, Bf16* panels) {
   constexpr int kPanel = NV * I::kLanes;
   const std::int64_t ahead = rows.rows_ahead(2 * dim);
   for (std::int64_t row = 0; row < n; row += I::kLanes) {
-    Bf16* const out = panels + row / kPanel * ((dim + 1) / 2 * 2 * kPanel) + row % kPanel * 2;
+    Bf16* const out = panels + row / kPanel * ((dim + kRowStep - 1) / kRowStep * kRowStep * kPanel) + row % kPanel * 2;
     if (row + I::kLanes <= n)
-      transpose_pairs_strip<I, true>(I::kLanes, dim, rows, row, ahead, out, kPanel);
+      transpose_pairs_strip<I, true, kRowStep>(I::kLanes, dim, rows, row, ahead, out, kPanel);
     else
-      transpose_pairs_strip<I, false>((int)(n - row), dim, rows, row, ahead, out, kPanel);
+      transpose_pairs_strip<I, false, kRowStep>((int)(n - row), dim, rows, row, ahead, out, kPanel);
   }
 }
 
@@ -70,17 +70,18 @@ inline void interleave_rows(std::int64_t left, const Bf16* a, const Bf16* b, Bf1
   }
 }
 
-template <simd::Bf16Isa I, int NV>
+template <simd::Bf16Isa I, int NV, int kRowStep>
 void bf16_pack_panels(std::int64_t k, std::int64_t dim, RowPointers rows, Bf16* panels) {
   constexpr int kPanel = NV * I::kLanes;
-  const Bf16 zeros[kPanel] = {};  // the row after an odd last one
-  const std::int64_t panel = (k + 1) / 2 * 2 * kPanel, ahead = rows.rows_ahead(2 * dim);
-  for (std::int64_t r = 0; r < k; r += 2, panels += 2 * kPanel) {
+  const Bf16 zeros[kPanel] = {};  // rows after the last one
+  const std::int64_t padded = (k + kRowStep - 1) / kRowStep * kRowStep, ahead = rows.rows_ahead(2 * dim);
+  for (std::int64_t r = 0; r < padded; r += 2, panels += 2 * kPanel) {
     fetch_row(rows, r + ahead, 2 * dim);
     fetch_row(rows, r + ahead + 1, 2 * dim);
+    const auto row = [&](std::int64_t i, std::int64_t first) { return i < k ? (const Bf16*)rows[i] + first : zeros; };
     Bf16* out = panels;
-    for (std::int64_t first = 0; first < dim; first += kPanel, out += panel)
-      interleave_rows<I, NV>(dim - first, (const Bf16*)rows[r] + first, r + 1 < k ? (const Bf16*)rows[r + 1] + first : zeros, out);
+    for (std::int64_t first = 0; first < dim; first += kPanel, out += padded * kPanel)
+      interleave_rows<I, NV>(dim - first, row(r, first), row(r + 1, first), out);
   }
 }
 

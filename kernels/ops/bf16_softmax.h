@@ -6,9 +6,9 @@
 namespace rapt {
 namespace {
 
-// p = e^(scale * s - m), coarsely, rounded to bf16; returns the sum before the rounding. Scaled first, then m subtracted: the largest weight is
+// p = e^(scale * s - m), coarsely, rounded to bf16, and 0 up to a multiple of kRowStep; returns the sum before the rounding. Scaled first, then m subtracted: the largest weight is
 // exactly 1, and the bits are those of scores that were scaled in a pass of their own.
-template <simd::Bf16Isa I>
+template <simd::Bf16Isa I, int kRowStep>
 inline float bf16_row_exp(std::int64_t n, float scale, float m, const float* s, Bf16* p) {
   using V = typename I::V;
   const V maximum = I::broadcast(m), factor = I::broadcast(scale);
@@ -37,17 +37,17 @@ inline float bf16_row_exp(std::int64_t n, float scale, float m, const float* s, 
       sum[v % kRowSums] = I::add(sum[v % kRowSums], e);
     }
   }
-  if (n % 2) p[n] = {};
+  for (std::int64_t i = n; i % kRowStep != 0; ++i) p[i] = {};
   return I::reduce_add(I::add(sum[0], sum[1]));
 }
 
-template <simd::Bf16Isa I>
+template <simd::Bf16Isa I, int kRowStep>
 bool bf16_online_softmax(std::int64_t rows, std::int64_t n, float scale, const float* s, std::int64_t ld, Bf16* p,
                          std::int64_t ldp, float* m, float* l, float* factor) {
   raise_to_scores<I>(rows, n, scale, s, ld, m, factor);
   bool grew = false;
   for (std::int64_t r = 0; r < rows; ++r, s += ld, p += ldp) {
-    l[r] = l[r] * factor[r] + bf16_row_exp<I>(n, scale, finite_maximum(m[r]), s, p);
+    l[r] = l[r] * factor[r] + bf16_row_exp<I, kRowStep>(n, scale, finite_maximum(m[r]), s, p);
     grew |= factor[r] != 1.0f;
   }
   return grew;

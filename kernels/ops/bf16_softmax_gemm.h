@@ -226,7 +226,7 @@ void bf16_softmax_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const std
   add_row_sums<I>(tiled, sums, factor, l);
   if (tiled == m) return;
   const std::int64_t last = hide_behind_ends<I>(m - tiled, (int)(m - tiled), {ends ? ends + tiled : nullptr, 0, k}, s + tiled * ld, ld);
-  for (std::int64_t r = tiled; r < m; ++r) l[r] = l[r] * factor[r] + bf16_row_exp<I>(last, 1.0f, shift[r], s + r * ld, p + r * ld);
+  for (std::int64_t r = tiled; r < m; ++r) l[r] = l[r] * factor[r] + bf16_row_exp<I, 2>(last, 1.0f, shift[r], s + r * ld, p + r * ld);
   if (last > 0)
     bf16_gemm<I, MR, NV, kFullTiles>(m - tiled, n, last, p + tiled * ld, ld, b, c + tiled * ldc, ldc, false);
   else

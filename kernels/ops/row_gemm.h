@@ -12,6 +12,7 @@ template <simd::Isa I, bool kScaled>
 struct ByteRows {
   using Element = float;  // of A
   using Operand = typename I::V;
+  using Sum = typename I::V;
   static constexpr int kRows = 1, kElementBytes = 1;    // rows of a step; of an element of B
   static constexpr std::int64_t kDepth = kGemmSteps<I>;  // rows of a sum
 
@@ -30,21 +31,23 @@ struct ByteRows {
   };
   // That begins with row i.
   Step step(std::int64_t i) const { return {(const std::int8_t*)rows[i], kScaled ? I::broadcast(scales[i]) : I::zero()}; }
-  static typename I::V multiply(typename I::V sum, const float* a, Operand b) { return I::fma(I::broadcast(*a), b, sum); }
+  static Sum none() { return I::zero(); }
+  static Sum multiply(Sum sum, const float* a, Operand b) { return I::fma(I::broadcast(*a), b, sum); }
+  static typename I::V value(Sum sum) { return sum; }
 };
 
 // M rows of A by rows [first, first + count) of B, one sum; NV vectors of columns from `column` on, the last of which has `last` lanes.
 template <simd::Isa I, int M, int NV, bool kPartial, class Rows>
 __attribute__((noinline)) void row_tile(const Rows& b, std::int64_t first, std::int64_t count, const typename Rows::Element* a, std::int64_t lda,
                                         std::int64_t column, float* c, std::int64_t ldc, int last, bool accumulate, FetchInTurns& fetch) {
-  typename I::V sum[M][NV];
+  typename Rows::Sum sum[M][NV];
   const auto for_each = [](auto f) __attribute__((always_inline)) {
 #pragma GCC unroll 4
     for (int r = 0; r < M; ++r)
 #pragma GCC unroll 4
       for (int v = 0; v < NV; ++v) f(r, v);
   };
-  for_each([&](int r, int v) __attribute__((always_inline)) { sum[r][v] = I::zero(); });
+  for_each([&](int r, int v) __attribute__((always_inline)) { sum[r][v] = Rows::none(); });
   for (std::int64_t i = 0; i < count; i += Rows::kRows, a += Rows::kRows) {
     fetch.ask();
     const typename Rows::Step step = b.step(first + i);
@@ -58,10 +61,11 @@ __attribute__((noinline)) void row_tile(const Rows& b, std::int64_t first, std::
   }
   for_each([&](int r, int v) __attribute__((always_inline)) {
     float* const to = c + r * ldc + v * I::kLanes;
+    const typename I::V value = Rows::value(sum[r][v]);
     if (kPartial && v == NV - 1)
-      I::store_first(to, accumulate ? I::add(I::load_first(to, last), sum[r][v]) : sum[r][v], last);
+      I::store_first(to, accumulate ? I::add(I::load_first(to, last), value) : value, last);
     else
-      I::store(to, accumulate ? I::add(I::load(to), sum[r][v]) : sum[r][v]);
+      I::store(to, accumulate ? I::add(I::load(to), value) : value);
   });
 }
 

@@ -32,6 +32,7 @@ class Strip {
   const void* const* rows() const { return rows_; }
   const float* scales() const { return scales_; }  // or null
 
+  typename I::V load(const float* from) const { return count_ == I::kLanes ? I::load(from) : I::load_first(from, count_); }
   void store(float* to, typename I::V v) const {
     if (count_ == I::kLanes)
       I::store(to, v);

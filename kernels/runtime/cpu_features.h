@@ -14,6 +14,7 @@ enum CpuFeature : std::uint32_t {
   kCpuF16c = 1u << 6,
   kCpuAvx512Vnni = 1u << 7,
   kCpuAvx512Bf16 = 1u << 8,
+  kCpuAmxBf16 = 1u << 9,  // with AMX-TILE, and the system's permission for this process
 };
 
 std::uint32_t cpu_features();

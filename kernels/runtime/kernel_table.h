@@ -116,8 +116,8 @@ struct WeightKernels {
   Int8Kernels<FineBlock> int8_fine;
 };
 
-// Columns of a [k, n] matrix of bf16 in strips of nr and pairs of rows: [n / nr][(k + 1) / 2][nr][2], columns past n and a row past k
-// as 0. panel_stride in elements.
+// Columns of a [k, n] matrix of bf16 in strips of nr and pairs of rows: [n / nr][rows / 2][nr][2], where rows is k up to a multiple of
+// k_step. Columns past n and rows past k as 0. panel_stride in elements.
 struct Bf16PanelView {
   const Bf16* data;
   std::int64_t panel_stride;
@@ -126,11 +126,13 @@ struct Bf16PanelView {
 // Products of bf16 with f32 sums, two at a time (ops/bf16_gemm.h). All null on a level that has no such instruction.
 struct Bf16Kernels {
   int mr;                 // rows of gemm's register tile; its columns are nr
+  int rows_step;          // rows that all its tiles divide
+  int k_step;             // rows of a are read up to a multiple of it, past k they must be 0: 2, a pair, or 32, a tile
   const char* gemm_name;  // as in KernelTable
 
-  // c[m, n] = a[m, k] * b[k, n], or += with accumulate. Every kBf16Depth steps of k an element gets one sum, in which each pair adds
-  // its second product and then its first, with a fused multiply-add each. Subnormal factors and results count as 0. An odd k reads
-  // a[row, k], which must be 0. Reads and writes nothing else outside.
+  // c[m, n] = a[m, k] * b[k, n], or += with accumulate, with a fused multiply-add for each product. Subnormal factors and results count as 0.
+  // With k_step 2 every kBf16Depth steps of k an element gets one sum, in which each pair adds its second product and then its first.
+  // With 32 every 32 steps it gets the sum of two sums, of the even and of the odd steps. Reads and writes nothing else outside.
   void (*gemm)(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a, std::int64_t lda, Bf16PanelView b, float* c,
                std::int64_t ldc, bool accumulate);
 
@@ -152,12 +154,13 @@ struct Bf16Kernels {
                                        std::int64_t ldx, Bf16* y, std::int64_t ldy);
 
   // As in KernelTable with scale * s for s, scale > 0; s stays as it is, and p[row, j] gets the exponentials, rounded to bf16, and 0
-  // at j = n where n is odd. l is the sum of the exponentials before they are rounded.
+  // from j = n up to a multiple of k_step. l is the sum of the exponentials before they are rounded.
   bool (*online_softmax)(std::int64_t rows, std::int64_t n, float scale, const float* s, std::int64_t ld, Bf16* p,
                          std::int64_t ldp, float* m, float* l, float* factor);
 
   // As in SoftmaxProducts, but c = scale a b, with scale > 0, and p gets the weights, up to the next multiple of kColumnsOfWeights columns;
-  // of c only its own columns are written. ld: of s and of p. ahead: what to fetch meanwhile, or null.
+  // of c only its own columns are written, with ends anything behind them up to a multiple of kMaxLanes. ld: of s and of p. ahead: what to
+  // fetch meanwhile, or null.
   void (*max_gemm)(std::int64_t m, std::int64_t n, std::int64_t k, const std::int64_t* ends, const Bf16* a, std::int64_t lda, Bf16PanelView b,
                    FetchAhead* ahead, float scale, float* c, std::int64_t ldc, float* best);
   void (*softmax_gemm)(std::int64_t m, std::int64_t n, std::int64_t k, const std::int64_t* ends, float* s, Bf16* p, std::int64_t ld,
@@ -197,7 +200,7 @@ struct FewRowProducts {
                         const float* scales, float* c, std::int64_t ldc, bool accumulate);
 };
 
-// Steps of k that bf16.gemm sums at a time: a piece of panel of 64 columns takes 16 KiB of L1.
+// Steps of k where every level of bf16.gemm begins a new sum: a piece of panel of 64 columns takes 16 KiB of L1.
 inline constexpr std::int64_t kBf16Depth = 128;
 
 // Every level of gemm begins a new sum here: calls that cut k at multiples of it give the bits of one call.

@@ -4,6 +4,7 @@
 #include "kernels/runtime/machine.h"
 
 #include <sched.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -31,6 +32,13 @@ std::uint64_t saved_state() {
   return static_cast<std::uint64_t>(high) << 32 | low;
 }
 
+// Linux gives a process the state of tiles only once it has asked (asm/prctl.h); threads and forks have it then too. Refused where a thread's
+// stack for signals is too small to save them.
+bool may_use_tiles() {
+  constexpr int kRequestPermission = 0x1023, kTileData = 18;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+
 std::uint32_t read_features() {
   unsigned a, b, c, d;
   if (!__get_cpuid(1, &a, &b, &c, &d)) return 0;
@@ -38,8 +46,9 @@ std::uint32_t read_features() {
   if (!has_xgetbv) return 0;
   const std::uint64_t saved = saved_state();
   const bool saves_ymm = (saved & 0x06) == 0x06, saves_zmm = (saved & 0xe6) == 0xe6;
-  unsigned b7 = 0, c7 = 0;
-  if (!__get_cpuid_count(7, 0, &a, &b7, &c7, &d)) return 0;
+  constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24, kTileState = 3u << 17;
+  unsigned b7 = 0, c7 = 0, d7 = 0;
+  if (!__get_cpuid_count(7, 0, &a, &b7, &c7, &d7)) return 0;
   std::uint32_t features = 0;
   if (saves_ymm && has_fma) features |= kCpuFma;
   if (saves_ymm && has_f16c) features |= kCpuF16c;
@@ -50,6 +59,7 @@ std::uint32_t read_features() {
   if (saves_zmm && (b7 & bit_AVX512VL)) features |= kCpuAvx512Vl;
   if (saves_zmm && (c7 & bit_AVX512VNNI)) features |= kCpuAvx512Vnni;
   if (saves_zmm && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & bit_AVX512BF16)) features |= kCpuAvx512Bf16;
+  if ((saved & kTileState) == kTileState && (d7 & kAmxBf16) && (d7 & kAmxTile) && may_use_tiles()) features |= kCpuAmxBf16;
   return features;
 }
 

@@ -59,7 +59,7 @@ class QuantizedLinear : public testing::TestWithParam<std::string> {
       const auto factors = [&](std::int64_t k) {
         return std::pair(to_float(to_bf16(x[k])), to_float(to_bf16(row[static_cast<std::size_t>(k)])));
       };
-      const float right = bf16_element(w.in, factors, nullptr);
+      const float right = bf16_element(*kernel_table(GetParam().c_str()), w.in, factors, nullptr);
       ASSERT_TRUE(same_bits(y, right)) << kind.name() << ": " << y << ", not " << right << ", column " << o << " of " << w.out;
       return;
     }

@@ -8,32 +8,33 @@ namespace {
 
 class Bf16Gemm : public LevelTest {
  protected:
-  // Packed by hand: columns past n are NaN, which must not be seen, and the row past an odd k is 0.
-  static std::vector<Bf16> pack(const Bf16Matrix& b, std::int64_t nr) {
-    std::vector<Bf16> panels(static_cast<std::size_t>(round_up_to(b.columns, nr) * round_up_to(b.rows, 2)), Bf16Matrix::kNaN);
-    for (std::int64_t p = 0; p < round_up_to(b.rows, 2); ++p)
+  // Packed by hand: columns past n are NaN, which must not be seen, and rows past k are 0.
+  std::vector<Bf16> pack(const Bf16Matrix& b) const {
+    const std::int64_t nr = kernels().nr, rows = padded(kernels(), b.rows);
+    std::vector<Bf16> panels(static_cast<std::size_t>(round_up_to(b.columns, nr) * rows), Bf16Matrix::kNaN);
+    for (std::int64_t p = 0; p < rows; ++p)
       for (std::int64_t j = 0; j < b.columns; ++j)
-        panels[static_cast<std::size_t>(place_in_pairs(p, j, b.rows, nr))] = p < b.rows ? b.row(p)[j] : Bf16{};
+        panels[static_cast<std::size_t>(place_in_pairs(p, j, rows, nr))] = p < b.rows ? b.row(p)[j] : Bf16{};
     return panels;
   }
 
   std::int64_t count_wrong(std::int64_t m, std::int64_t n, std::int64_t k, bool accumulate, Place place) const {
     name_case_for_faults("bf16 gemm m " + std::to_string(m) + ", n " + std::to_string(n) + ", k " + std::to_string(k));
     const std::int64_t gap = place == Place::kHeap ? 3 : 0, nr = kernels().nr;
-    const Bf16Matrix a(m, round_up_to(k, 2), 2 * gap, place, 1), b(k, n, 0, Place::kHeap, 2);
-    for (std::int64_t i = 0; i < m && k % 2; ++i) a.row(i)[k] = {};
+    const PaddedRows a(kernels(), m, k, 2 * gap, place);
+    const Bf16Matrix b(k, n, 0, Place::kHeap, 2);
     const Matrix c(m, n, gap, place, 3);
     const std::vector<float> before = c.tensor.values();
-    const std::vector<Bf16> packed = pack(b, nr);
+    const std::vector<Bf16> packed = pack(b);
     const Memory panels(static_cast<std::int64_t>(packed.size()), place, sizeof(Bf16));
     std::copy(packed.begin(), packed.end(), reinterpret_cast<Bf16*>(panels.bytes()));
-    const Bf16PanelView view = {reinterpret_cast<const Bf16*>(panels.bytes()), round_up_to(k, 2) * nr};
+    const Bf16PanelView view = {reinterpret_cast<const Bf16*>(panels.bytes()), padded(kernels(), k) * nr};
     kernels().bf16.gemm(m, n, k, a.data(), a.stride, view, c.data(), c.stride(), accumulate);
     std::int64_t wrong = !c.tensor.surroundings_intact();
     for (std::int64_t i = 0; i < m; ++i)
       for (std::int64_t j = 0; j < n; ++j)
         wrong += !same_bits(c.at(i, j), bf16_element(
-                                            k, [&](std::int64_t p) { return std::pair(a.at(i, p), b.at(p, j)); },
+                                            kernels(), k, [&](std::int64_t p) { return std::pair(a.at(i, p), b.at(p, j)); },
                                             accumulate ? &before[static_cast<std::size_t>(i * n + j)] : nullptr));
     return wrong;
   }
@@ -64,12 +65,13 @@ TEST_P(Bf16Gemm, GuardPages) {
 TEST_P(Bf16Gemm, NotANumberStaysInItsRowAndColumn) {
   const std::int64_t m = 2 * kernels().bf16.mr + 1, n = 2 * kernels().nr + 3, k = 10;
   for (const float bad : {NAN, INFINITY}) {
-    const Bf16Matrix a(m, k), b(k, n);
+    const PaddedRows a(kernels(), m, k);
+    const Bf16Matrix b(k, n);
     a.row(m / 2)[3] = to_bf16(bad);
     b.row(4)[n / 2] = to_bf16(bad);
     const Matrix c(m, n);
-    const std::vector<Bf16> panels = pack(b, kernels().nr);
-    kernels().bf16.gemm(m, n, k, a.data(), k, {panels.data(), k * kernels().nr}, c.data(), n, false);
+    const std::vector<Bf16> panels = pack(b);
+    kernels().bf16.gemm(m, n, k, a.data(), a.stride, {panels.data(), padded(kernels(), k) * kernels().nr}, c.data(), n, false);
     for (std::int64_t i = 0; i < m; ++i)
       for (std::int64_t j = 0; j < n; ++j) EXPECT_EQ(std::isfinite(c.at(i, j)), i != m / 2 && j != n / 2) << i << ", " << j;
   }
@@ -78,13 +80,15 @@ TEST_P(Bf16Gemm, NotANumberStaysInItsRowAndColumn) {
 // As the instruction has it, and the README says.
 TEST_P(Bf16Gemm, SubnormalsCountAsZero) {
   const float subnormal = 0x1p-130f, tiny = 0x1p-100f;
-  const Bf16 a[] = {to_bf16(subnormal), to_bf16(tiny)};
+  const PaddedRows a(kernels(), 1, 2);
+  a.row(0)[0] = to_bf16(subnormal);
+  a.row(0)[1] = to_bf16(tiny);
   const Bf16Matrix b(2, 1);
   b.row(0)[0] = to_bf16(1024);
   b.row(1)[0] = to_bf16(0x1p-30f);  // the product, 2^-130, is subnormal
-  const std::vector<Bf16> panels = pack(b, kernels().nr);
+  const std::vector<Bf16> panels = pack(b);
   float c = 1;
-  kernels().bf16.gemm(1, 1, 2, a, 2, {panels.data(), 2 * kernels().nr}, &c, 1, false);
+  kernels().bf16.gemm(1, 1, 2, a.data(), a.stride, {panels.data(), padded(kernels(), 2) * kernels().nr}, &c, 1, false);
   EXPECT_EQ(c, 0);
 }
 

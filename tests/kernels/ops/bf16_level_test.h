@@ -49,22 +49,35 @@ struct Bf16Matrix {
 
 inline std::int64_t round_up_to(std::int64_t a, std::int64_t b) { return (a + b - 1) / b * b; }
 
-// Where element (k, n) of a matrix lies in its panels of pairs.
+// k up to a multiple of the level's k_step: what a row of A, and a panel, have.
+inline std::int64_t padded(const KernelTable& kernels, std::int64_t k) { return round_up_to(k, kernels.bf16.k_step); }
+
+// [m, k] with 0 behind each row, as products read it.
+struct PaddedRows : Bf16Matrix {
+  PaddedRows(const KernelTable& kernels, std::int64_t m, std::int64_t k, std::int64_t gap = 0, Place place = Place::kHeap)
+      : Bf16Matrix(m, padded(kernels, k), gap, place, 1) {
+    for (std::int64_t i = 0; i < m; ++i) std::fill(row(i) + k, row(i) + columns, Bf16{});
+  }
+};
+
+// Where element (k, n) of a matrix of `rows` rows, padded, lies in its panels of pairs.
 inline std::int64_t place_in_pairs(std::int64_t k, std::int64_t n, std::int64_t rows, std::int64_t nr) {
-  return n / nr * round_up_to(rows, 2) * nr + k / 2 * 2 * nr + n % nr * 2 + k % 2;
+  return n / nr * rows * nr + k / 2 * 2 * nr + n % nr * 2 + k % 2;
 }
 
-// One element of a product of bf16 as kernel_table.h promises it: every kBf16Depth steps a sum of its own; of a pair the second product
-// first. factors(i): the pair of factors of step i. before: what it is added to, or null.
+// One element of a product of bf16 as kernel_table.h promises it. factors(i): the pair of factors of step i. before: what it is added to,
+// or null.
 template <class F>
-float bf16_element(std::int64_t k, F factors, const float* before) {
+float bf16_element(const KernelTable& kernels, std::int64_t k, F factors, const float* before) {
+  const bool tiles = kernels.bf16.k_step > 2;
+  const std::int64_t depth = tiles ? kernels.bf16.k_step : kBf16Depth;
   float c = before ? *before : 0.0f;
-  for (std::int64_t first = 0; first < std::max<std::int64_t>(k, 1); first += kBf16Depth) {
-    float sum = 0;
-    for (std::int64_t p = first; p < std::min(k, first + kBf16Depth); p += 2)
+  for (std::int64_t first = 0; first < std::max<std::int64_t>(k, 1); first += depth) {
+    float sum[2] = {};
+    for (std::int64_t p = first; p < std::min(k, first + depth); p += 2)
       for (const std::int64_t i : {p + 1, p})
-        if (i < k) sum = std::fma(factors(i).first, factors(i).second, sum);
-    c = first > 0 || before ? c + sum : sum;
+        if (i < k) sum[tiles && i == p + 1] = std::fma(factors(i).first, factors(i).second, sum[tiles && i == p + 1]);
+    c = first > 0 || before ? c + (sum[0] + sum[1]) : sum[0] + sum[1];
   }
   return c;
 }

@@ -9,15 +9,15 @@ class Bf16Pack : public LevelTest {
   // Panels of `rows` by `columns`, filled by `pack`, against element(k, n), in the columns that there are up to a multiple of `filled`.
   template <class Pack, class Element>
   void expect(std::int64_t rows, std::int64_t columns, std::int64_t filled, Place place, Pack pack, Element element) const {
-    const std::int64_t nr = kernels().nr, size = round_up_to(rows, 2) * round_up_to(columns, nr);
+    const std::int64_t nr = kernels().nr, all = padded(kernels(), rows), size = all * round_up_to(columns, nr);
     const Memory out(size, place, sizeof(Bf16));
     Bf16* const panels = reinterpret_cast<Bf16*>(out.bytes());
     std::fill_n(panels, size, Bf16Matrix::kNaN);
     pack(panels);
-    for (std::int64_t k = 0; k < round_up_to(rows, 2); ++k)
+    for (std::int64_t k = 0; k < all; ++k)
       for (std::int64_t n = 0; n < round_up_to(columns, filled); ++n) {
         const Bf16 right = k < rows && n < columns ? element(k, n) : Bf16{};
-        ASSERT_EQ(panels[place_in_pairs(k, n, rows, nr)].bits, right.bits)
+        ASSERT_EQ(panels[place_in_pairs(k, n, all, nr)].bits, right.bits)
             << "row " << k << " of " << rows << ", column " << n << " of " << columns;
       }
   }

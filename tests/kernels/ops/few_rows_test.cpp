@@ -131,16 +131,15 @@ class Bf16FewRows : public LevelTest {
  private:
   // multiply(a, c) returns what an element of B' is.
   template <class F>
-  static std::int64_t wrong(std::int64_t m, std::int64_t n, std::int64_t k, Place place, const Rows&, F multiply) {
+  std::int64_t wrong(std::int64_t m, std::int64_t n, std::int64_t k, Place place, const Rows&, F multiply) const {
     const std::int64_t gap = place == Place::kHeap ? 3 : 0;
-    const Bf16Matrix a(m, round_up_to(k, 2), 2 * gap, place, 1);
-    for (std::int64_t i = 0; i < m && k % 2; ++i) a.row(i)[k] = {};
+    const PaddedRows a(kernels(), m, k, 2 * gap, place);
     const Matrix c(m, n, gap, place);
     const auto b = multiply(a, c);
     std::int64_t wrong = !c.tensor.surroundings_intact();
     for (std::int64_t i = 0; i < m; ++i)
       for (std::int64_t j = 0; j < n; ++j)
-        wrong += !same_bits(c.at(i, j), bf16_element(k, [&](std::int64_t p) { return std::pair(a.at(i, p), b(p, j)); }, nullptr));
+        wrong += !same_bits(c.at(i, j), bf16_element(kernels(), k, [&](std::int64_t p) { return std::pair(a.at(i, p), b(p, j)); }, nullptr));
     return wrong;
   }
 };

@@ -171,7 +171,7 @@ class Bf16SoftmaxProducts : public LevelTest {
   // b in panels of pairs.
   struct Panels {
     Panels(const KernelTable& kernels, const Bf16Matrix& b, Place place)
-        : stride(round_up_to(b.rows, 2) * kernels.nr), memory(round_up_to(b.columns, kernels.nr) / kernels.nr * stride, place, sizeof(Bf16)) {
+        : stride(padded(kernels, b.rows) * kernels.nr), memory(round_up_to(b.columns, kernels.nr) / kernels.nr * stride, place, sizeof(Bf16)) {
       kernels.bf16.pack_panels(b.rows, b.columns, b.row_pointers().data(), reinterpret_cast<Bf16*>(memory.bytes()));
     }
     Bf16PanelView view() const { return {reinterpret_cast<const Bf16*>(memory.bytes()), stride}; }
@@ -182,8 +182,8 @@ class Bf16SoftmaxProducts : public LevelTest {
   std::int64_t wrong_maxima(std::int64_t m, std::int64_t n, std::int64_t k, Place place = Place::kHeap, Ends which = Ends::kNone) const {
     name_case_for_faults("bf16 max_gemm m " + std::to_string(m) + ", n " + std::to_string(n) + ", k " + std::to_string(k));
     const std::int64_t gap = place == Place::kHeap ? 3 : 0;
-    const Bf16Matrix a(m, round_up_to(k, 2), 2 * gap, place, 1), b(k, n, 0, Place::kHeap, 2);
-    for (std::int64_t i = 0; i < m && k % 2; ++i) a.row(i)[k] = {};
+    const PaddedRows a(kernels(), m, k, 2 * gap, place);
+    const Bf16Matrix b(k, n, 0, Place::kHeap, 2);
     const Panels panels(kernels(), b, place);
     const Matrix c(m, which == Ends::kNone ? n : round_up_to(n, kMaxLanes), gap, place), expected(m, n), best(m, kMaxLanes, 0, place);
     const std::vector<std::int64_t> ends = make_ends(which, m, n);
@@ -207,7 +207,7 @@ class Bf16SoftmaxProducts : public LevelTest {
     hide_some(s);
     const std::vector<std::int64_t> ends = make_ends(which, m, k);
     fill_behind(s, ends, -kInfinity);
-    const Bf16Matrix p(m, wide, gap, place), weights(m, round_up_to(k, 2)), b(k, n, 0, Place::kHeap, 2);
+    const Bf16Matrix p(m, wide, gap, place), weights(m, padded(kernels(), k)), b(k, n, 0, Place::kHeap, 2);
     const Panels panels(kernels(), b, place);
     const State state(m), right(m);
     kernels().bf16.online_softmax(m, k, 1, s.data(), s.stride(), weights.data(), weights.stride, right.m.data(), right.l.data(),

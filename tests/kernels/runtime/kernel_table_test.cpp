@@ -106,7 +106,7 @@ TEST(KernelTableTest, SmokeKernelsOfManyRegisters) {
   for (const std::string& level : all_levels()) {
     const KernelTable* table = kernel_table(level.c_str());
     if (!table) continue;
-    const bool there = level.rfind("avx512", 0) == 0;
+    const bool there = level != "scalar" && level != "avx2";
     EXPECT_EQ(table->softmax_products.max_gemm != nullptr, there) << level;
     EXPECT_EQ(table->softmax_products.softmax_gemm != nullptr, there) << level;
     EXPECT_EQ(table->few_rows.byte_row_gemm != nullptr, there) << level;

@@ -1,0 +1,130 @@
+// Products of few rows in bf16 by rows that come as pointers, without copies, as tile_gemm.h adds them, but with vectors of f32: Q K' and P V of
+// a decoded token. Layer: ops.
+// Of 32 products at a time the even and the odd ones have a sum each, which starts from 0; subnormal numbers are 0 (FlushSubnormals). bf16
+// becomes f32 by a shift or a mask, and an FMA broadcasts its factor of A from memory.
+//
+// Bound: 1 KiB of keys takes 64 shuffles (one pipe: 64 cycles), 32 conversions and 32 * m FMAs on two.
+#pragma once
+#include "kernels/ops/row_gemm.h"
+#include "kernels/ops/transposed_gemm.h"
+#include "kernels/ops/vector.h"
+
+namespace rapt {
+namespace {
+
+// Steps of k at a time whose factors of A are f32 on the stack: a block of keys.
+inline constexpr std::int64_t kFewRowsDepth = 256;
+
+// Four rows of A as f32, an even number of elements of each.
+template <class I>
+inline void widen_rows(std::int64_t m, std::int64_t k, const Bf16* a, std::int64_t lda, float* out) {
+  for (std::int64_t r = 0; r < m; ++r)
+    for_each_vector<I>((k + 1) / 2 * 2, [&](std::int64_t j, int lanes) { store_some<I>(out + r * kFewRowsDepth + j, load_some<I>(a + r * lda + j, lanes), lanes); });
+}
+
+// M rows of a by a strip of 16 keys. c = total + their products. elements of the last square exist.
+template <class I, int M>
+__attribute__((noinline)) void tile_transposed_strip(std::int64_t first, std::int64_t k, const float* a, const Strip<I>& strip,
+                                                     FetchRows<I::kLanes> fetch, float* c, std::int64_t ldc) {
+  using V = typename I::V;
+  constexpr int kStep = 2 * I::kLanes;
+  const void* const* const rows = strip.rows();
+  V total[M];
+#pragma GCC unroll 4
+  for (int r = 0; r < M; ++r) total[r] = first > 0 ? strip.load(c + r * ldc) : I::zero();
+  for (std::int64_t d = 0; d < k; d += kStep, a += kStep) {
+    const int elements = k - d < kStep ? (int)(k - d) : kStep;
+    fetch.template ask<64>(2 * (first + d));
+    V square[I::kLanes], even[M], odd[M];
+#pragma GCC unroll 16
+    for (int r = 0; r < I::kLanes; ++r) {
+      const Bf16* const from = (const Bf16*)rows[r] + first + d;
+      square[r] = (V)(elements == kStep ? I::load_pairs(from) : I::load_first_pairs(from, elements));
+    }
+    I::transpose(square);
+#pragma GCC unroll 4
+    for (int r = 0; r < M; ++r) even[r] = odd[r] = I::zero();
+#pragma GCC unroll 16
+    for (int i = 0; i < I::kLanes; ++i)
+      if (2 * i < elements) {
+        const V first_ones = I::first_of_pairs((typename I::B)square[i]), second_ones = I::second_of_pairs((typename I::B)square[i]);
+#pragma GCC unroll 4
+        for (int r = 0; r < M; ++r) {
+          even[r] = I::fma(I::broadcast(a[r * kFewRowsDepth + 2 * i]), first_ones, even[r]);
+          odd[r] = I::fma(I::broadcast(a[r * kFewRowsDepth + 2 * i + 1]), second_ones, odd[r]);
+        }
+      }
+#pragma GCC unroll 4
+    for (int r = 0; r < M; ++r) total[r] = I::add(total[r], I::add(even[r], odd[r]));
+  }
+#pragma GCC unroll 4
+  for (int r = 0; r < M; ++r) strip.store(c + r * ldc, total[r]);
+}
+
+template <class I>
+void tile_transposed_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a, std::int64_t lda, RowPointers rows, float* c,
+                          std::int64_t ldc) {
+  const typename I::FlushSubnormals flush;
+  const std::int64_t ahead = rows.rows_ahead(2 * k);
+  alignas(64) float wide[4 * kFewRowsDepth];
+  for_fours(m, [&]<int M>(std::int64_t row) {
+    for (std::int64_t first = 0; first < k; first += kFewRowsDepth) {
+      const std::int64_t depth = k - first < kFewRowsDepth ? k - first : kFewRowsDepth;
+      widen_rows<I>(M, depth, a + row * lda + first, lda, wide);
+      for (std::int64_t j = 0; j < n; j += I::kLanes) {
+        const Strip<I> strip(rows, nullptr, j, n);
+        tile_transposed_strip<I, M>(first, depth, wide, strip, {row == 0 ? rows : RowPointers(rows.at), j + ahead, 2 * k}, c + row * ldc + j, ldc);
+      }
+    }
+  });
+}
+
+// B as pairs of rows, for row_gemm; an odd last row's other half is 0.
+template <class I>
+struct TileRows {
+  using Element = float;
+  struct Operand {
+    typename I::V even, odd;
+  };
+  using Sum = Operand;
+  static constexpr int kRows = 2, kElementBytes = sizeof(Bf16);
+  static constexpr std::int64_t kDepth = I::kTileDepth;
+
+  RowPointers rows;
+  std::int64_t count;  // of all rows
+
+  struct Step {
+    const Bf16 *even, *odd;  // odd: null for zeros
+    template <bool kFirst>
+    Operand load(std::int64_t column, int lanes) const {
+      const auto of = [&](const Bf16* row) { return kFirst ? I::load_first(row + column, lanes) : I::load(row + column); };
+      return {of(even), odd ? of(odd) : I::zero()};
+    }
+  };
+  Step step(std::int64_t i) const { return {(const Bf16*)rows[i], i + 1 < count ? (const Bf16*)rows[i + 1] : nullptr}; }
+  static Sum none() { return {I::zero(), I::zero()}; }
+  static Sum multiply(Sum sum, const float* a, Operand b) {
+    return {I::fma(I::broadcast(a[0]), b.even, sum.even), I::fma(I::broadcast(a[1]), b.odd, sum.odd)};
+  }
+  static typename I::V value(Sum sum) { return I::add(I::zero(), I::add(sum.even, sum.odd)); }  // never -0
+};
+
+// NV: vectors of columns at a time, with two sums for each of four rows.
+template <class I, int NV>
+void tile_row_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a, std::int64_t lda, RowPointers rows, float* c, std::int64_t ldc) {
+  static_assert(4 * NV * 2 + 2 * NV <= I::kRegisters);
+  const typename I::FlushSubnormals flush;
+  alignas(64) float wide[4 * kFewRowsDepth];
+  for (std::int64_t row = 0; row < m; row += 4) {
+    const std::int64_t some = m - row < 4 ? m - row : 4;
+    for (std::int64_t first = 0; first < k; first += kFewRowsDepth) {
+      const std::int64_t depth = k - first < kFewRowsDepth ? k - first : kFewRowsDepth;
+      widen_rows<I>(some, depth, a + row * lda + first, lda, wide);
+      row_gemm<I, NV>(TileRows<I>{row == 0 ? rows.from(first) : RowPointers(rows.at + first), depth}, some, n, depth, wide, kFewRowsDepth, c + row * ldc,
+                      ldc, first > 0);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace rapt

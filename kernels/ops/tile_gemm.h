@@ -1,0 +1,162 @@
+// C[m x n] (+)= A[m x k] * B[k x n] in bf16 with f32 sums by products of tiles, B in panels of pairs. Layer: ops. Serves bf16 attention and
+// linear layers on levels with matrix registers, in place of bf16_gemm.h.
+// A tile adds 32 products to an element at a time, always in the same order, and C in memory holds what a tile holds: an element's bits
+// depend on its row and column alone, wherever k is cut.
+//
+// Bound: two by two tiles of C take four loads (8 cycles each, two lines a cycle) and four products (16 cycles each): the products bind,
+// 1,024 multiply-adds a cycle. Loads and stores of C, 8 and 16 cycles a tile, lie beside nothing, so k is cut as seldom as L1 allows.
+#pragma once
+#include "kernels/ops/vector.h"
+#include "kernels/runtime/kernel_table.h"
+#include "kernels/simd/isa.h"
+
+namespace rapt {
+namespace {
+
+// Of a block of C, 2 x 2 tiles.
+inline constexpr int kTileBlock = 32;
+inline constexpr int kTilePanel = 64;
+// Steps of k at a time: a piece of panel of 64 columns takes 32 KiB of L1.
+inline constexpr std::int64_t kTilePieceDepth = 256;
+
+inline std::int64_t tile_steps(std::int64_t k) { return (k + 31) / 32; }
+
+// What lies behind a piece of panel, asked for while that is multiplied: the next to be read, for a linear layer out of L3 or DRAM.
+struct TileFetch {
+  std::uintptr_t at;
+  std::int64_t lines;  // at each step of a block
+
+  inline __attribute__((always_inline)) void ask() {
+    for (std::int64_t i = 0; i < lines; ++i) __builtin_prefetch((const void*)(at + (std::uintptr_t)(i * 64)), 0, 2);
+    at += (std::uintptr_t)(lines * 64);
+  }
+};
+
+// Up to two by two tiles of C, tiles 0 to 3, over steps of 32. Strides in bytes.
+template <class I, int kRowTiles, int kColumnTiles>
+inline __attribute__((always_inline)) void tile_block(std::int64_t steps, const Bf16* a, std::int64_t a_stride, const Bf16* b, float* c,
+                                                      std::int64_t c_stride, bool accumulate, TileFetch* fetch) {
+  constexpr std::int64_t kStride = kTilePanel * 2 * (int)sizeof(Bf16), kRows = I::kTileRows, kColumns = I::kTileColumns;
+  float* const c2 = (float*)((char*)c + kRows * c_stride);
+  const Bf16* a2 = (const Bf16*)((const char*)a + kRows * a_stride);
+  if (accumulate) {
+    I::template load_tile<0>(c, c_stride);
+    if constexpr (kColumnTiles > 1) I::template load_tile<1>(c + kColumns, c_stride);
+    if constexpr (kRowTiles > 1) I::template load_tile<2>(c2, c_stride);
+    if constexpr (kRowTiles * kColumnTiles > 3) I::template load_tile<3>(c2 + kColumns, c_stride);
+  } else {
+    I::template zero_tile<0>();
+    if constexpr (kColumnTiles > 1) I::template zero_tile<1>();
+    if constexpr (kRowTiles > 1) I::template zero_tile<2>();
+    if constexpr (kRowTiles * kColumnTiles > 3) I::template zero_tile<3>();
+  }
+  for (; steps > 0; --steps, a += I::kTileDepth, a2 += I::kTileDepth, b += I::kTileDepth * kTilePanel) {
+    I::template load_tile<6>(b, kStride);
+    I::template load_tile<4>(a, a_stride);
+    I::template dot_tiles<0, 4, 6>();
+    if constexpr (kColumnTiles > 1) {
+      I::template load_tile<7>(b + 2 * kColumns, kStride);
+      I::template dot_tiles<1, 4, 7>();
+    }
+    if constexpr (kRowTiles > 1) {
+      I::template load_tile<5>(a2, a_stride);
+      I::template dot_tiles<2, 5, 6>();
+      if constexpr (kColumnTiles > 1) I::template dot_tiles<3, 5, 7>();
+    }
+    if (fetch) fetch->ask();
+  }
+  I::template store_tile<0>(c, c_stride);
+  if constexpr (kColumnTiles > 1) I::template store_tile<1>(c + kColumns, c_stride);
+  if constexpr (kRowTiles > 1) I::template store_tile<2>(c2, c_stride);
+  if constexpr (kRowTiles * kColumnTiles > 3) I::template store_tile<3>(c2 + kColumns, c_stride);
+}
+
+// The same for columns that do not fill their tiles: aside.
+template <class I, int kRowTiles, int kColumnTiles>
+void tile_partial_block(std::int64_t rows, std::int64_t columns, std::int64_t steps, const Bf16* a, std::int64_t a_stride, const Bf16* b, float* c,
+                        std::int64_t ldc, bool accumulate) {
+  alignas(64) float aside[kTileBlock * kTileBlock];
+  const auto for_each = [&](auto f) {
+    for (std::int64_t r = 0; r < rows; ++r)
+      for_each_vector<I>(columns, [&](std::int64_t j, int lanes) { f(c + r * ldc + j, aside + r * kTileBlock + j, lanes); });
+  };
+  if (accumulate) for_each([](const float* from, float* to, int lanes) { I::store(to, load_some<I>(from, lanes)); });
+  tile_block<I, kRowTiles, kColumnTiles>(steps, a, a_stride, b, aside, kTileBlock * (int)sizeof(float), accumulate, nullptr);
+  for_each([](float* to, const float* from, int lanes) { store_some<I>(to, I::load(from), lanes); });
+}
+
+// Up to 32 rows by the first n <= 64 columns of a panel.
+template <class I, int kRowTiles>
+inline __attribute__((always_inline)) void tile_row_block(std::int64_t rows, std::int64_t n, std::int64_t steps, const Bf16* a, std::int64_t a_stride,
+                                                          const Bf16* b, float* c, std::int64_t ldc, bool accumulate, TileFetch* fetch) {
+  constexpr std::int64_t kColumns = I::kTileColumns;
+  const std::int64_t c_stride = ldc * (int)sizeof(float);
+  for (; n >= kTileBlock; n -= kTileBlock, b += 2 * kTileBlock, c += kTileBlock)
+    tile_block<I, kRowTiles, 2>(steps, a, a_stride, b, c, c_stride, accumulate, fetch);
+  if (n == kColumns)
+    tile_block<I, kRowTiles, 1>(steps, a, a_stride, b, c, c_stride, accumulate, fetch);
+  else if (n > kColumns)
+    tile_partial_block<I, kRowTiles, 2>(rows, n, steps, a, a_stride, b, c, ldc, accumulate);
+  else if (n > 0)
+    tile_partial_block<I, kRowTiles, 1>(rows, n, steps, a, a_stride, b, c, ldc, accumulate);
+}
+
+// f<tiles of rows in a block>(first, count) of all rows: whole blocks, and then what is left, with tiles configured for them.
+template <class I, class F>
+inline void for_tile_rows(std::int64_t m, F f) {
+  const auto configure = [](std::int64_t rows) {
+    const int first = (int)(rows < I::kTileRows ? rows : I::kTileRows), second = (int)rows - first;
+    I::configure({first, first, second, second, first, second, I::kTileDepth / 2, I::kTileDepth / 2});
+  };
+  const std::int64_t whole = m / kTileBlock * kTileBlock, left = m - whole;
+  if (whole > 0) {
+    configure(kTileBlock);
+    f.template operator()<2>(0, whole);
+  }
+  if (left > 0) {
+    configure(left);
+    if (left > I::kTileRows)
+      f.template operator()<2>(whole, left);
+    else
+      f.template operator()<1>(whole, left);
+  }
+  I::release();
+}
+
+// m rows, in blocks that the tiles are configured for, by one panel.
+template <class I, int kRowTiles>
+inline __attribute__((always_inline)) void tile_panel(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a, std::int64_t lda, const Bf16* panel,
+                                                      float* c, std::int64_t ldc, bool accumulate) {
+  const std::int64_t blocks = (m + kTileBlock - 1) / kTileBlock;
+  std::int64_t first = 0;
+  do {
+    const std::int64_t depth = k - first < kTilePieceDepth ? k - first : kTilePieceDepth, steps = tile_steps(depth);
+    const Bf16* const piece = panel + first * kTilePanel;
+    TileFetch fetch = {(std::uintptr_t)(piece + steps * I::kTileDepth * kTilePanel), (kTileBlock + blocks - 1) / blocks};
+    for (std::int64_t r = 0; r < m; r += kTileBlock)
+      tile_row_block<I, kRowTiles>(m - r < kTileBlock ? m - r : kTileBlock, n, steps, a + r * lda + first, lda * (int)sizeof(Bf16), piece, c + r * ldc,
+                                   ldc, accumulate || first > 0, &fetch);
+    first += kTilePieceDepth;
+  } while (first < k);
+}
+using TilePanelFn = void(std::int64_t m, std::int64_t k, const Bf16* a, std::int64_t lda, const Bf16* panel, float* c, std::int64_t ldc,
+                         bool accumulate);
+
+// kPanels: tile_panel of two tiles of rows and a whole panel, under the name to see in profiles.
+template <class I, TilePanelFn* kPanels>
+void tile_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a, std::int64_t lda, Bf16PanelView b, float* c, std::int64_t ldc,
+               bool accumulate) {
+  for_tile_rows<I>(m, [&]<int kRowTiles>(std::int64_t first, std::int64_t rows) {
+    const Bf16* panel = b.data;
+    for (std::int64_t j = 0; j < n; j += kTilePanel, panel += b.panel_stride) {
+      float* const to = c + first * ldc + j;
+      if (kRowTiles == 2 && n - j >= kTilePanel)
+        kPanels(rows, k, a + first * lda, lda, panel, to, ldc, accumulate);
+      else
+        tile_panel<I, kRowTiles>(rows, n - j < kTilePanel ? n - j : kTilePanel, k, a + first * lda, lda, panel, to, ldc, accumulate);
+    }
+  });
+}
+
+}  // namespace
+}  // namespace rapt
