@@ -27,8 +27,8 @@
 namespace rapt {
 namespace {
 
-// 12 rows with both AVX levels: 6 or 24 cost causal calls of length 1,024 one or two per cent more (Zen 5).
-constexpr std::int64_t kTilesAtEdge = 4;
+// Whole register tiles at most levels: 6 or 24 cost causal calls of length 1,024 one or two per cent more (Zen 5).
+constexpr std::int64_t kRowsAtEdge = 12;
 // Rows whose scores stay in L1 from the first operation on them to the last. A vector of AVX-512, for the factors of e^x.
 constexpr std::int64_t kRowsInL1 = 16;
 
@@ -145,7 +145,7 @@ class Task {
     const bool at_once = beside && !ops_.any() && buffers_.begin[first + rows - 1] <= block_.first() && block_.takes_ends();
     if (at_once) block_.scores_and_maxima(first, rows, most, buffers_.columns, state.m + first);
     for (std::int64_t r = 0, some; !at_once && r < rows; r += some) {
-      some = std::min<std::int64_t>(kTilesAtEdge * kernels_.mr, rows - r);
+      some = std::min(kRowsAtEdge, rows - r);
       const std::int64_t count = *std::max_element(buffers_.columns + r, buffers_.columns + r + some);
       if (beside)
         edge_scores(first, r, some, count, state);

@@ -80,8 +80,7 @@ void fill_weights(WeightKernels& t) {
 // MR x NV: gemm's register tile, in rows and vectors. kFullTiles, kBiasedTiles: gemm_full_tiles and biased_full_tiles of these
 // under the names to see in profiles.
 template <simd::Isa I, int MR, int NV, GemmFullTilesFn* kFullTiles, BiasedFullTilesFn* kBiasedTiles>
-void fill(KernelTable& t) {
-  t.isa = I::kName;
+void fill_products(KernelTable& t) {
   t.mr = MR;
   t.nr = NV * I::kLanes;
   t.convert_from = I::kLanes >= 8 ? 48 : MR + 1;  // four lanes are converted one by one; else the cost is the way through L1
@@ -89,9 +88,25 @@ void fill(KernelTable& t) {
   t.gemm_sums = kGemmSums<I>;
   t.gemm = t.gemm_stored[(int)DType::kF32] = gemm<I, MR, NV, float, kFullTiles>;
   t.biased_gemm = biased_gemm<I, MR, NV, kFullTiles, kBiasedTiles>;
-  if constexpr (kHoldsC<I>) fill_few_rows<I, NV>(t.few_rows);
   t.gemm_stored[(int)DType::kBf16] = gemm<I, MR, NV, Bf16>;
   t.gemm_stored[(int)DType::kF16] = gemm<I, MR, NV, F16>;
+}
+
+// Whatever has exponentials of scores in it: all of one kind, so that the bits are the same however the scores come.
+template <simd::Isa I>
+void fill_softmax(KernelTable& t) {
+  t.online_softmax = online_softmax<I>;
+  t.raise_maxima = raise_maxima<I>;
+  t.raise_lane_maxima = raise_lane_maxima<I>;
+  t.exp_rows = exp_rows<I>;
+  t.merge_states = merge_states<I>;
+}
+
+template <simd::Isa I, int MR, int NV, GemmFullTilesFn* kFullTiles, BiasedFullTilesFn* kBiasedTiles>
+void fill(KernelTable& t) {
+  t.isa = I::kName;
+  fill_products<I, MR, NV, kFullTiles, kBiasedTiles>(t);
+  if constexpr (kHoldsC<I>) fill_few_rows<I, NV>(t.few_rows);
   fill_type<I, NV, float>(t, DType::kF32);
   fill_type<I, NV, Bf16>(t, DType::kBf16);
   fill_type<I, NV, F16>(t, DType::kF16);
@@ -100,13 +115,9 @@ void fill(KernelTable& t) {
   t.alibi = alibi<I>;
   t.mask_bytes = mask_bytes<I>;
   t.mask_range = mask_range<I>;
-  t.online_softmax = online_softmax<I>;
-  t.raise_maxima = raise_maxima<I>;
-  t.raise_lane_maxima = raise_lane_maxima<I>;
-  t.exp_rows = exp_rows<I>;
+  fill_softmax<I>(t);
   t.add_rescaled = add_rescaled<I>;
   t.rescale_rows = rescale_rows<I>;
-  t.merge_states = merge_states<I>;
   t.all_finite = all_finite<I>;
   t.layer_norm = layer_norm<I>;
   t.finish_rows[(int)Activation::kNone] = finish_rows<I, Activation::kNone>;

@@ -26,6 +26,9 @@ template <simd::Isa I>
 inline constexpr int kGemmSteps = kHoldsC<I> ? 32 : (int)kGemmDepth;
 template <simd::Isa I>
 inline constexpr int kGemmSums = kHoldsC<I> ? 1 : 2;
+// A level of 32 registers may want larger tiles, whose C is in memory between the sums: the same bits.
+template <simd::Isa I>
+inline constexpr bool kTotalsInMemory = requires { I::kTotalsInMemory; };
 static_assert(kGemmDepth % 32 == 0);
 // Steps of k whose piece of panel stays in L1 while the row tiles pass by: 64 columns of 128 are 32 KiB.
 template <simd::Isa I>
@@ -49,12 +52,14 @@ inline constexpr int kLinesOfRow = (NV * I::kLanes * (int)sizeof(T) + 63) / 64; 
 
 // One register tile. last: lanes of the last vector that exist (1 .. kLanes); kPartial says whether it may be fewer than all.
 //
-// Registers: 2 * MR * NV + NV of B + 1 broadcast, where 2 is for the sums and C, or for the sums of even and of odd steps.
+// Registers: 2 * MR * NV + NV of B + 1 broadcast, where 2 is for the sums and C, or for the sums of even and of odd steps. Where C is in
+// memory a tile that needs more has MR * NV sums alone.
 template <simd::Isa I, int MR, int NV, bool kPartial, class T, class Fetch = NoFetch, class Finish = PlainSums>
 inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float* a, std::int64_t lda, const T* b,
                                                      std::int64_t b_stride, float* c, std::int64_t ldc, int last,
                                                      bool accumulate, Fetch fetch = {}, Finish finish = {}) {
-  static_assert(2 * MR * NV + NV + 1 <= I::kRegisters, "the tile must stay in registers");
+  constexpr bool kHasTotals = 2 * MR * NV + NV + 1 <= I::kRegisters;
+  static_assert(kHasTotals || (kTotalsInMemory<I> && MR * NV + NV + 1 <= I::kRegisters), "the tile must stay in registers");
   using V = typename I::V;
   using Tile = V[MR][NV];
   // Multiples of the strides belong to one tile: kept for all, they crowd the inner loop's vectors out of their registers.
@@ -68,6 +73,8 @@ inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float
 #pragma GCC unroll 8
       for (int v = 0; v < NV; ++v) f(r, v);
   };
+  const float* a3 = MR > 3 ? a + 3 * lda : a;
+  if constexpr (!kHasTotals) asm("" : "+r"(a3));  // one pointer for all rows would need a register for each multiple of the stride
   const auto step = [&](Tile& sum) __attribute__((always_inline)) {
     V row[NV];
 #pragma GCC unroll 8
@@ -75,11 +82,12 @@ inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float
     fetch.ask();
 #pragma GCC unroll 8
     for (int r = 0; r < MR; ++r) {
-      const V left = I::broadcast(a[r * lda]);
+      const V left = I::broadcast(kHasTotals || r < 3 ? a[r * lda] : a3[(r - 3) * lda]);
 #pragma GCC unroll 8
       for (int v = 0; v < NV; ++v) sum[r][v] = I::fma(left, row[v], sum[r][v]);
     }
     a += 1;
+    if constexpr (!kHasTotals) a3 += 1;
     b += b_stride;
   };
   const auto store = [&](int r, int v, V sum) __attribute__((always_inline)) {
@@ -89,7 +97,24 @@ inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float
     else
       I::store(to, sum);
   };
-  if constexpr (kHoldsC<I>) {
+  if constexpr (!kHasTotals) {
+    Tile sum;
+    for (;; accumulate = true) {
+      const std::int64_t steps = k < kGemmSteps<I> ? k : kGemmSteps<I>;
+      k -= steps;
+      for_each([&](int r, int v) __attribute__((always_inline)) { sum[r][v] = I::zero(); });
+#pragma GCC unroll 2
+      for (std::int64_t p = 0; p < steps; ++p) step(sum);
+      if (accumulate)
+        for_each([&](int r, int v) __attribute__((always_inline)) { sum[r][v] = I::add(load(c + r * ldc, v), sum[r][v]); });
+      else
+        for_each([&](int r, int v) __attribute__((always_inline)) { sum[r][v] = I::add(I::zero(), sum[r][v]); });  // -0 becomes 0
+      if (k == 0) break;
+      for_each([&](int r, int v) __attribute__((always_inline)) { store(r, v, sum[r][v]); });
+    }
+    finish.template apply<I, MR, NV>(sum);
+    for_each([&](int r, int v) __attribute__((always_inline)) { store(r, v, sum[r][v]); });
+  } else if constexpr (kHoldsC<I>) {
     Tile total, sum;
     if (accumulate)
       for_each([&](int r, int v) __attribute__((always_inline)) { total[r][v] = load(c + r * ldc, v); });
@@ -212,7 +237,9 @@ __attribute__((noinline)) void gemm_four_rows(std::int64_t k, const float* a, st
 // three (Zen 5).
 template <simd::Isa I, int NV, bool kPartial>
 constexpr int tile_rows() {
-  constexpr int most = (I::kRegisters - NV - 1) / (2 * NV), useful = NV == 3 && !kPartial ? 3 : NV == 1 && I::kRegisters >= 32 ? 8 : 5;
+  constexpr bool kAlone = kTotalsInMemory<I>;
+  constexpr int most = (I::kRegisters - NV - 1) / ((kAlone ? 1 : 2) * NV);
+  constexpr int useful = kAlone || (NV == 1 && I::kRegisters >= 32) ? 8 : NV == 3 && !kPartial ? 3 : 5;
   return most < useful ? most : useful;
 }
 

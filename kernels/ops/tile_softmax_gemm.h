@@ -71,18 +71,42 @@ void tile_max_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const std::in
   });
 }
 
+// bf16_weigh with the sums of a row in registers, which there lie in memory between products.
+template <class I>
+__attribute__((noinline)) void tile_weigh(std::int64_t rows, std::int64_t n, Bf16Weights of) {
+  using V = typename I::V;
+  for (std::int64_t r = 0; r < rows; ++r, of.s += of.ld, of.p += of.ld, of.sums += kRowSumLanes) {
+    const V maximum = I::broadcast(of.m[r]);
+    V sum[2] = {I::zero(), I::zero()};
+    const auto weigh = [&]<int N>(std::int64_t j) __attribute__((always_inline)) {
+      V e[N];
+#pragma GCC unroll 4
+      for (int v = 0; v < N; ++v) e[v] = I::sub(I::load(of.s + j + v * I::kLanes), maximum);
+      coarse_exp<I, N>(e);
+#pragma GCC unroll 4
+      for (int v = 0; v < N; v += 2) I::store_pairs(of.p + j + v * I::kLanes, I::round_to_pairs(e[v], e[v + 1]));
+#pragma GCC unroll 4
+      for (int v = 0; v < N; ++v) sum[v % 2] = I::add(sum[v % 2], e[v]);
+    };
+    std::int64_t j = 0;
+    for (; j + 4 * I::kLanes <= n; j += 4 * I::kLanes) weigh.template operator()<4>(j);
+    if (j < n) weigh.template operator()<2>(j);
+    I::store(of.sums, sum[0]);
+    I::store(of.sums + I::kLanes, sum[1]);
+  }
+}
+
 template <class I>
 void tile_softmax_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const std::int64_t* ends, float* s, Bf16* p, std::int64_t ld,
                        const float* shift, const float* factor, float* l, float* sums, Bf16PanelView b, float* c, std::int64_t ldc) {
   static_assert(kColumnsOfWeights == I::kTileDepth);
-  clear_row_sums<I>(m, sums);
   const RowDepths depths = {ends, 0, k};
   for_tile_rows<I>(m, [&]<int kRowTiles>(std::int64_t first, std::int64_t count) {
     for (std::int64_t r = first; r < first + count; r += kTileBlock) {
       const std::int64_t rows = first + count - r < kTileBlock ? first + count - r : kTileBlock;
       const std::int64_t columns = depths.of(r, rows), padded = padded_columns(columns);
       hide_behind_ends<I>(rows, (int)rows, {ends ? ends + r : nullptr, 0, k}, s + r * ld, ld);
-      bf16_weigh<I>(rows, padded, {s + r * ld, p + r * ld, ld, shift + r, sums + r * kRowSumLanes});
+      tile_weigh<I>(rows, padded, {s + r * ld, p + r * ld, ld, shift + r, sums + r * kRowSumLanes});
       const Bf16* panel = b.data;
       for (std::int64_t j = 0; j < n; j += kTilePanel, panel += b.panel_stride)
         tile_row_block<I, kRowTiles>(rows, n - j < kTilePanel ? n - j : kTilePanel, tile_steps(padded), p + r * ld, ld * (int)sizeof(Bf16), panel,

@@ -67,7 +67,7 @@ def zentorch_variants(inputs: Inputs) -> Iterator[Variant]:
 
 
 def zentorch_unavailable(info: dict[str, Any]) -> str:
-    if not info["best_isa"].startswith("avx512"):
+    if info["best_isa"] in ("scalar", "avx2"):
         return "its kernels need AVX-512; without it the operator calls PyTorch's"
     return ""
 
