@@ -162,6 +162,8 @@ TEST_P(PlanTest, ChoosesAndPrintsTheProducts) {
 // Keys and values stay where they are for a few rows, and values of 16 bits and f32 in panels for more; i8 without kernels of its own, pairs
 // for many rows and pages that end within a sum need a copy.
 TEST_P(PlanTest, CopiesOnlyWhatNeedsIt) {
+  Machine mine = machine();
+  mine.num_threads = 1;  // tasks of many rows
   for (const DType type : {DType::kF32, DType::kBf16, DType::kF16, DType::kI8})
     for (const std::int64_t q_len : {1, 400})
       for (const std::int64_t page_size : {48, 64})
@@ -171,7 +173,7 @@ TEST_P(PlanTest, CopiesOnlyWhatNeedsIt) {
           problem.v.stride_length = stride;
           const std::int32_t table[1] = {0};
           problem.paging = {table, 1, page_size, page_size == 64};
-          const Plan plan = make_plan(problem, machine(), kernels());
+          const Plan plan = make_plan(problem, mine, kernels());
           const bool always = type == DType::kF32 && stride == kernels().nr;
           const bool in_place = type == DType::kI8 ? q_len == 1 && kernels().few_rows.byte_row_gemm : page_size == 64 && (q_len == 1 || always);
           EXPECT_EQ(plan.pack_values, !in_place);

@@ -88,7 +88,7 @@ TEST(KernelTableTest, SmokeBf16KernelsAreCompleteOrAbsent) {
     if (!table) continue;
     const Bf16Kernels& bf16 = table->bf16;
     const bool there = bf16.gemm != nullptr;
-    EXPECT_EQ(there, level == "avx512_bf16") << level;
+    EXPECT_EQ(there, level == "avx512_bf16" || level == "amx_bf16") << level;
     EXPECT_EQ(bf16.transposed_gemm != nullptr, there) << level;
     EXPECT_EQ(bf16.row_gemm != nullptr, there) << level;
     EXPECT_EQ(bf16.pack_transposed != nullptr, there) << level;
@@ -97,6 +97,8 @@ TEST(KernelTableTest, SmokeBf16KernelsAreCompleteOrAbsent) {
     EXPECT_EQ(bf16.online_softmax != nullptr, there) << level;
     EXPECT_EQ(bf16.all_finite != nullptr, there) << level;
     if (!there) continue;
+    EXPECT_EQ(bf16.rows_step % bf16.mr, 0) << level;
+    EXPECT_TRUE(bf16.k_step == 2 || bf16.k_step == 32) << level;
     EXPECT_EQ(bf16.gemm_name, "gemm_bf16_" + std::to_string(bf16.mr) + "x" + std::to_string(table->nr) + "__" + level);
   }
 }
