@@ -93,7 +93,7 @@ Arithmetic arithmetic_of(const rapt_arithmetic& arithmetic) {
 void check_arithmetic(rapt_context* context, Arithmetic arithmetic) {
   if (supports(context, arithmetic)) return;
   throw_error(RAPT_UNSUPPORTED,
-              "params->arithmetic is RAPT_ARITHMETIC_BF16, which needs ISA level avx512_bf16; the level is %s",
+              "params->arithmetic is RAPT_ARITHMETIC_BF16, which needs ISA level avx512_bf16 or amx_bf16; the level is %s",
               rapt_context_isa(context));
 }
 

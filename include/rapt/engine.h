@@ -37,7 +37,7 @@ typedef enum rapt_arithmetic {
   RAPT_ARITHMETIC_F32 = 1, /* the weights' exact values, inputs as they are */
   /* Weights of any type and inputs are rounded to bf16, sums are f32: with f32 weights up to twice as fast. A rounded
    * weight takes two bytes of memory. In a Llama, whose later layers would make much of it, not so in the first two fifths of its blocks, the last tenth, the values'
-   * projections and the head, which go as with RAPT_ARITHMETIC_F32. Needs ISA level avx512_bf16: RAPT_UNSUPPORTED on others. */
+   * projections and the head, which go as with RAPT_ARITHMETIC_F32. Needs ISA level avx512_bf16 or amx_bf16: RAPT_UNSUPPORTED on others. */
   RAPT_ARITHMETIC_BF16 = 2
 } rapt_arithmetic;
 

@@ -30,7 +30,7 @@ __attribute__((noinline)) void gemm_max_f32_6x64__amx_bf16(std::int64_t m, std::
 
 __attribute__((noinline)) void gemm_bf16_32x64__amx_bf16(std::int64_t m, std::int64_t k, const Bf16* a, std::int64_t lda, const Bf16* panel, float* c,
                                                          std::int64_t ldc, bool accumulate) {
-  tile_panel<simd::AmxBf16, 2>(m, kTilePanel, k, a, lda, panel, c, ldc, accumulate);
+  tile_panel<simd::AmxBf16, 2, kLinesOfRows>(m, kTilePanel, k, a, lda, panel, c, ldc, accumulate);
 }
 
 void overlay(KernelTable& t) {

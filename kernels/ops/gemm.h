@@ -58,7 +58,7 @@ template <simd::Isa I, int MR, int NV, bool kPartial, class T, class Fetch = NoF
 inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float* a, std::int64_t lda, const T* b,
                                                      std::int64_t b_stride, float* c, std::int64_t ldc, int last,
                                                      bool accumulate, Fetch fetch = {}, Finish finish = {}) {
-  constexpr bool kHasTotals = 2 * MR * NV + NV + 1 <= I::kRegisters;
+  constexpr bool kHasTotals = 2 * MR * NV + NV + 1 <= (kTotalsInMemory<I> ? I::kRegisters - 6 : I::kRegisters);  // 4 x 3 would spill
   static_assert(kHasTotals || (kTotalsInMemory<I> && MR * NV + NV + 1 <= I::kRegisters), "the tile must stay in registers");
   using V = typename I::V;
   using Tile = V[MR][NV];

@@ -1,6 +1,6 @@
 // Products of few rows in bf16 by rows that come as pointers, without copies, as tile_gemm.h adds them, but with vectors of f32: Q K' and P V of
 // a decoded token. Layer: ops.
-// Of 32 products at a time the even and the odd ones have a sum each, which starts from 0; subnormal numbers are 0 (FlushSubnormals). bf16
+// Of 32 products at a time the even and the odd ones have a sum each, which starts from 0; subnormal numbers are 0 (flush_subnormals()). bf16
 // becomes f32 by a shift or a mask, and an FMA broadcasts its factor of A from memory.
 //
 // Bound: 1 KiB of keys takes 64 shuffles (one pipe: 64 cycles), 32 conversions and 32 * m FMAs on two.
@@ -22,41 +22,51 @@ inline void widen_rows(std::int64_t m, std::int64_t k, const Bf16* a, std::int64
     for_each_vector<I>((k + 1) / 2 * 2, [&](std::int64_t j, int lanes) { store_some<I>(out + r * kFewRowsDepth + j, load_some<I>(a + r * lda + j, lanes), lanes); });
 }
 
-// M rows of a by a strip of 16 keys. c = total + their products. elements of the last square exist.
+// The even and the odd products of M rows of a, kFewRowsDepth apart, with the transposed rows' columns from d on. elements: 2 kLanes if kWhole,
+// else fewer.
+template <class I, int M, bool kWhole>
+inline __attribute__((always_inline)) void multiply_tile_square(const void* const* rows, std::int64_t d, int elements, const float* a,
+                                                                typename I::V (&total)[M]) {
+  using V = typename I::V;
+  V square[I::kLanes], even[M], odd[M];
+  asm("" : "+r"(rows), "+r"(a));  // as in multiply_square
+#pragma GCC unroll 16
+  for (int r = 0; r < I::kLanes; ++r) {
+    const Bf16* const from = (const Bf16*)rows[r] + d;
+    square[r] = (V)(kWhole ? I::load_pairs(from) : I::load_first_pairs(from, elements));
+  }
+  I::transpose(square);
+#pragma GCC unroll 4
+  for (int r = 0; r < M; ++r) even[r] = odd[r] = I::zero();
+#pragma GCC unroll 16
+  for (int i = 0; i < I::kLanes; ++i)
+    if (kWhole || 2 * i < elements) {
+      const V first_ones = I::first_of_pairs((typename I::B)square[i]), second_ones = I::second_of_pairs((typename I::B)square[i]);
+#pragma GCC unroll 4
+      for (int r = 0; r < M; ++r) {
+        even[r] = I::fma(I::broadcast(a[r * kFewRowsDepth + 2 * i]), first_ones, even[r]);
+        odd[r] = I::fma(I::broadcast(a[r * kFewRowsDepth + 2 * i + 1]), second_ones, odd[r]);
+      }
+    }
+#pragma GCC unroll 4
+  for (int r = 0; r < M; ++r) total[r] = I::add(total[r], I::add(even[r], odd[r]));
+}
+
+// M rows of a by elements [first, first + k) of a strip of 16 keys, added to c where first > 0.
 template <class I, int M>
 __attribute__((noinline)) void tile_transposed_strip(std::int64_t first, std::int64_t k, const float* a, const Strip<I>& strip,
                                                      FetchRows<I::kLanes> fetch, float* c, std::int64_t ldc) {
-  using V = typename I::V;
   constexpr int kStep = 2 * I::kLanes;
   const void* const* const rows = strip.rows();
-  V total[M];
+  typename I::V total[M];
 #pragma GCC unroll 4
   for (int r = 0; r < M; ++r) total[r] = first > 0 ? strip.load(c + r * ldc) : I::zero();
-  for (std::int64_t d = 0; d < k; d += kStep, a += kStep) {
-    const int elements = k - d < kStep ? (int)(k - d) : kStep;
+  const std::int64_t whole = k - k % kStep;
+  for (std::int64_t d = 0; d < whole; d += kStep) {
     fetch.template ask<64>(2 * (first + d));
-    V square[I::kLanes], even[M], odd[M];
-#pragma GCC unroll 16
-    for (int r = 0; r < I::kLanes; ++r) {
-      const Bf16* const from = (const Bf16*)rows[r] + first + d;
-      square[r] = (V)(elements == kStep ? I::load_pairs(from) : I::load_first_pairs(from, elements));
-    }
-    I::transpose(square);
-#pragma GCC unroll 4
-    for (int r = 0; r < M; ++r) even[r] = odd[r] = I::zero();
-#pragma GCC unroll 16
-    for (int i = 0; i < I::kLanes; ++i)
-      if (2 * i < elements) {
-        const V first_ones = I::first_of_pairs((typename I::B)square[i]), second_ones = I::second_of_pairs((typename I::B)square[i]);
-#pragma GCC unroll 4
-        for (int r = 0; r < M; ++r) {
-          even[r] = I::fma(I::broadcast(a[r * kFewRowsDepth + 2 * i]), first_ones, even[r]);
-          odd[r] = I::fma(I::broadcast(a[r * kFewRowsDepth + 2 * i + 1]), second_ones, odd[r]);
-        }
-      }
-#pragma GCC unroll 4
-    for (int r = 0; r < M; ++r) total[r] = I::add(total[r], I::add(even[r], odd[r]));
+    multiply_tile_square<I, M, true>(rows, first + d, kStep, a + d, total);
   }
+  if (whole < k) multiply_tile_square<I, M, false>(rows, first + whole, (int)(k - whole), a + whole, total);
 #pragma GCC unroll 4
   for (int r = 0; r < M; ++r) strip.store(c + r * ldc, total[r]);
 }
@@ -64,7 +74,7 @@ __attribute__((noinline)) void tile_transposed_strip(std::int64_t first, std::in
 template <class I>
 void tile_transposed_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a, std::int64_t lda, RowPointers rows, float* c,
                           std::int64_t ldc) {
-  const typename I::FlushSubnormals flush;
+  const unsigned mode = I::flush_subnormals();
   const std::int64_t ahead = rows.rows_ahead(2 * k);
   alignas(64) float wide[4 * kFewRowsDepth];
   for_fours(m, [&]<int M>(std::int64_t row) {
@@ -77,6 +87,7 @@ void tile_transposed_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const 
       }
     }
   });
+  I::restore_mode(mode);
 }
 
 // B as pairs of rows, for row_gemm; an odd last row's other half is 0.
@@ -113,7 +124,7 @@ struct TileRows {
 template <class I, int NV>
 void tile_row_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a, std::int64_t lda, RowPointers rows, float* c, std::int64_t ldc) {
   static_assert(4 * NV * 2 + 2 * NV <= I::kRegisters);
-  const typename I::FlushSubnormals flush;
+  const unsigned mode = I::flush_subnormals();
   alignas(64) float wide[4 * kFewRowsDepth];
   for (std::int64_t row = 0; row < m; row += 4) {
     const std::int64_t some = m - row < 4 ? m - row : 4;
@@ -124,6 +135,7 @@ void tile_row_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a
                       ldc, first > 0);
     }
   }
+  I::restore_mode(mode);
 }
 
 }  // namespace

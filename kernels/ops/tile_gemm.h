@@ -6,6 +6,7 @@
 // Bound: two by two tiles of C take four loads (8 cycles each, two lines a cycle) and four products (16 cycles each): the products bind,
 // 1,024 multiply-adds a cycle. Loads and stores of C, 8 and 16 cycles a tile, lie beside nothing, so k is cut as seldom as L1 allows.
 #pragma once
+#include "kernels/ops/fetch.h"
 #include "kernels/ops/vector.h"
 #include "kernels/runtime/kernel_table.h"
 #include "kernels/simd/isa.h"
@@ -21,21 +22,10 @@ inline constexpr std::int64_t kTilePieceDepth = 256;
 
 inline std::int64_t tile_steps(std::int64_t k) { return (k + 31) / 32; }
 
-// What lies behind a piece of panel, asked for while that is multiplied: the next to be read, for a linear layer out of L3 or DRAM.
-struct TileFetch {
-  std::uintptr_t at;
-  std::int64_t lines;  // at each step of a block
-
-  inline __attribute__((always_inline)) void ask() {
-    for (std::int64_t i = 0; i < lines; ++i) __builtin_prefetch((const void*)(at + (std::uintptr_t)(i * 64)), 0, 2);
-    at += (std::uintptr_t)(lines * 64);
-  }
-};
-
 // Up to two by two tiles of C, tiles 0 to 3, over steps of 32. Strides in bytes.
-template <class I, int kRowTiles, int kColumnTiles>
+template <class I, int kRowTiles, int kColumnTiles, class Fetch>
 inline __attribute__((always_inline)) void tile_block(std::int64_t steps, const Bf16* a, std::int64_t a_stride, const Bf16* b, float* c,
-                                                      std::int64_t c_stride, bool accumulate, TileFetch* fetch) {
+                                                      std::int64_t c_stride, bool accumulate, Fetch& fetch) {
   constexpr std::int64_t kStride = kTilePanel * 2 * (int)sizeof(Bf16), kRows = I::kTileRows, kColumns = I::kTileColumns;
   float* const c2 = (float*)((char*)c + kRows * c_stride);
   const Bf16* a2 = (const Bf16*)((const char*)a + kRows * a_stride);
@@ -63,7 +53,7 @@ inline __attribute__((always_inline)) void tile_block(std::int64_t steps, const 
       I::template dot_tiles<2, 5, 6>();
       if constexpr (kColumnTiles > 1) I::template dot_tiles<3, 5, 7>();
     }
-    if (fetch) fetch->ask();
+    fetch.ask();
   }
   I::template store_tile<0>(c, c_stride);
   if constexpr (kColumnTiles > 1) I::template store_tile<1>(c + kColumns, c_stride);
@@ -81,14 +71,15 @@ void tile_partial_block(std::int64_t rows, std::int64_t columns, std::int64_t st
       for_each_vector<I>(columns, [&](std::int64_t j, int lanes) { f(c + r * ldc + j, aside + r * kTileBlock + j, lanes); });
   };
   if (accumulate) for_each([](const float* from, float* to, int lanes) { I::store(to, load_some<I>(from, lanes)); });
-  tile_block<I, kRowTiles, kColumnTiles>(steps, a, a_stride, b, aside, kTileBlock * (int)sizeof(float), accumulate, nullptr);
+  NoFetch none;
+  tile_block<I, kRowTiles, kColumnTiles>(steps, a, a_stride, b, aside, kTileBlock * (int)sizeof(float), accumulate, none);
   for_each([](float* to, const float* from, int lanes) { store_some<I>(to, I::load(from), lanes); });
 }
 
 // Up to 32 rows by the first n <= 64 columns of a panel.
-template <class I, int kRowTiles>
+template <class I, int kRowTiles, class Fetch>
 inline __attribute__((always_inline)) void tile_row_block(std::int64_t rows, std::int64_t n, std::int64_t steps, const Bf16* a, std::int64_t a_stride,
-                                                          const Bf16* b, float* c, std::int64_t ldc, bool accumulate, TileFetch* fetch) {
+                                                          const Bf16* b, float* c, std::int64_t ldc, bool accumulate, Fetch& fetch) {
   constexpr std::int64_t kColumns = I::kTileColumns;
   const std::int64_t c_stride = ldc * (int)sizeof(float);
   for (; n >= kTileBlock; n -= kTileBlock, b += 2 * kTileBlock, c += kTileBlock)
@@ -123,26 +114,31 @@ inline void for_tile_rows(std::int64_t m, F f) {
   I::release();
 }
 
-// m rows, in blocks that the tiles are configured for, by one panel.
-template <class I, int kRowTiles>
+// m rows, in blocks that the tiles are configured for, by one panel. Its pieces ask for what lies behind each, the next to be read, for a linear
+// layer out of L3 or DRAM: kLines at a step.
+template <class I, int kRowTiles, int kLines>
 inline __attribute__((always_inline)) void tile_panel(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a, std::int64_t lda, const Bf16* panel,
                                                       float* c, std::int64_t ldc, bool accumulate) {
-  const std::int64_t blocks = (m + kTileBlock - 1) / kTileBlock;
   std::int64_t first = 0;
   do {
     const std::int64_t depth = k - first < kTilePieceDepth ? k - first : kTilePieceDepth, steps = tile_steps(depth);
     const Bf16* const piece = panel + first * kTilePanel;
-    TileFetch fetch = {(std::uintptr_t)(piece + steps * I::kTileDepth * kTilePanel), (kTileBlock + blocks - 1) / blocks};
+    const std::int64_t lines = steps * I::kTileDepth * kTilePanel * (int)sizeof(Bf16) / 64, blocks = (m + kTileBlock - 1) / kTileBlock;
+    SpreadFetch<kLines> fetch((std::uintptr_t)piece + (std::uintptr_t)(lines * 64), kLines * 64, lines / kLines, 2 * steps * blocks);
     for (std::int64_t r = 0; r < m; r += kTileBlock)
       tile_row_block<I, kRowTiles>(m - r < kTileBlock ? m - r : kTileBlock, n, steps, a + r * lda + first, lda * (int)sizeof(Bf16), piece, c + r * ldc,
-                                   ldc, accumulate || first > 0, &fetch);
+                                   ldc, accumulate || first > 0, fetch);
     first += kTilePieceDepth;
   } while (first < k);
 }
+// Few rows want all that they ask for at each step.
+inline constexpr int kLinesOfFewRows = 32, kLinesOfRows = 8;
+inline constexpr std::int64_t kFewTileRows = 3 * kTileBlock;
+
 using TilePanelFn = void(std::int64_t m, std::int64_t k, const Bf16* a, std::int64_t lda, const Bf16* panel, float* c, std::int64_t ldc,
                          bool accumulate);
 
-// kPanels: tile_panel of two tiles of rows and a whole panel, under the name to see in profiles.
+// kPanels: tile_panel of more than kFewTileRows rows and a whole panel, under the name to see in profiles.
 template <class I, TilePanelFn* kPanels>
 void tile_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a, std::int64_t lda, Bf16PanelView b, float* c, std::int64_t ldc,
                bool accumulate) {
@@ -150,10 +146,10 @@ void tile_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a, st
     const Bf16* panel = b.data;
     for (std::int64_t j = 0; j < n; j += kTilePanel, panel += b.panel_stride) {
       float* const to = c + first * ldc + j;
-      if (kRowTiles == 2 && n - j >= kTilePanel)
+      if (kRowTiles == 2 && n - j >= kTilePanel && rows > kFewTileRows)
         kPanels(rows, k, a + first * lda, lda, panel, to, ldc, accumulate);
       else
-        tile_panel<I, kRowTiles>(rows, n - j < kTilePanel ? n - j : kTilePanel, k, a + first * lda, lda, panel, to, ldc, accumulate);
+        tile_panel<I, kRowTiles, kLinesOfFewRows>(rows, n - j < kTilePanel ? n - j : kTilePanel, k, a + first * lda, lda, panel, to, ldc, accumulate);
     }
   });
 }

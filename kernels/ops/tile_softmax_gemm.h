@@ -45,12 +45,13 @@ template <class I, int kRowTiles>
 void tile_max_rows(std::int64_t rows, std::int64_t most, const std::int64_t* ends, std::int64_t k, const Bf16* a, std::int64_t lda, Bf16PanelView b,
                    FetchAhead*& ahead, std::int64_t share, float scale, float* c, std::int64_t ldc, float* best) {
   alignas(64) float block[kTileBlock * kTilePanel];  // [32][64]
+  NoFetch none;
   const typename I::V factor = I::broadcast(scale);
   for (std::int64_t j = 0; j < most; j += kTilePanel, b.data += b.panel_stride) {
     ask_for_share(ahead, share);
     const std::int64_t columns = (most - j + I::kTileColumns - 1) / I::kTileColumns * I::kTileColumns;
     tile_row_block<I, kRowTiles>(rows, columns < kTilePanel ? columns : kTilePanel, tile_steps(k), a, lda * (int)sizeof(Bf16), b.data, block, kTilePanel,
-                                 false, nullptr);
+                                 false, none);
     for (std::int64_t r = 0; r < rows; ++r)
       scale_and_max<I>((ends ? ends[r] : most) - j, factor, block + r * kTilePanel, c + r * ldc + j, best + r * I::kLanes);
   }
@@ -101,6 +102,7 @@ void tile_softmax_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const std
                        const float* shift, const float* factor, float* l, float* sums, Bf16PanelView b, float* c, std::int64_t ldc) {
   static_assert(kColumnsOfWeights == I::kTileDepth);
   const RowDepths depths = {ends, 0, k};
+  NoFetch none;
   for_tile_rows<I>(m, [&]<int kRowTiles>(std::int64_t first, std::int64_t count) {
     for (std::int64_t r = first; r < first + count; r += kTileBlock) {
       const std::int64_t rows = first + count - r < kTileBlock ? first + count - r : kTileBlock;
@@ -110,7 +112,7 @@ void tile_softmax_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const std
       const Bf16* panel = b.data;
       for (std::int64_t j = 0; j < n; j += kTilePanel, panel += b.panel_stride)
         tile_row_block<I, kRowTiles>(rows, n - j < kTilePanel ? n - j : kTilePanel, tile_steps(padded), p + r * ld, ld * (int)sizeof(Bf16), panel,
-                                     c + r * ldc + j, ldc, false, nullptr);
+                                     c + r * ldc + j, ldc, false, none);
     }
   });
   add_row_sums<I>(m, sums, factor, l);

@@ -52,20 +52,17 @@ struct AmxBf16 : Avx512Bf16 {
     asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(kSum), "i"(kA), "i"(kB));
   }
 
-  // While it lives, subnormal numbers are 0 in this thread's vectors too, as they are in tiles.
-  class FlushSubnormals {
-   public:
-    FlushSubnormals() : saved_(_mm_getcsr()) { _mm_setcsr(saved_ | 0x8040); }
-    ~FlushSubnormals() { _mm_setcsr(saved_); }
-    FlushSubnormals(const FlushSubnormals&) = delete;
-    FlushSubnormals& operator=(const FlushSubnormals&) = delete;
-
-   private:
-    unsigned saved_;
-  };
+  // From here to restore_mode() subnormal numbers are 0 in this thread's vectors too, as they are in tiles.
+  static unsigned flush_subnormals() {
+    const unsigned before = _mm_getcsr();
+    _mm_setcsr(before | 0x8040);
+    return before;
+  }
+  static void restore_mode(unsigned before) { _mm_setcsr(before); }
 
   // What these cores do in one instruction on either pipe of products, and Zen 5 on neither (ops/math.h).
-  static V fraction(V x) { return _mm512_reduce_ps(x, 0x09); }  // x - floor(x); of -infinity 0
+  static V above_floor(V x) { return _mm512_reduce_ps(x, 0x09); }     // x - floor(x); of -infinity 0
+  static V beside_nearest(V x) { return _mm512_reduce_ps(x, 0x08); }  // x - its nearest integer; of -infinity 0
   // a < b ? 0 : p 2^floor(t)
   static V scaled_unless_less(V a, V b, V p, V t) { return _mm512_maskz_scalef_ps(_mm512_cmp_ps_mask(a, b, _CMP_NLT_UQ), p, t); }
 

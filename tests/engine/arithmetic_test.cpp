@@ -5,8 +5,6 @@
 namespace rapt::engine::testing {
 namespace {
 
-constexpr const char* kLevel = "avx512_bf16";
-
 // Bounds of the logits' relative RMS error, twice what was measured: of random weights; tests/models measures a real model.
 struct Member {
   const char *folder, *file;
@@ -15,17 +13,17 @@ struct Member {
 constexpr Member kMembers[] = {
     {"gpt2", "", 1.5e-2}, {"llama", "", 2.7e-2}, {"qwen3", "", 2.2e-2}, {"llama-gguf", "/model.gguf", 4.6e-2}};
 
-class Bf16ArithmeticTest : public ::testing::Test {
+class Bf16ArithmeticTest : public ::testing::TestWithParam<const char*> {  // of a level
  protected:
   void SetUp() override {
-    if (rapt_isa_available(kLevel) != RAPT_OK) GTEST_SKIP() << rapt_last_error();
+    if (rapt_isa_available(GetParam()) != RAPT_OK) GTEST_SKIP() << rapt_last_error();
   }
   static ModelPtr load(const std::string& path, int threads = 1) {
-    return load_model(path, kLevel, nullptr, threads, RAPT_ARITHMETIC_BF16);
+    return load_model(path, GetParam(), nullptr, threads, RAPT_ARITHMETIC_BF16);
   }
 };
 
-TEST_F(Bf16ArithmeticTest, LogitsAreNearTheTruth) {
+TEST_P(Bf16ArithmeticTest, LogitsAreNearTheTruth) {
   for (const Member& member : kMembers) {
     const std::string folder = kData + "/" + member.folder;
     const SafeTensors golden(folder + "/golden.safetensors");
@@ -41,7 +39,7 @@ TEST_F(Bf16ArithmeticTest, LogitsAreNearTheTruth) {
   }
 }
 
-TEST_F(Bf16ArithmeticTest, SameBitsInAnyChunksAndOnAnyThreads) {
+TEST_P(Bf16ArithmeticTest, SameBitsInAnyChunksAndOnAnyThreads) {
   for (const Member& member : kMembers) {
     const std::string folder = kData + "/" + member.folder;
     const SafeTensors golden(folder + "/golden.safetensors");
@@ -65,7 +63,7 @@ TEST_F(Bf16ArithmeticTest, SameBitsInAnyChunksAndOnAnyThreads) {
   }
 }
 
-TEST_F(Bf16ArithmeticTest, ATextHasTheSameVectorAloneAndOnAnyThreads) {
+TEST_P(Bf16ArithmeticTest, ATextHasTheSameVectorAloneAndOnAnyThreads) {
   const std::string folder = kData + "/bert";
   const SafeTensors golden(folder + "/golden.safetensors");
   const std::vector<std::int32_t> ids = read_ids(golden, "ids");
@@ -116,6 +114,8 @@ TEST(ArithmeticTest, Bf16NeedsALevelWithItsProducts) {
                           {"params->arithmetic is RAPT_ARITHMETIC_BF16", "avx512_bf16", "the level is scalar"}));
   EXPECT_EQ(model, nullptr);
 }
+
+INSTANTIATE_TEST_SUITE_P(All, Bf16ArithmeticTest, ::testing::Values("avx512_bf16", "amx_bf16"), [](const auto& level) { return std::string(level.param); });
 
 }  // namespace
 }  // namespace rapt::engine::testing

@@ -45,6 +45,8 @@ def test_levels_follow_the_cpu():
     assert available["avx512"] == (avx512 <= set(flags))
     assert available["avx512_vnni"] == (avx512 | {"avx512_vnni"} <= set(flags))
     assert available["avx512_bf16"] == (avx512 | {"avx512_vnni", "avx512_bf16"} <= set(flags))
+    # The system may refuse a process its tiles; then there is no such level, whatever the CPU.
+    assert not available["amx_bf16"] or avx512 | {"avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16"} <= set(flags)
 
 
 def test_version():

@@ -205,7 +205,7 @@ def test_models_live_as_long_as_their_sessions_and_texts():
         (OSError, "cannot", lambda m: rapt.Model("/nowhere.gguf")),
         (ValueError, "kv_dtype is 'float64'", lambda m: rapt.Model(NANOGPT, kv_dtype="float64")),
         (ValueError, "arithmetic is 'bf16'", lambda m: rapt.Model(NANOGPT, arithmetic="bf16")),
-        (NotImplementedError, "avx512_bf16; the level is scalar", lambda m: rapt.Model(NANOGPT, arithmetic="bfloat16", isa="scalar")),
+        (NotImplementedError, "avx512_bf16 or amx_bf16; the level is scalar", lambda m: rapt.Model(NANOGPT, arithmetic="bfloat16", isa="scalar")),
         (ValueError, "threads is 0", lambda m: rapt.Model(NANOGPT, threads=0)),
         (ValueError, "backend", lambda m: rapt.Model(NANOGPT, backend="cuda")),
         (ValueError, "NUL", lambda m: rapt.Model("a\0b")),

@@ -15,7 +15,7 @@ void add_model_options(CLI::App& app, ModelOptions& options) {
   add_isa_option(app, options.compute);
   app.add_option("--arithmetic", options.arithmetic,
                  "of linear layers: int8 (inputs rounded to 8 bits where\nweights are quantised), f32 (exact, slower) or bf16\n"
-                 "(weights and inputs rounded where that errs little;\nlevel avx512_bf16)\n(default: int8)")
+                 "(weights and inputs rounded where that errs little;\nfrom level avx512_bf16 on)\n(default: int8)")
       ->type_name("NAME")
       ->check(one_of({"int8", "f32", "bf16"}));
   app.add_option("--kv-dtype", options.kv_dtype,

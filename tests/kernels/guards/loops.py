@@ -39,7 +39,7 @@ class Loop(NamedTuple):
 
     @property
     def fmas(self) -> int:
-        return sum(instruction.name.startswith(("vfmadd", "vdpbf16ps")) for instruction in self.body)
+        return sum(instruction.name.startswith(("vfmadd", "vdpbf16ps", "tdpbf16ps")) for instruction in self.body)
 
     @property
     def stack_accesses(self) -> list[Instruction]:

@@ -40,7 +40,7 @@ class Model:
         kv_dtype: how sessions keep keys and values: "float32", "bfloat16", "float16" or "int8". None: "float16" where linear layers round
             their inputs, beside which it is not seen, else "float32".
         arithmetic: of linear layers: "int8" rounds the inputs of those with quantised weights to 8 bits, "float32" does not and is
-            slower; "bfloat16" rounds weights and inputs where that errs little, on ISA level "avx512_bf16".
+            slower; "bfloat16" rounds weights and inputs where that errs little, on ISA levels "avx512_bf16" and "amx_bf16".
 
     Raises:
         ValueError: a file that is no model, with what is wrong with it; an unknown name.
