@@ -14,7 +14,7 @@ namespace rapt {
 namespace {
 
 constexpr std::int64_t kBlockBytes = 256 * 1024;  // of x in a task: half of a small L2
-constexpr std::int64_t kMinRows = 48, kMaxRows = 192;
+constexpr std::int64_t kMinRows = 48, kMaxRows = 192, kRowsStep = 12;  // whole register tiles of f32 and bytes
 constexpr std::int64_t kOutputBytes = 256 * 1024;  // of a task's block, so that the epilogue finds it in L2
 constexpr double kAloneBelow = 250e3;  // multiply-adds that one thread does sooner than it wakes another
 
@@ -36,17 +36,18 @@ struct Cut {
   std::size_t scratch_bytes = 0;         // of one thread: panels and a block computed aside
   std::int64_t block_columns = 0;        // most columns of a task
 
-  Cut(int threads, std::int64_t num_rows, std::int64_t in_features, const Forms& taken)
+  Cut(const rapt_context& context, std::int64_t num_rows, std::int64_t in_features, const Forms& taken)
       : rows(num_rows), in(in_features), forms(taken) {
+    const int threads = context.num_threads, step = forms.bf16 ? context.kernels->bf16.rows_step : kRowsStep;
     const bool bytes = forms.int8 || forms.fine;
     const std::int64_t row_bytes = bytes ? in / 32 * std::int64_t{sizeof(QuantizedBlock)} : in * 2;
     std::int64_t most = kMaxRows;  // of f32, block_product has a part of the inputs at a time
     if (bytes || forms.bf16)
-      most = std::clamp((bytes ? 1 : 2) * kBlockBytes / std::max<std::int64_t>(row_bytes, 1), kMinRows, kMaxRows) / 12 * 12;
+      most = std::clamp((bytes ? 1 : 2) * kBlockBytes / std::max<std::int64_t>(row_bytes, 1), kMinRows, kMaxRows) / step * step;
     row_blocks = ceil_div(rows, most);
     // As many for every thread, unless they get too small. All about as large as each other.
     if (rows / round_up(row_blocks, threads) >= 2 * kMinRows) row_blocks = round_up(row_blocks, threads);
-    block_rows = std::min(round_up(ceil_div(rows, row_blocks), 12), rows);
+    block_rows = std::min(round_up(ceil_div(rows, row_blocks), step), rows);
     row_blocks = ceil_div(rows, block_rows);
   }
 };
@@ -129,7 +130,7 @@ void linear(rapt_context* context, std::int64_t rows, InputRows x, std::int64_t 
   if (outputs.empty() || rows == 0) return;
   Forms forms;
   for (const LinearOutput& o : outputs) forms.add(o.weight->arithmetic());
-  Cut cut(context->num_threads, rows, outputs[0].weight->in_features(), forms);
+  Cut cut(*context, rows, outputs[0].weight->in_features(), forms);
   std::int64_t groups = 0;
   double multiply_adds = 0;
   std::size_t product = 0;
@@ -179,7 +180,7 @@ void linear_gated(rapt_context* context, std::int64_t rows, InputRows x, std::in
   Forms forms;
   forms.add(gate.arithmetic());
   forms.add(up.arithmetic());
-  Cut cut(context->num_threads, rows, gate.in_features(), forms);
+  Cut cut(*context, rows, gate.in_features(), forms);
   const std::int64_t out = gate.out_features();
   const std::int64_t columns =
       task_columns(*context, cut, multiplies_bytes(gate.arithmetic()) ? up : gate);  // the wider panels
