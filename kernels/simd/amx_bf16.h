@@ -60,7 +60,7 @@ struct AmxBf16 : Avx512Bf16 {
   }
   static void restore_mode(unsigned before) { _mm_setcsr(before); }
 
-  // What these cores do in one instruction on either pipe of products, and Zen 5 on neither (ops/math.h).
+  // One instruction each, on either pipe of products (ops/math.h: exp_by_scaling).
   static V above_floor(V x) { return _mm512_reduce_ps(x, 0x09); }     // x - floor(x); of -infinity 0
   static V beside_nearest(V x) { return _mm512_reduce_ps(x, 0x08); }  // x - its nearest integer; of -infinity 0
   // a < b ? 0 : p 2^floor(t)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from pathlib import Path
 from typing import Any, Callable
 
 from . import files
@@ -20,7 +21,10 @@ class Context:
         self.quiet = llama_cpp.llama_log_callback(lambda level, text, user: None)
         llama_cpp.llama_log_set(self.quiet, ctypes.c_void_p(0))
         path = str(files.smollm2()).encode()
-        self.model = llama_cpp.llama_model_load_from_file(path, llama_cpp.llama_model_default_params())
+        model_params = llama_cpp.llama_model_default_params()
+        if has_tiles() and (job.kind == "prompt" or job.depth > 0):
+            model_params.use_extra_bufts = False
+        self.model = llama_cpp.llama_model_load_from_file(path, model_params)
         params = llama_cpp.llama_context_default_params()
         params.n_ctx = job.depth + job.tokens + BATCH
         params.n_batch = params.n_ubatch = BATCH
@@ -40,6 +44,12 @@ class Context:
 
     def rollback(self, length: int) -> None:
         self.api.llama_memory_seq_rm(self.memory, 0, length, -1)
+
+
+def has_tiles() -> bool:
+    """Whether llama.cpp lays the weights out for AMX: their product with many tokens ends in a segmentation fault here as elsewhere
+    (ggml-org/llama.cpp#20824). Without that layout it multiplies with AVX-512."""
+    return " amx_int8 " in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
 
 
 def make(job: Job, threads: int, flash: bool) -> Callable[[], object]:
