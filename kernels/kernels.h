@@ -87,7 +87,7 @@ struct Epilogue {
 };
 
 // Rows of f32, or rounded to bf16 for layers of kBf16 arithmetic alone, as they round f32 rows themselves: the same bits, with half
-// of the memory traffic. Rows of bf16 have the stride that bf16_stride() says, and where they are of odd length a zero behind.
+// of the memory traffic. Rows of bf16 have the stride that bf16_stride() says, and zeros from their end up to it.
 struct InputRows {
   InputRows(const float* rows) : f32(rows) {}
   InputRows(const Bf16* rows) : bf16(rows) {}

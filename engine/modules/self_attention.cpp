@@ -1,6 +1,8 @@
 // See self_attention.h.
 #include "engine/modules/self_attention.h"
 
+#include <algorithm>
+
 #include "engine/modules/attend.h"
 
 namespace rapt::engine {
@@ -27,12 +29,12 @@ void SelfAttention::forward_add(rapt_context* context, const Tokens& tokens, std
 // Where nothing but attention lies between layers of bf16 arithmetic, it reads and writes bf16 too.
 bool SelfAttention::attends_rounded(rapt_context* context, const Tokens& tokens, const Rotary& rotary) const {
   return !tokens.offsets.empty() && rotary.empty() && query_norm.weight.empty() && key_norm.weight.empty() && rounds_inputs(query) &&
-         rounds_inputs(key) && rounds_inputs(value) && rounds_inputs(output) && num_heads * head_dim % 2 == 0 && attends_in_bf16(context);
+         rounds_inputs(key) && rounds_inputs(value) && rounds_inputs(output) && attends_in_bf16(context);
 }
 
 void SelfAttention::forward_add_rounded(rapt_context* context, const Tokens& tokens, std::int64_t layer, const float* x, Scratch& scratch,
                                         float* y) const {
-  const std::int64_t rows = tokens.rows, ld = bf16_stride(context, num_heads * head_dim), ldkv = bf16_stride(context, num_kv_heads * head_dim);
+  const std::int64_t rows = tokens.rows, width = num_heads * head_dim, ld = bf16_stride(context, width), ldkv = bf16_stride(context, num_kv_heads * head_dim);
   scratch.rounded_query.resize(rows, ld);
   scratch.rounded_key.resize(rows, ldkv);
   scratch.rounded_value.resize(rows, ldkv);
@@ -43,6 +45,7 @@ void SelfAttention::forward_add_rounded(rapt_context* context, const Tokens& tok
   linear(context, rows, x, query.in_features(), outputs);
   tokens.begin(Phase::kAttention, layer);
   attend_whole(context, tokens, layer, q, ld, k, v, ldkv, attended);
+  for (std::int64_t row = 0; row < rows && width < ld; ++row) std::fill(attended + row * ld + width, attended + (row + 1) * ld, Bf16{});
   tokens.begin(Phase::kOutput, layer);
   output.forward_add(context, rows, attended, ld, y);
 }

@@ -31,6 +31,7 @@ namespace {
 constexpr std::int64_t kRowsAtEdge = 12;
 // Rows whose scores stay in L1 from the first operation on them to the last. A vector of AVX-512, for the factors of e^x.
 constexpr std::int64_t kRowsInL1 = 16;
+static_assert(kRowsAtEdge <= kMaxMaskedRows && kRowsInL1 <= kMaxMaskedRows);
 
 class Task {
  public:

@@ -17,7 +17,7 @@ inline constexpr std::int64_t kMaxKeysPerSum = kGemmDepth;
 inline constexpr std::int64_t kMaxRowsBehind = 128;
 
 // A pure function of problem, machine and ISA level; never of a call's number of threads. Results depend on where keys are cut, not queries: block_kv, kv_split and
-// keys_per_sum depend on the head sizes, the machine's caches and the level alone, so that prefill and decoding cut the keys at the same places.
+// keys_per_sum depend on the head sizes, the storage types, the machine's caches and the level alone, so that prefill and decoding cut the keys at the same places.
 struct Plan {
   bool bf16_products;             // Q K' and P V of bf16 pairs; else all is f32, whatever the storage
   std::int64_t block_kv;          // keys a score block; blocks start at multiples of it

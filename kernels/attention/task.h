@@ -59,7 +59,7 @@ inline void pack_queries(const AttentionProblem& p, const Plan& plan, const Kern
 }
 
 // -infinity where row r of [first, first + count) does not see one of the n keys from `key` on. count <= kMaxMaskedRows.
-inline constexpr int kMaxMaskedRows = 16;  // only register tiles are masked: at least any level's mr
+inline constexpr int kMaxMaskedRows = 16;
 inline void mask_rows(const KernelTable& kernels, const TaskBuffers& buffers, std::int64_t first, std::int64_t count,
                       std::int64_t key, std::int64_t n, float* s, std::int64_t ld) {
   std::int64_t begin[kMaxMaskedRows], end[kMaxMaskedRows];  // in columns of the block

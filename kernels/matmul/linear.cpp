@@ -16,7 +16,7 @@ namespace {
 constexpr std::int64_t kBlockBytes = 256 * 1024;  // of x in a task: half of a small L2
 constexpr std::int64_t kMinRows = 48, kMaxRows = 192, kRowsStep = 12;  // whole register tiles of f32 and bytes
 // Products of tiles are so fast that weights out of L3 must serve more rows; cores that have them have 2 MiB of L2.
-constexpr std::int64_t kTileBlockBytes = 1024 * 1024, kMaxTileRows = 512;
+constexpr std::int64_t kTileBlockBytes = 1024 * 1024, kMinTileRows = 64, kMaxTileRows = 512;
 constexpr std::int64_t kOutputBytes = 256 * 1024;  // of a task's block, so that the epilogue finds it in L2
 constexpr double kAloneBelow = 250e3;  // multiply-adds that one thread does sooner than it wakes another
 
@@ -45,7 +45,7 @@ struct Cut {
     const std::int64_t row_bytes = bytes ? in / 32 * std::int64_t{sizeof(QuantizedBlock)} : in * 2;
     std::int64_t most = kMaxRows;  // of f32, block_product has a part of the inputs at a time
     if (forms.bf16 && context.kernels->bf16.k_step > 2)
-      most = std::clamp(kTileBlockBytes / std::max<std::int64_t>(row_bytes, 1), kMinRows, kMaxTileRows) / step * step;
+      most = std::clamp(kTileBlockBytes / std::max<std::int64_t>(row_bytes, 1), kMinTileRows, kMaxTileRows) / step * step;
     else if (bytes || forms.bf16)
       most = std::clamp((bytes ? 1 : 2) * kBlockBytes / std::max<std::int64_t>(row_bytes, 1), kMinRows, kMaxRows) / step * step;
     row_blocks = ceil_div(rows, most);

@@ -33,7 +33,8 @@ inline float bf16_row_exp(std::int64_t n, float scale, float m, const float* s, 
       V e = I::sub(x, maximum);
       coarse_exp<I, 1>(&e);
       e = I::keep_first(e, I::zero(), lanes);
-      I::store_first(p + j + v * I::kLanes, e, lanes);
+      // As round_to_pairs does: subnormal numbers are 0 before they are rounded.
+      I::store_first(p + j + v * I::kLanes, I::select_less(e, I::broadcast(0x1p-126f), I::zero(), e), lanes);
       sum[v % kRowSums] = I::add(sum[v % kRowSums], e);
     }
   }

@@ -12,7 +12,7 @@
 namespace rapt {
 namespace {
 
-// Steps of k at a time whose factors of A are f32 on the stack: a block of keys.
+// Steps of k at a time whose factors of A are f32 on the stack.
 inline constexpr std::int64_t kFewRowsDepth = 256;
 
 // Four rows of A as f32, an even number of elements of each.
@@ -83,16 +83,18 @@ void tile_transposed_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const 
       widen_rows<I>(M, depth, a + row * lda + first, lda, wide);
       for (std::int64_t j = 0; j < n; j += I::kLanes) {
         const Strip<I> strip(rows, nullptr, j, n);
-        tile_transposed_strip<I, M>(first, depth, wide, strip, {row == 0 ? rows : RowPointers(rows.at), j + ahead, 2 * k}, c + row * ldc + j, ldc);
+        // Rows that are read in pieces are not asked for in the order of addresses.
+        const std::int64_t row_bytes = k <= kFewRowsDepth ? 2 * k : 0;
+        tile_transposed_strip<I, M>(first, depth, wide, strip, {row == 0 ? rows : RowPointers(rows.at), j + ahead, row_bytes}, c + row * ldc + j, ldc);
       }
     }
   });
   I::restore_mode(mode);
 }
 
-// B as pairs of rows, for row_gemm; an odd last row's other half is 0.
+// B as rows that become f32 two at a time, for row_gemm; after an odd last one comes 0.
 template <class I>
-struct TileRows {
+struct WideningRows {
   using Element = float;
   struct Operand {
     typename I::V even, odd;
@@ -131,7 +133,7 @@ void tile_row_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a
     for (std::int64_t first = 0; first < k; first += kFewRowsDepth) {
       const std::int64_t depth = k - first < kFewRowsDepth ? k - first : kFewRowsDepth;
       widen_rows<I>(some, depth, a + row * lda + first, lda, wide);
-      row_gemm<I, NV>(TileRows<I>{row == 0 ? rows.from(first) : RowPointers(rows.at + first), depth}, some, n, depth, wide, kFewRowsDepth, c + row * ldc,
+      row_gemm<I, NV>(WideningRows<I>{row == 0 ? rows.from(first) : RowPointers(rows.at + first), depth}, some, n, depth, wide, kFewRowsDepth, c + row * ldc,
                       ldc, first > 0);
     }
   }

@@ -10,6 +10,7 @@
 
 #include "kernels/backend/backend.h"
 #include "kernels/kernels.h"
+#include "kernels/runtime/cpu_features.h"
 #include "kernels/runtime/error.h"
 #include "kernels/runtime/machine.h"
 #include "kernels/runtime/parallel.h"
@@ -75,7 +76,8 @@ rapt_status check_isa(const char* isa, const char* where, const char* from) {
   const IsaDescriptor* found = find_isa(isa);
   if (!found) return fail(RAPT_INVALID_ARGUMENT, where, "%s is '%s'; the levels are %s", from, isa, all_isas().c_str());
   if (!cpu_has(*found))
-    return fail(RAPT_UNSUPPORTED, where, "%s is '%s', which this CPU lacks; its best level is '%s'", from, isa, best_isa());
+    return fail(RAPT_UNSUPPORTED, where, "%s is '%s', which this CPU lacks%s; its best level is '%s'", from, isa,
+                found->cpu_features & kCpuAmxBf16 ? ", or its system or the environment's RAPT_ISA leaves out" : "", best_isa());
   return RAPT_OK;
 }
 

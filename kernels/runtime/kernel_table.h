@@ -123,10 +123,10 @@ struct Bf16PanelView {
   std::int64_t panel_stride;
 };
 
-// Products of bf16 with f32 sums, two at a time (ops/bf16_gemm.h). All null on a level that has no such instruction.
+// Products of bf16 with f32 sums, of pairs (ops/bf16_gemm.h) or tiles (ops/tile_gemm.h). All null on a level that has no such instruction.
 struct Bf16Kernels {
-  int mr;                 // rows of gemm's register tile; its columns are nr
-  int rows_step;          // rows that all its tiles divide
+  int mr;                 // rows that gemm takes at a time by a panel of nr columns
+  int rows_step;          // rows that fill the tiles of all products, where few columns do not ask for others
   int k_step;             // rows of a are read up to a multiple of it, past k they must be 0: 2, a pair, or 32, a tile
   const char* gemm_name;  // as in KernelTable
 
@@ -200,7 +200,7 @@ struct FewRowProducts {
                         const float* scales, float* c, std::int64_t ldc, bool accumulate);
 };
 
-// Steps of k where every level of bf16.gemm begins a new sum: a piece of panel of 64 columns takes 16 KiB of L1.
+// Steps of k where every level of bf16.gemm begins a new sum.
 inline constexpr std::int64_t kBf16Depth = 128;
 
 // Every level of gemm begins a new sum here: calls that cut k at multiples of it give the bits of one call.

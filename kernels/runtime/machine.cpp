@@ -32,9 +32,12 @@ std::uint64_t saved_state() {
   return static_cast<std::uint64_t>(high) << 32 | low;
 }
 
-// Linux gives a process the state of tiles only once it has asked (asm/prctl.h); threads and forks have it then too. Refused where a thread's
-// stack for signals is too small to save them.
+// Linux gives a process the state of tiles only once it has asked (asm/prctl.h); threads and forks have it then too. From then on it refuses
+// stacks for signals that are too small to save them (12 KiB), and it refuses to give them where a thread has such a stack. So a process whose
+// environment names a lower level is not asked for.
 bool may_use_tiles() {
+  const char* const isa = std::getenv("RAPT_ISA");
+  if (isa && *isa && std::strcmp(isa, "amx_bf16") != 0) return false;
   constexpr int kRequestPermission = 0x1023, kTileData = 18;
   return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 }

@@ -1,4 +1,4 @@
-// ISA level "avx512": AVX-512 F, BW, DQ and VL, sixteen floats a vector. Layer: simd. Include only from kernels/isa/avx512*.cpp.
+// ISA level "avx512": AVX-512 F, BW, DQ and VL, sixteen floats a vector. Layer: simd. Include only from kernels/isa/ files of levels from this one on.
 #pragma once
 #include <immintrin.h>
 

@@ -1,5 +1,5 @@
 // ISA level "avx512_bf16": level avx512_vnni with dot products of bf16 pairs in one instruction. Layer: simd.
-// Include only from kernels/isa/avx512_bf16.cpp.
+// Include only from kernels/isa/ files of levels from this one on.
 #pragma once
 #include "kernels/simd/avx512_vnni.h"
 

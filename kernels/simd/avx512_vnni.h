@@ -1,5 +1,5 @@
 // ISA level "avx512_vnni": level avx512 with dot products of bytes in one instruction. Layer: simd.
-// Include only from kernels/isa/avx512_vnni.cpp.
+// Include only from kernels/isa/ files of levels from this one on.
 #pragma once
 #include "kernels/simd/avx512.h"
 

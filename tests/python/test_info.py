@@ -5,6 +5,8 @@ import importlib.resources
 import json
 import os
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -47,6 +49,38 @@ def test_levels_follow_the_cpu():
     assert available["avx512_bf16"] == (avx512 | {"avx512_vnni", "avx512_bf16"} <= set(flags))
     # The system may refuse a process its tiles; then there is no such level, whatever the CPU.
     assert not available["amx_bf16"] or avx512 | {"avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16"} <= set(flags)
+
+
+SMALL_SIGNAL_STACK = '''
+import ctypes
+class Stack(ctypes.Structure):
+    _fields_ = [("sp", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t)]
+memory = ctypes.create_string_buffer(8192)
+def use_small_stack():
+    return ctypes.CDLL(None).sigaltstack(ctypes.byref(Stack(ctypes.addressof(memory), 0, 8192)), None)
+'''
+
+
+def run_in_new_process(code: str, **environment: str) -> str:
+    env = {name: value for name, value in os.environ.items() if name != "RAPT_ISA"} | environment
+    return subprocess.run([sys.executable, "-c", SMALL_SIGNAL_STACK + code], env=env, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def tiles():
+    if run_in_new_process("import rapt; print(rapt.info()['best_isa'])") != "amx_bf16":
+        pytest.skip("this CPU, or its system, has no tiles")
+
+
+def test_tiles_are_left_where_a_signal_stack_is_too_small_for_them(tiles):
+    code = "assert use_small_stack() == 0; import rapt; print(rapt.info()['best_isa'])"
+    assert run_in_new_process(code) == "avx512_bf16"
+
+
+def test_a_lower_level_does_not_ask_for_tiles(tiles):
+    code = "import rapt; assert rapt.info()['chosen_isa'] == 'avx2'; print(use_small_stack())"
+    assert run_in_new_process(code, RAPT_ISA="avx2") == "0"
+    assert run_in_new_process("import rapt; rapt.info(); print(use_small_stack())") == "-1"  # or the test shows nothing
 
 
 def test_version():

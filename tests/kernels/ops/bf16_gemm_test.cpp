@@ -55,6 +55,14 @@ TEST_P(Bf16Gemm, Depths) {
         ASSERT_EQ(count_wrong(m, kernels().nr + 5, k, accumulate, Place::kHeap), 0) << m << " rows, k " << k;
 }
 
+// Whole and partial blocks of every size by whole panels and what is left of one, k cut in pieces.
+TEST_P(Bf16Gemm, ManyRowsAndSteps) {
+  for (const std::int64_t m : {17, 33, 49, 96, 97, 129, 160})
+    for (const std::int64_t k : {40, 257, 600})
+      for (const std::int64_t n : {kernels().nr, kernels().nr + 37})
+        ASSERT_EQ(count_wrong(m, n, k, m % 2, Place::kHeap), 0) << m << " x " << n << " x " << k;
+}
+
 TEST_P(Bf16Gemm, GuardPages) {
   for (const Place place : kGuarded)
     for (std::int64_t m = 1; m <= kernels().bf16.mr + 1; ++m)

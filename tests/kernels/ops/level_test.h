@@ -29,7 +29,7 @@ class LevelTest : public testing::TestWithParam<std::string> {
 };
 
 // How fast the error of e^x grows with |x|, in 2^-24 of the value: the rounding of log2(e), and that of x log2(e) where it is a product of its
-// own: without fused multiply-add, and where sums have pipes of their own, which exp leaves its other steps to.
+// own: without fused multiply-add, and with AVX-512, whose exp has its fraction from x log2(e) as it is rounded.
 inline double growth_of_exp_error(const KernelTable& kernels) {
   const std::string isa = kernels.isa;
   return isa == "avx2" ? 0.25 : 1.25;

@@ -110,7 +110,8 @@ TEST(ContextTest, EveryLevelIsThereOrSaysWhyNot) {
     if (status == RAPT_OK) continue;
     EXPECT_EQ(status, RAPT_UNSUPPORTED) << level;
     const std::string text = rapt_last_error();
-    EXPECT_NE(text.find("'" + level + "', which this CPU lacks; its best level is '"), std::string::npos) << text;
+    EXPECT_NE(text.find("'" + level + "', which this CPU lacks"), std::string::npos) << text;
+    EXPECT_NE(text.find("; its best level is '"), std::string::npos) << text;
   }
   EXPECT_EQ(rapt_isa_available("scalar"), RAPT_OK);
   EXPECT_EQ(rapt_isa_available("avx3"), RAPT_INVALID_ARGUMENT);
