@@ -102,15 +102,25 @@ inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float
     for (;; accumulate = true) {
       const std::int64_t steps = k < kGemmSteps<I> ? k : kGemmSteps<I>;
       k -= steps;
-      for_each([&](int r, int v) __attribute__((always_inline)) { sum[r][v] = I::zero(); });
+      for_each([&](int r, int v) __attribute__((always_inline)) { sum[r][v] = I::zero_of_its_own(); });
 #pragma GCC unroll 2
       for (std::int64_t p = 0; p < steps; ++p) step(sum);
+      float *const c0 = c, *c3 = MR > 3 ? c + 3 * ldc : c;
+      std::int64_t stride = ldc;
+      asm("" : "+r"(c3), "+r"(stride));  // nor are C's addresses kept
+      const auto row_of_c = [&](int r) __attribute__((always_inline)) { return r < 3 ? c0 + r * stride : c3 + (r - 3) * stride; };
       if (accumulate)
-        for_each([&](int r, int v) __attribute__((always_inline)) { sum[r][v] = I::add(load(c + r * ldc, v), sum[r][v]); });
+        for_each([&](int r, int v) __attribute__((always_inline)) { sum[r][v] = I::add(load(row_of_c(r), v), sum[r][v]); });
       else
         for_each([&](int r, int v) __attribute__((always_inline)) { sum[r][v] = I::add(I::zero(), sum[r][v]); });  // -0 becomes 0
       if (k == 0) break;
-      for_each([&](int r, int v) __attribute__((always_inline)) { store(r, v, sum[r][v]); });
+      for_each([&](int r, int v) __attribute__((always_inline)) {
+        float* const to = row_of_c(r) + v * I::kLanes;
+        if (kPartial && v == NV - 1)
+          I::store_first(to, sum[r][v], last);
+        else
+          I::store(to, sum[r][v]);
+      });
     }
     finish.template apply<I, MR, NV>(sum);
     for_each([&](int r, int v) __attribute__((always_inline)) { store(r, v, sum[r][v]); });

@@ -16,7 +16,7 @@ namespace {
 inline constexpr std::int64_t kFewRowsDepth = 256;
 
 // Four rows of A as f32, an even number of elements of each.
-template <class I>
+template <simd::TileIsa I>
 inline void widen_rows(std::int64_t m, std::int64_t k, const Bf16* a, std::int64_t lda, float* out) {
   for (std::int64_t r = 0; r < m; ++r)
     for_each_vector<I>((k + 1) / 2 * 2, [&](std::int64_t j, int lanes) { store_some<I>(out + r * kFewRowsDepth + j, load_some<I>(a + r * lda + j, lanes), lanes); });
@@ -24,7 +24,7 @@ inline void widen_rows(std::int64_t m, std::int64_t k, const Bf16* a, std::int64
 
 // The even and the odd products of M rows of a, kFewRowsDepth apart, with the transposed rows' columns from d on. elements: 2 kLanes if kWhole,
 // else fewer.
-template <class I, int M, bool kWhole>
+template <simd::TileIsa I, int M, bool kWhole>
 inline __attribute__((always_inline)) void multiply_tile_square(const void* const* rows, std::int64_t d, int elements, const float* a,
                                                                 typename I::V (&total)[M]) {
   using V = typename I::V;
@@ -53,7 +53,7 @@ inline __attribute__((always_inline)) void multiply_tile_square(const void* cons
 }
 
 // M rows of a by elements [first, first + k) of a strip of 16 keys, added to c where first > 0.
-template <class I, int M>
+template <simd::TileIsa I, int M>
 __attribute__((noinline)) void tile_transposed_strip(std::int64_t first, std::int64_t k, const float* a, const Strip<I>& strip,
                                                      FetchRows<I::kLanes> fetch, float* c, std::int64_t ldc) {
   constexpr int kStep = 2 * I::kLanes;
@@ -71,7 +71,7 @@ __attribute__((noinline)) void tile_transposed_strip(std::int64_t first, std::in
   for (int r = 0; r < M; ++r) strip.store(c + r * ldc, total[r]);
 }
 
-template <class I>
+template <simd::TileIsa I>
 void tile_transposed_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a, std::int64_t lda, RowPointers rows, float* c,
                           std::int64_t ldc) {
   const unsigned mode = I::flush_subnormals();
@@ -93,7 +93,7 @@ void tile_transposed_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const 
 }
 
 // B as rows that become f32 two at a time, for row_gemm; after an odd last one comes 0.
-template <class I>
+template <simd::TileIsa I>
 struct WideningRows {
   using Element = float;
   struct Operand {
@@ -123,7 +123,7 @@ struct WideningRows {
 };
 
 // NV: vectors of columns at a time, with two sums for each of four rows.
-template <class I, int NV>
+template <simd::TileIsa I, int NV>
 void tile_row_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a, std::int64_t lda, RowPointers rows, float* c, std::int64_t ldc) {
   static_assert(4 * NV * 2 + 2 * NV <= I::kRegisters);
   const unsigned mode = I::flush_subnormals();

@@ -1,8 +1,7 @@
 // S = scale Q K' with its rows' maxima, and O = e^(S - m) V, by products of tiles: max_gemm.h and softmax_gemm.h once more. Layer: ops.
 //
-// Bound, 16 scores of 64: the products take 2 cycles of the tiles, the rest some 16 instructions of the two pipes of vectors, 8 cycles: scaling
-// and maximum, nine of e^x, half a rounding, the sum. So nothing is worth interleaving by hand: a core of 512 instructions in flight runs
-// one block's products beside another's vectors.
+// Bound, 16 scores of 64: the products take 4 cycles of the tiles, the rest some 15 instructions of the two pipes of vectors, 7.5 cycles: scaling
+// and maximum, ten of e^x, two of a rounding, the sum. Nothing is interleaved by hand; measured 24 cycles in all (kernels/README.md).
 #pragma once
 #include "kernels/ops/bf16_softmax_gemm.h"
 #include "kernels/ops/tile_gemm.h"
@@ -17,8 +16,8 @@ inline __attribute__((always_inline)) void ask_for_share(FetchAhead*& list, std:
   for (std::int64_t i = 0; i < lines.count; ++i) __builtin_prefetch((const void*)(lines.first + (std::uintptr_t)(i * lines.stride)), 0, 2);
 }
 
-// c *= scale, and its maximum lane by lane into best, over the first n <= 64 columns of a row; c: [64], what else it holds is no number's.
-template <class I>
+// to = scale * from, and its maximum lane by lane into best, over the first n of 64 columns of a row; none if n is below 1.
+template <simd::TileIsa I>
 inline __attribute__((always_inline)) void scale_and_max(std::int64_t n, typename I::V scale, const float* from, float* to, float* best) {
   using V = typename I::V;
   constexpr int kVectors = kTilePanel / I::kLanes;
@@ -41,7 +40,7 @@ inline __attribute__((always_inline)) void scale_and_max(std::int64_t n, typenam
 }
 
 // Up to 32 rows that see columns up to `most`; ends: of each of them, or null.
-template <class I, int kRowTiles>
+template <simd::TileIsa I, int kRowTiles>
 void tile_max_rows(std::int64_t rows, std::int64_t most, const std::int64_t* ends, std::int64_t k, const Bf16* a, std::int64_t lda, Bf16PanelView b,
                    FetchAhead*& ahead, std::int64_t share, float scale, float* c, std::int64_t ldc, float* best) {
   alignas(64) float block[kTileBlock * kTilePanel];  // [32][64]
@@ -57,7 +56,7 @@ void tile_max_rows(std::int64_t rows, std::int64_t most, const std::int64_t* end
   }
 }
 
-template <class I>
+template <simd::TileIsa I>
 void tile_max_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const std::int64_t* ends, const Bf16* a, std::int64_t lda, Bf16PanelView b,
                    FetchAhead* ahead, float scale, float* c, std::int64_t ldc, float* best) {
   reset_maxima<I>(m, best);
@@ -73,7 +72,7 @@ void tile_max_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const std::in
 }
 
 // bf16_weigh with the sums of a row in registers, which there lie in memory between products.
-template <class I>
+template <simd::TileIsa I>
 __attribute__((noinline)) void tile_weigh(std::int64_t rows, std::int64_t n, Bf16Weights of) {
   using V = typename I::V;
   for (std::int64_t r = 0; r < rows; ++r, of.s += of.ld, of.p += of.ld, of.sums += kRowSumLanes) {
@@ -97,7 +96,7 @@ __attribute__((noinline)) void tile_weigh(std::int64_t rows, std::int64_t n, Bf1
   }
 }
 
-template <class I>
+template <simd::TileIsa I>
 void tile_softmax_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const std::int64_t* ends, float* s, Bf16* p, std::int64_t ld,
                        const float* shift, const float* factor, float* l, float* sums, Bf16PanelView b, float* c, std::int64_t ldc) {
   static_assert(kColumnsOfWeights == I::kTileDepth);

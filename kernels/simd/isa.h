@@ -96,4 +96,19 @@ concept Bf16Isa = Isa<I> && requires(const Bf16* bf16, Bf16* to_bf16, typename I
   { I::round_to_pairs(v, v) } -> std::same_as<typename I::B>;  // kLanes elements of each, in order
 };
 
+// What a level with matrix registers has beyond that: tiles of kTileRows rows by 64 bytes, numbered 0 to 7. Templates of their numbers are load_tile,
+// store_tile, zero_tile and dot_tiles.
+template <class I>
+concept TileIsa = Bf16Isa<I> && requires(typename I::V v, typename I::B b, const int (&rows)[8], unsigned mode) {
+  { I::kTileRows } -> std::convertible_to<int>;
+  { I::kTileColumns } -> std::convertible_to<int>;  // of f32 sums
+  { I::kTileDepth } -> std::convertible_to<int>;    // products that dot_tiles adds to an element
+  { I::configure(rows) };                           // of each tile, before any is used
+  { I::release() };
+  { I::flush_subnormals() } -> std::same_as<unsigned>;
+  { I::restore_mode(mode) };
+  { I::first_of_pairs(b) } -> std::same_as<typename I::V>;  // as f32
+  { I::second_of_pairs(b) } -> std::same_as<typename I::V>;
+};
+
 }  // namespace rapt::simd
