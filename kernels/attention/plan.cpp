@@ -158,7 +158,7 @@ Plan make_plan(const AttentionProblem& p, const Machine& machine, const KernelTa
   Plan plan = {};
   plan.bf16_products = choose_bf16_products(p, kernels);
   const int mr = plan.bf16_products ? kernels.bf16.mr : kernels.mr;
-  plan.block_kv = choose_block_kv(p, machine, plan.bf16_products && kernels.bf16.k_step > 2);
+  plan.block_kv = choose_block_kv(p, machine, plan.bf16_products && kernels.bf16.multiplies_tiles());
   plan.kv_split = kKvSplit;
   plan.keys_per_sum = choose_keys_per_sum(p);
   plan.num_splits = std::max<std::int64_t>(1, ceil_div(p.max_kv_len, plan.kv_split));

@@ -44,7 +44,7 @@ struct Cut {
     const bool bytes = forms.int8 || forms.fine;
     const std::int64_t row_bytes = bytes ? in / 32 * std::int64_t{sizeof(QuantizedBlock)} : in * 2;
     std::int64_t most = kMaxRows;  // of f32, block_product has a part of the inputs at a time
-    if (forms.bf16 && context.kernels->bf16.k_step > 2)
+    if (forms.bf16 && context.kernels->bf16.multiplies_tiles())
       most = std::clamp(kTileBlockBytes / std::max<std::int64_t>(row_bytes, 1), kMinTileRows, kMaxTileRows) / step * step;
     else if (bytes || forms.bf16)
       most = std::clamp((bytes ? 1 : 2) * kBlockBytes / std::max<std::int64_t>(row_bytes, 1), kMinRows, kMaxRows) / step * step;

@@ -69,7 +69,7 @@ inline std::int64_t place_in_pairs(std::int64_t k, std::int64_t n, std::int64_t 
 // or null.
 template <class F>
 float bf16_element(const KernelTable& kernels, std::int64_t k, F factors, const float* before) {
-  const bool tiles = kernels.bf16.k_step > 2;
+  const bool tiles = kernels.bf16.multiplies_tiles();
   const std::int64_t depth = tiles ? kernels.bf16.k_step : kBf16Depth;
   float c = before ? *before : 0.0f;
   for (std::int64_t first = 0; first < std::max<std::int64_t>(k, 1); first += depth) {
