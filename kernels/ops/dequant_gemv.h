@@ -71,7 +71,7 @@ __attribute__((noinline)) void dequant_gemv_panels(int n, std::int64_t in, const
         const std::int64_t ahead = b * kBlockBytes + kFetchWeights, skip = ahead < panel_bytes ? p : p + P - 1;
 #pragma GCC unroll 32
         for (std::int64_t line = 0; line < kBlockBytes; line += 64)
-          __builtin_prefetch((const void*)((std::uintptr_t)panel + (std::uintptr_t)(skip * panel_bytes + ahead + line)));
+          __builtin_prefetch((const void*)((std::uintptr_t)panel + (std::uintptr_t)(skip * panel_bytes + ahead + line)), 0, 2);
       }
       if constexpr (P == 2)
         add_block<I, W, P>({block(0), block(1)}, x + b * 32, sum);

@@ -17,7 +17,8 @@ struct NoFetch {
   void ask() {}
 };
 
-// kLines lines at an address, and at the next step at the next one. Integers, because they may lie behind a tensor.
+// kLines lines at an address, and at the next step at the next one: for L2, which waits for more lines at a time than L1 (kernels/README).
+// Integers, because they may lie behind a tensor.
 template <int kLines>
 struct FetchEachStep {
   static constexpr bool kAsks = true;
@@ -25,7 +26,7 @@ struct FetchEachStep {
 
   inline __attribute__((always_inline)) void ask() {
 #pragma GCC unroll 8
-    for (int line = 0; line < kLines; ++line) __builtin_prefetch((const void*)(at + line * 64));
+    for (int line = 0; line < kLines; ++line) __builtin_prefetch((const void*)(at + line * 64), 0, 2);
     at += stride;
   }
 };

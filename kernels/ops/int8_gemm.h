@@ -101,7 +101,7 @@ template <class W>
 inline __attribute__((always_inline)) void fetch_ahead(const std::uint8_t* panel, std::int64_t b) {
   constexpr std::int64_t kBytes = W::kBytes * 32 / W::kBlock;
 #pragma GCC unroll 16
-  for (std::int64_t at = 0; at < kBytes; at += 64) __builtin_prefetch((const void*)((std::uintptr_t)panel + (std::uintptr_t)(b * kBytes + kFetchWeights + at)));
+  for (std::int64_t at = 0; at < kBytes; at += 64) __builtin_prefetch((const void*)((std::uintptr_t)panel + (std::uintptr_t)(b * kBytes + kFetchWeights + at)), 0, 2);
 }
 
 // MR rows by one panel. x: [MR][stride] blocks; the first of them multiplies the panel's block number `first`.
