@@ -35,7 +35,7 @@ typedef enum rapt_arithmetic {
    * more finely in the layers that matter most; several times faster. With others as RAPT_ARITHMETIC_F32. */
   RAPT_ARITHMETIC_I8 = 0,
   RAPT_ARITHMETIC_F32 = 1, /* the weights' exact values, inputs as they are */
-  /* Weights of any type and inputs are rounded to bf16, sums are f32: with f32 weights up to twice as fast. A rounded
+  /* Weights of any type and inputs are rounded to bf16, sums are f32: with f32 weights up to twice as fast, in tiles (amx_bf16) four times. A rounded
    * weight takes two bytes of memory. In a Llama, whose later layers would make much of it, not so in the first two fifths of its blocks, the last tenth, the values'
    * projections and the head, which go as with RAPT_ARITHMETIC_F32. Needs ISA level avx512_bf16 or amx_bf16: RAPT_UNSUPPORTED on others. */
   RAPT_ARITHMETIC_BF16 = 2
@@ -145,7 +145,8 @@ RAPT_API rapt_status rapt_session_create(rapt_model* model, rapt_session** sessi
 RAPT_API void rapt_session_free(rapt_session* session);
 
 /* Appends `count` tokens and computes them; the same bits whether given at once or in pieces.
- * logits: [count, vocab_size] for every position, or NULL; last_logits: [vocab_size] of the last one, or NULL.
+ * logits: [count, vocab_size] for every position, or NULL; last_logits: [vocab_size] of the last one, or NULL, as it must be if
+ * count is 0.
  * More tokens than context_length in all, or an id outside the vocabulary, is RAPT_INVALID_ARGUMENT and changes nothing. */
 RAPT_API rapt_status rapt_session_append(rapt_session* session, const int32_t* ids, size_t count, float* logits,
                                          float* last_logits);
@@ -181,14 +182,14 @@ typedef struct rapt_generate_params {
                          as they are; one of the two, not empty */
   const int32_t* prompt_ids;
   size_t num_prompt_ids;
-  int64_t num_tokens;        /* to write, at most; -1: until the model ends its text, or its context is full */
+  int64_t num_tokens;        /* to write, at most: 0 (the default) writes none; -1: until the model ends its text, or its context is full */
   double temperature;        /* > 0; 0 (the default) is greedy: the most likely token, the lowest id on a tie */
   int64_t top_k;             /* keep the k most likely tokens; 0 (default): all */
   double top_p;              /* keep the most likely tokens that sum to p, 0 < p <= 1 (default 1: all) */
   double repetition_penalty; /* > 0, 1 (default): none; divides positive and multiplies negative logits of tokens seen
                                 (Keskar et al. 2019, CTRL) */
   uint64_t seed;             /* the same seed, the same text, on every machine's same ISA level */
-  size_t prompt_chunk;       /* most tokens a forward pass of the prompt; 0: 256 */
+  size_t prompt_chunk;       /* most tokens a forward pass of the prompt, up to 256; 0: 256 */
   int ignore_ends;           /* other than 0: a token with which the model ends a text is shown, and the text goes on */
   /* NULL, or a session of the model: tokens that it has and that the prompt begins with are not computed again, others are
    * forgotten; afterwards it holds the prompt and what was written. A conversation costs what is new in it. */
@@ -238,13 +239,14 @@ RAPT_API void rapt_generation_free(rapt_generation* generation); /* NULL is fine
 
 /* Mean negative log-likelihood (natural log) of a text, in windows of context_length + 1 tokens that share one token, as
  * nanoGPT's train.py estimates it but over the whole text; the rest shorter than a window is left out, unless there is no whole window.
- * perplexity = exp(loss). on_progress as in rapt_model_params; it and num_tokens (predicted, for the mean) may be NULL. */
+ * perplexity = exp(loss). on_progress as in rapt_model_params; it and num_tokens (predicted, for the mean) may be NULL. A text of fewer
+ * than two tokens is RAPT_INVALID_ARGUMENT. */
 RAPT_API rapt_status rapt_eval(rapt_model* model, const char* text, size_t size, int (*on_progress)(double done, void* user),
                                void* user, double* loss, int64_t* num_tokens);
 
 /* 6. Vectors of texts --------------------------------------------------------------------------------------------------- */
 
-/* For models whose info says makes_vectors: vectors[num_texts, embed_dim], each of length 1, so that the dot product of two is
+/* For models whose info says makes_vectors (others: RAPT_UNSUPPORTED, as sessions and generation are of these): vectors[num_texts, embed_dim], each of length 1, so that the dot product of two is
  * their cosine. Text n is UTF-8, texts[n], sizes[n] bytes; what goes beyond context_length tokens is cut off. The texts may be of any
  * lengths in any order: none is padded. The same bits for a text alone and in any company. May be called from several threads at
  * once. */

@@ -15,7 +15,9 @@
  *     if (rapt_attention(NULL, &call) != RAPT_OK) puts(rapt_last_error());
  *
  * What every function promises: it never prints, aborts, exits or throws; it reads and writes not one byte outside the
- * tensors it is given; it leaves the caller's affinity and floating-point mode as they were. Compiles as C11 and C++17.
+ * tensors it is given; it leaves the caller's affinity and floating-point mode as they were. On a CPU with AMX the first use asks
+ * Linux for its tiles, after which sigaltstack refuses stacks below 12 KiB (sysconf(_SC_SIGSTKSZ)); where the environment's RAPT_ISA
+ * names a lower level it does not ask. Compiles as C11 and C++17.
  */
 #ifndef RAPT_RAPT_H_
 #define RAPT_RAPT_H_
@@ -115,7 +117,9 @@ typedef enum rapt_causal {
   RAPT_CAUSAL_BOTTOM_RIGHT = 2
 } rapt_causal;
 
-/* How K lies in pages. PANELS: f32, bf16 or f16 as the kernels read it without packing, written by rapt_kv_append; the arithmetic is f32. */
+/* How K lies in pages. PANELS: f32, bf16 or f16 as the kernels read it without packing, written by rapt_kv_append; the arithmetic is f32.
+ * A head's page of K is contiguous, of a multiple of 64 tokens. Its order depends on the ISA level: contexts that write and that read the
+ * same pages must have the same one. */
 typedef enum rapt_kv_layout { RAPT_KV_ROWS = 0, RAPT_KV_PANELS = 1 } rapt_kv_layout;
 
 /* Changes the scores of one query row in place, after softcap, bias and ALiBi: s[0 .. num_keys-1] belong to the keys first_key,
@@ -134,7 +138,7 @@ typedef struct rapt_attention_params {
   rapt_tensor k;        /* [batch, num_kv_heads, kv_len, head_dim]; num_q_heads is a multiple of num_kv_heads, */
   rapt_tensor v;        /* [batch, num_kv_heads, kv_len, head_dim_v]  and query head h reads KV head h / group_size; also i8 */
   rapt_tensor out;      /* [batch, num_q_heads, q_len, head_dim_v] f32, bf16 or f16; must not overlap q, k, v or itself */
-  rapt_tensor lse;      /* [batch, num_q_heads, q_len, 1] f32 or not given: log(sum(exp(scores))) of each row */
+  rapt_tensor lse;      /* [batch, num_q_heads, q_len, 1] f32 or not given: log(sum(exp(scores))) of each row, its sink among them */
   double softmax_scale; /* finite; NAN (the default) means 1 / sqrt(head_dim) */
   rapt_causal causal;
 
@@ -145,11 +149,13 @@ typedef struct rapt_attention_params {
   const int64_t* prefix_lengths;       /* [batch]: keys below it are visible to every query (prefix LM); not with window_left */
 
   /* Ragged batches: q, out and lse hold the queries of all sequences one after the other, k and v the keys; batch is 1. Sequence n
-   * has the queries cu_seqlens_q[n] .. cu_seqlens_q[n+1] - 1 and likewise keys. [batch] above is then [num_sequences]. */
+   * has the queries cu_seqlens_q[n] .. cu_seqlens_q[n+1] - 1 and likewise keys. q_offsets and prefix_lengths are then [num_sequences].
+   * Not together with kv_lengths, block_table, mask, bias, block_mask, documents, tree_mask or weights. */
   int64_t num_sequences;
   const int64_t *cu_seqlens_q, *cu_seqlens_k;  /* [num_sequences + 1], from 0, not falling; both or neither */
 
-  /* Masks read element by element, where a block is not hidden as a whole. Extents of 1 are broadcast. */
+  /* Masks read element by element, where a block is not hidden as a whole. An extent of 1 for batch, heads or (mask, bias) q_len is
+   * broadcast. With a block_table kv_len is, here and below, the largest of kv_lengths. */
   rapt_tensor mask;        /* [batch, num_q_heads, q_len, kv_len] bool (true: attend), or f32, bf16, f16: added, -infinity hides */
   rapt_tensor block_mask;  /* [batch, num_q_heads, ceil(q_len / block_mask_q), ceil(kv_len / block_mask_kv)] bool */
   int64_t block_mask_q, block_mask_kv;
@@ -160,7 +166,8 @@ typedef struct rapt_attention_params {
   double softcap;             /* > 0: s = softcap * tanh(s / softcap); 0 (default): none */
   rapt_tensor bias;           /* as an additive mask; for relative positions (T5, Swin) */
   const float* alibi_slopes;  /* [num_q_heads]: s -= slope * |p - j| */
-  const float* sinks;         /* [num_q_heads]: a logit that takes weight and has no value */
+  const float* sinks;         /* [num_q_heads]: a logit that takes weight and has no value; it counts in lse, not in max_score. Of
+                                 results to be merged (rapt_merge) only one may have it */
   rapt_score_fn score;
   void* score_user;
 
@@ -195,7 +202,7 @@ static inline void rapt_attention_params_init(rapt_attention_params* params) {
 typedef struct rapt_context rapt_context;
 
 /* Computes params->out (and lse). `context` may be NULL: the defaults of section 5, one hidden context a thread.
- * - A row that sees no key, or whose scores are all -infinity, gives 0 and lse = -infinity, never NaN.
+ * - A row that sees no key, or whose scores are all -infinity, gives 0 and lse = -infinity (with a sink: the sink), never NaN.
  * - NaN or infinity in something that a row sees reaches that row and no other; in something masked it reaches nothing.
  * - The same input gives the same bits for any number of threads, alone or in a batch, whole or in chunks of queries
  *   (chunks: not with backend "onednn", whose sums depend on the number of rows).
@@ -204,13 +211,14 @@ RAPT_API rapt_status rapt_attention(rapt_context* context, const rapt_attention_
 
 /* What rapt_attention would do with these parameters, as one line of text:
  * "rapt avx2, f32 products, 32 query heads on 8 KV heads, block 192x512, keys packed, values in place, 1 split, 64 tasks, 0.9 MiB workspace a thread".
- * Writes at most `size` bytes with the final NUL (text may be NULL if size is 0). The data pointers are not looked at. */
+ * Writes at most `size` bytes with the final NUL (text may be NULL if size is 0). The tensors' data is not looked at: one with a shape is
+ * given. The arrays (kv_lengths, block_table and so on) are read. */
 RAPT_API rapt_status rapt_explain(rapt_context* context, const rapt_attention_params* params, char* text, size_t size);
 
-/* The bytes that rapt_attention would take from the context's allocator, all threads together. */
+/* The bytes that rapt_attention would take from the context's allocator, all threads together. Looks at what rapt_explain does. */
 RAPT_API rapt_status rapt_workspace_size(rapt_context* context, const rapt_attention_params* params, size_t* bytes);
 
-/* One attention over the keys of two, from the results over each: out = softmax over both. Shapes as `out` and `lse` above;
+/* One attention over the keys of two, from the results over each: out = softmax over both. Shapes as `out` and `lse` above, all f32;
  * lse_a, lse_b and lse are required. `out` may be a or b, and `lse` lse_a or lse_b, exactly (same data and strides). */
 typedef struct rapt_merge_params {
   size_t struct_size;
@@ -289,7 +297,7 @@ RAPT_API const char* rapt_backend_version(const char* backend);
 typedef struct rapt_machine_info {
   size_t struct_size;
   char cpu[64];             /* brand string */
-  const char* best_isa;     /* the highest level the CPU has */
+  const char* best_isa;     /* the highest level the CPU has; without tiles where RAPT_ISA keeps them from being asked for */
   const char* chosen_isa;   /* that, or lower by RAPT_ISA */
   int logical_cpus;         /* online */
   int num_threads;          /* what num_threads = 0 means */

@@ -1,4 +1,4 @@
-// The only door from portable code to ISA code: about twenty function pointers. Layer: kernels/runtime.
+// The only door from portable code to ISA code: a table of function pointers. Layer: kernels/runtime.
 // build_table(level) starts with the scalar entries and lets every level up to the chosen one overlay those it has,
 // so a half-finished port works. Filled by the templates of kernels/ops through kernels/isa/<isa>.cpp.
 #pragma once
@@ -44,8 +44,8 @@ inline FetchAhead* lines_left(FetchAhead* list) {
   return list;
 }
 
-// How far ahead of what is read the next bytes are asked for where memory is waited for: by attention, and by linear layers. Zen 5, GB/s out of
-// DRAM, one and two threads: weights of f32 39 and 52, 2 KiB ahead 44 and 53, 6 KiB 45 and 54, 12 KiB 42 and 55 (first: not at all); of Q4_1 4 KiB
+// How far ahead of what is read the next bytes are asked for where memory is waited for: by attention, and by linear layers. Zen 5 (into L1; weights
+// are asked for into L2 since), GB/s out of DRAM, one and two threads: weights of f32 39 and 52, 2 KiB ahead 44 and 53, 6 KiB 45 and 54, 12 KiB 42 and 55 (first: not at all); of Q4_1 4 KiB
 // ahead 40 and 58, 6 KiB 43 and 63, 8 KiB 45 and 63, 12 KiB 43 and 62.
 inline constexpr std::int64_t kFetchBytes = 12 * 1024, kFetchWeights = 6 * 1024;
 
