@@ -46,7 +46,7 @@ double Sampler::logit_of(const float* logits, std::int64_t id) const {
     throw_error(RAPT_INVALID_FILE, "the model computed %g for token %lld; its weights are not usable", logit,
                 static_cast<long long>(id));
   }
-  if (!seen_[static_cast<std::size_t>(id)]) return logit;
+  if (options_.repetition_penalty == 1 || !seen_[static_cast<std::size_t>(id)]) return logit;
   return logit > 0 ? logit / options_.repetition_penalty : logit * options_.repetition_penalty;
 }
 
@@ -93,6 +93,9 @@ void Sampler::keep_top_p() {
   if (options_.top_p >= 1) return;
   double total = 0;
   for (const Candidate& candidate : candidates_) total += candidate.weight;
+  // Those so light that all of them together weigh at most half of what is left out are not among them: of 49,152 tokens nearly all.
+  const double least = (1 - options_.top_p) / 2 * total / static_cast<double>(candidates_.size());
+  std::erase_if(candidates_, [least](const Candidate& candidate) { return candidate.weight < least; });
   const auto less_likely = [](const Candidate& a, const Candidate& b) {
     return a.weight != b.weight ? a.weight < b.weight : a.id > b.id;
   };

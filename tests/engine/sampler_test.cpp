@@ -3,6 +3,8 @@
 #include "engine/sampler.h"
 
 #include <algorithm>
+#include <cmath>
+#include <iterator>
 #include <map>
 #include <set>
 
@@ -110,6 +112,18 @@ TEST(SamplerTest, TopPKeepsTheFewestThatReachIt) {
   expect_draws({.temperature = 1.0, .top_p = 1e-9, .seed = 10}, {1});
   // p counts within the k: of the three, two have 0.77
   expect_draws({.temperature = 1.0, .top_k = 3, .top_p = 0.76, .seed = 11}, {1, 4});
+}
+
+// One token with half of the weight, and 1,000 that share the rest: 500 of them, the lowest ids, are kept with it.
+TEST(SamplerTest, TopPKeepsManyLightTokens) {
+  std::vector<float> logits(1001, 0.0f);
+  logits[600] = std::log(1000.0f);
+  Sampler sampler({.temperature = 1.0, .top_p = 0.74999, .seed = 13});
+  std::set<std::int32_t> drawn;
+  for (int i = 0; i < 20000; ++i) drawn.insert(sampler.sample(logits.data(), 1001));
+  EXPECT_EQ(drawn.size(), 501u);  // each light one is drawn some 13 times
+  EXPECT_EQ(*drawn.rbegin(), 600);
+  EXPECT_EQ(*std::prev(drawn.end(), 2), 499);
 }
 
 TEST(SamplerTest, TopKOfOneAndColdAreGreedy) {
