@@ -35,9 +35,10 @@ typedef enum rapt_arithmetic {
    * more finely in the layers that matter most; several times faster. With others as RAPT_ARITHMETIC_F32. */
   RAPT_ARITHMETIC_I8 = 0,
   RAPT_ARITHMETIC_F32 = 1, /* the weights' exact values, inputs as they are */
-  /* Weights of any type and inputs are rounded to bf16, sums are f32: with f32 weights up to twice as fast, in tiles (amx_bf16) four times. A rounded
-   * weight takes two bytes of memory. In a Llama, whose later layers would make much of it, not so in the first two fifths of its blocks, the last tenth, the values'
-   * projections and the head, which go as with RAPT_ARITHMETIC_F32. Needs ISA level avx512_bf16 or amx_bf16: RAPT_UNSUPPORTED on others. */
+  /* Weights of any type and inputs are rounded to bf16, sums are f32: with f32 weights up to twice as fast, in tiles (amx_bf16) four
+   * times. A rounded weight takes two bytes of memory. In a Llama, whose later layers would make much of it, not so in the first two
+   * fifths of its blocks, the last tenth, the values' projections and the head, which go as with RAPT_ARITHMETIC_F32. Needs ISA level
+   * avx512_bf16 or amx_bf16: RAPT_UNSUPPORTED on others. */
   RAPT_ARITHMETIC_BF16 = 2
 } rapt_arithmetic;
 
@@ -246,8 +247,8 @@ RAPT_API rapt_status rapt_eval(rapt_model* model, const char* text, size_t size,
 
 /* 6. Vectors of texts --------------------------------------------------------------------------------------------------- */
 
-/* For models whose info says makes_vectors (others: RAPT_UNSUPPORTED, as sessions and generation are of these): vectors[num_texts, embed_dim], each of length 1, so that the dot product of two is
- * their cosine. Text n is UTF-8, texts[n], sizes[n] bytes; what goes beyond context_length tokens is cut off. The texts may be of any
+/* For models whose info says makes_vectors (others: RAPT_UNSUPPORTED, as sessions and generation are of these):
+ * vectors[num_texts, embed_dim], each of length 1, so that the dot product of two is their cosine. Text n is UTF-8, texts[n], sizes[n] bytes; what goes beyond context_length tokens is cut off. The texts may be of any
  * lengths in any order: none is padded. The same bits for a text alone and in any company. May be called from several threads at
  * once. */
 RAPT_API rapt_status rapt_embed(rapt_model* model, const char* const* texts, const size_t* sizes, size_t num_texts, float* vectors);
