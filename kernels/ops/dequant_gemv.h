@@ -66,7 +66,7 @@ __attribute__((noinline)) void dequant_gemv_panels(int n, std::int64_t in, const
     const bool is_first = b == 0;
     for (const std::int64_t end = b + kGemmSteps<I> / 32 < blocks ? b + kGemmSteps<I> / 32 : blocks; b < end; ++b) {
       const auto block = [&](int p) { return W(panel + p * panel_bytes + b / kParts * W::kBytes, (int)(b % kParts)); };
-      // What lies behind in a panel, or in the one after these.
+      // Asks, into L2 (fetch.h), for what lies behind in a panel, or in the one after these.
       for (std::int64_t p = 0; p < P; ++p) {
         const std::int64_t ahead = b * kBlockBytes + kFetchWeights, skip = ahead < panel_bytes ? p : p + P - 1;
 #pragma GCC unroll 32

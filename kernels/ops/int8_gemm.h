@@ -96,7 +96,7 @@ inline __attribute__((always_inline)) void add_scaled(const W& w, int half, cons
   }
 }
 
-// For a single row, to which weights come from DRAM: asks for what lies behind block b of 32, where the next panels follow.
+// For a single row, to which weights come from DRAM: asks, into L2 (fetch.h), for what lies behind block b of 32, where the next panels follow.
 template <class W>
 inline __attribute__((always_inline)) void fetch_ahead(const std::uint8_t* panel, std::int64_t b) {
   constexpr std::int64_t kBytes = W::kBytes * 32 / W::kBlock;
