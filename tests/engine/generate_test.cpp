@@ -229,19 +229,23 @@ const std::string kChat = kData + "/chat/model.gguf", kAnswer = "Thé 漢!";
 
 TEST(GenerateEndTest, TheTokenThatEndsATextEndsIt) {
   const ModelPtr model = load_model(kChat);
+  const SessionPtr session = create_session(model.get());
   Output output;
   rapt_generate_params params = params_for(&output, 14);
   params.prompt = "say\n";
+  params.session = session.get();
   rapt_generate_stats stats;
   rapt_generate_stats_init(&stats);
   ASSERT_EQ(rapt_generate(model.get(), &params, &stats), RAPT_OK) << rapt_last_error();
   EXPECT_EQ(output.text, kAnswer);
   EXPECT_TRUE(stats.ended == 1 && stats.stopped == 0 && stats.generated_tokens == static_cast<std::int64_t>(kAnswer.size()));
+  EXPECT_EQ(rapt_session_length(session.get()), stats.prompt_tokens + stats.generated_tokens);
   output = {};
   params.ignore_ends = 1;
   ASSERT_EQ(rapt_generate(model.get(), &params, &stats), RAPT_OK) << rapt_last_error();
   EXPECT_EQ(output.text, kAnswer + "<|im_end|>_+_+");
   EXPECT_TRUE(stats.ended == 0 && stats.generated_tokens == 14);
+  EXPECT_EQ(rapt_session_length(session.get()), stats.prompt_tokens + 13);  // the last token was never computed
 }
 
 // A text that ends inside a character gives its bytes at the end.

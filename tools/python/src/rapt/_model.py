@@ -118,7 +118,8 @@ class Model:
             seed: of the draws; the same seed, the same text.
             ignore_ends: go on where the model ends its text.
             session: of this model. What it has of the prompt is not computed again, what the prompt does not have it forgets;
-                afterwards it holds the prompt and the text.
+                afterwards it holds the prompt and the text but for the last token written, which to go on with prefill() comes first;
+                where the model ended its text nothing is missing.
         """
         if session is not None and session._model is not self:
             raise ValueError("session is of another model")
