@@ -248,7 +248,7 @@ def _path(path: Any) -> bytes:
 
 
 def _ids(ids: Any) -> Any:
-    """Any list or array of integers as int32."""
+    """Any list or array of integers as int32. A copy: the caller's may change once the GIL is released, after the ids were checked."""
     import numpy
 
     array = numpy.asarray(ids)
@@ -256,4 +256,4 @@ def _ids(ids: Any) -> Any:
         raise TypeError("ids must be integers, one after the other")
     if array.size > 0 and not (0 <= array.min() and array.max() < 2**31):
         raise ValueError(f"ids must be from 0 to 2^31 - 1, but there is {array.min() if array.min() < 0 else array.max()}")
-    return numpy.ascontiguousarray(array, numpy.int32)
+    return numpy.array(array, numpy.int32, order="C")
