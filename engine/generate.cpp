@@ -21,21 +21,25 @@ std::vector<std::int32_t> encode_prompt(const LoadedModel& model, const char* pr
   return ids;
 }
 
+void check_length(const LoadedModel& model, std::size_t count) {
+  if (count <= static_cast<std::size_t>(model.shape().context_length)) return;
+  throw_error(RAPT_INVALID_ARGUMENT, "the prompt has %zu tokens; the model's context holds %lld", count,
+              static_cast<long long>(model.shape().context_length));
+}
+
 std::vector<std::int32_t> prompt_ids(const LoadedModel& model, const rapt_generate_params& params) {
   const bool has_text = params.prompt != nullptr, has_ids = params.prompt_ids != nullptr;
   if (has_text == has_ids) throw_error(RAPT_INVALID_ARGUMENT, "give either params->prompt or params->prompt_ids");
   std::vector<std::int32_t> ids;
   if (has_text) {
     ids = encode_prompt(model, params.prompt);
+    check_length(model, ids.size());
   } else {
+    check_length(model, params.num_prompt_ids);  // before anything is read: a wrong count, as SIZE_MAX, leads out of the array
     model.check_ids("params->prompt_ids", params.prompt_ids, params.num_prompt_ids);
     ids.assign(params.prompt_ids, params.prompt_ids + params.num_prompt_ids);
   }
   if (ids.empty()) throw_error(RAPT_INVALID_ARGUMENT, "the prompt is empty; it needs at least one token to go on from");
-  if (ids.size() > static_cast<std::size_t>(model.shape().context_length)) {
-    throw_error(RAPT_INVALID_ARGUMENT, "the prompt has %zu tokens; the model's context holds %lld", ids.size(),
-                static_cast<long long>(model.shape().context_length));
-  }
   return ids;
 }
 

@@ -186,6 +186,10 @@ TEST_F(GenerateTest, NamesWhatIsWrong) {
   EXPECT_TRUE(refuses(params, {"params->prompt_ids[1] is 65", "0 to 64"}));
   params.num_prompt_ids = 0;
   EXPECT_TRUE(refuses(params, {"prompt is empty"}));
+  const std::int32_t id = 1;
+  params.prompt_ids = &id;
+  params.num_prompt_ids = SIZE_MAX;
+  EXPECT_TRUE(refuses(params, {"tokens", "128"}));
   params.prompt = "a";
   EXPECT_TRUE(refuses(params, {"either"}));
   params = good;

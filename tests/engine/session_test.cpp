@@ -251,6 +251,8 @@ TEST(SessionBatchTest, NamesWhatIsWrongAndChangesNothing) {
   counts[1] = 1;
   ids[1] = &bad;
   EXPECT_TRUE(refuses(b.get(), {"ids[1][0] is 65"}));
+  rapt_session* const one = a.get();
+  EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT, rapt_sessions_append(&one, SIZE_MAX, ids, counts, nullptr), {"num_sessions is 1844"}));
   EXPECT_EQ(rapt_session_length(a.get()) + rapt_session_length(b.get()), 0);
   EXPECT_EQ(rapt_sessions_append(nullptr, 0, nullptr, nullptr, nullptr), RAPT_OK);
 }
