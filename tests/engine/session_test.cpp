@@ -48,16 +48,22 @@ TEST_P(SessionTest, SameBitsInAnyChunksAndOnAnyThreads) {
   }
 }
 
-// More tokens than a forward pass takes (256).
-TEST(SessionOutputTest, LongPromptsHaveTheBitsOfShortPieces) {
+// tests/data/llama with another context.
+ModelPtr llama_with_context(int tokens) {
   const ScratchFolder folder;
   std::string config = read_file(kData + "/llama/config.json");
-  const std::string context = "\"max_position_embeddings\": 96";
-  ASSERT_NE(config.find(context), std::string::npos);
-  config.replace(config.find(context), context.size(), "\"max_position_embeddings\": 1000");
+  const std::string context = "\"max_position_embeddings\": ";
+  const std::size_t at = config.find(context + "96");
+  EXPECT_NE(at, std::string::npos);
+  config.replace(at, context.size() + 2, context + std::to_string(tokens));
   folder.write("config.json", config);
   folder.write("model.safetensors", read_file(kData + "/llama/model.safetensors"));
-  const ModelPtr model = load_model(folder.path());
+  return load_model(folder.path());
+}
+
+// More tokens than a forward pass takes (256).
+TEST(SessionOutputTest, LongPromptsHaveTheBitsOfShortPieces) {
+  const ModelPtr model = llama_with_context(1000);
   const SessionPtr session = create_session(model.get());
   rapt_model_info info;
   rapt_model_info_init(&info);
@@ -125,6 +131,17 @@ TEST(SessionOutputTest, SessionsOfAModelRunAtOnce) {
   }
   for (std::thread& thread : threads) thread.join();
   for (const std::vector<float>& logits : found) EXPECT_TRUE(same_bits(logits, expected));
+}
+
+// More of them than full contexts fit into the cache, whose contexts are a page each.
+TEST(SessionOutputTest, AShortContextAllowsManySessions) {
+  const ModelPtr model = llama_with_context(64);
+  std::vector<SessionPtr> sessions;
+  const std::int32_t id = 1;
+  for (int i = 0; i < 300; ++i) {
+    sessions.push_back(create_session(model.get()));
+    ASSERT_EQ(rapt_session_append(sessions.back().get(), &id, 1, nullptr, nullptr), RAPT_OK) << i << ": " << rapt_last_error();
+  }
 }
 
 TEST(SessionErrorsTest, NameTheArgumentAndChangeNothing) {
