@@ -1,7 +1,9 @@
 // Sessions: the same bits however the tokens are cut and on any number of threads; errors change nothing.
 #include <algorithm>
+#include <deque>
 #include <thread>
 
+#include "engine/api.h"
 #include "tests/engine/support.h"
 
 namespace rapt::engine::testing {
@@ -272,6 +274,24 @@ TEST(SessionBatchTest, NamesWhatIsWrongAndChangesNothing) {
   EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT, rapt_sessions_append(&one, SIZE_MAX, ids, counts, nullptr), {"num_sessions is 1844"}));
   EXPECT_EQ(rapt_session_length(a.get()) + rapt_session_length(b.get()), 0);
   EXPECT_EQ(rapt_sessions_append(nullptr, 0, nullptr, nullptr, nullptr), RAPT_OK);
+}
+
+// Two sessions want a page each, and there is one: the first to take it gives it back.
+TEST(SessionBatchTest, WithoutMemoryForAllNoneKeepsAny) {
+  const ModelPtr model = load_model(kModel);
+  const SessionPtr a = create_session(model.get()), b = create_session(model.get());
+  const std::vector<std::int32_t> ids = read_ids(SafeTensors(kGolden), "ids");
+  for (rapt_session* const session : {a.get(), b.get()}) next_logits(session, {ids.begin(), ids.begin() + 64});
+  std::deque<KvCache> others;
+  EXPECT_NE(error_of(RAPT_OUT_OF_MEMORY, [&] { for (;;) others.emplace_back(model->new_cache()).prepare(1); }), "");
+  others.pop_back();  // which has no page
+  others.pop_back();
+  rapt_session* const sessions[] = {a.get(), b.get()};
+  const std::int32_t* const pieces[] = {ids.data(), ids.data()};
+  const std::size_t counts[] = {1, 1};
+  EXPECT_EQ(rapt_sessions_append(sessions, 2, pieces, counts, nullptr), RAPT_OUT_OF_MEMORY);
+  EXPECT_TRUE(rapt_session_length(a.get()) == 64 && rapt_session_length(b.get()) == 64);
+  EXPECT_EQ(rapt_session_append(b.get(), ids.data(), 1, nullptr, nullptr), RAPT_OK) << rapt_last_error();
 }
 
 // Other types of the cache: near the f32 logits, and the same bits however the tokens are cut.
