@@ -44,16 +44,28 @@ KvPool::KvPool(const KvShape& shape) : shape_(shape) {
   half_bytes_ = static_cast<std::size_t>(half);
   scale_bytes_ = static_cast<std::size_t>(scales);
   page_bytes_ = static_cast<std::size_t>(page);
-  max_pages_ = std::min({std::max(kMaxContexts * context, kManyPages), kMaxBytes / page, std::int64_t{INT32_MAX}});
-  reserve();
+  const std::int64_t most = std::min({std::max(kMaxContexts * context, kManyPages), kMaxBytes / page, std::int64_t{INT32_MAX}});
+  reserve(most, std::min(context, most));
   const std::size_t place = reinterpret_cast<std::uintptr_t>(reserved_) % kHugePage;
   base_ = static_cast<char*>(reserved_) + (kHugePage - place) % kHugePage;
 }
 
-void KvPool::reserve() {
-  reserved_bytes_ = round_up(static_cast<std::size_t>(max_pages_) * page_bytes_, kHugePage) + kHugePage;  // one to align the others
-  reserved_ = mmap(nullptr, reserved_bytes_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (reserved_ == MAP_FAILED) throw std::bad_alloc();
+// For as many pages as there may be; where addresses are limited (ulimit -v), for half of them and so on, but for one context at least.
+void KvPool::reserve(std::int64_t most, std::int64_t least) {
+  for (max_pages_ = most;; max_pages_ = std::max(max_pages_ / 2, least)) {
+    reserved_bytes_ = round_up(static_cast<std::size_t>(max_pages_) * page_bytes_, kHugePage) + kHugePage;  // one to align the others
+    // Under a limit as much again is left for everything else.
+    const std::size_t left = max_pages_ < most && max_pages_ > least ? reserved_bytes_ : 0;
+    reserved_ = mmap(nullptr, reserved_bytes_ + left, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (reserved_ != MAP_FAILED) {
+      if (left > 0) munmap(static_cast<char*>(reserved_) + reserved_bytes_, left);
+      return;
+    }
+    if (max_pages_ == least) {
+      throw_error(RAPT_OUT_OF_MEMORY, "no %zu bytes of addresses for the keys and values of one context; a limit (ulimit -v) may be too low",
+                  reserved_bytes_);
+    }
+  }
 }
 
 KvPool::~KvPool() { munmap(reserved_, reserved_bytes_); }

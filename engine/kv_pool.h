@@ -55,7 +55,7 @@ class KvPool {
 
  private:
   char* address(std::int64_t page) const { return base_ + static_cast<std::size_t>(page) * page_bytes_; }
-  void reserve();  // addresses of max_pages_
+  void reserve(std::int64_t most, std::int64_t least);  // addresses of so many pages; sets max_pages_
   void make_usable(std::size_t bytes);  // from base_ on; throws std::bad_alloc
 
   KvShape shape_;

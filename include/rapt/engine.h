@@ -143,7 +143,7 @@ RAPT_API rapt_status rapt_chat_ids(const rapt_model* model, const rapt_chat_mess
 typedef struct rapt_session rapt_session;
 
 /* Any number of sessions; together those of a model hold at most the tokens of 256 contexts, or 65,536 pages of 64 tokens where that is
- * more, in 4 TB at most. Beyond it what needs another page is RAPT_OUT_OF_MEMORY. */
+ * more, in 4 TB at most, and less where addresses are limited (ulimit -v). Beyond it what needs another page is RAPT_OUT_OF_MEMORY. */
 RAPT_API rapt_status rapt_session_create(rapt_model* model, rapt_session** session);
 RAPT_API void rapt_session_free(rapt_session* session);
 
