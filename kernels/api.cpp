@@ -12,7 +12,11 @@
 using namespace rapt;
 
 namespace {
-bool has_output(const AttentionProblem& problem) { return problem.num_sequences > 0 && (problem.max_q_len > 0 || problem.column_sums); }
+// Without it there may be any number of heads, up to 2^48, that have nothing to do.
+bool has_output(const AttentionProblem& problem) {
+  const bool sums = problem.column_sums && problem.column_sums.length > 0;
+  return problem.num_sequences > 0 && (problem.max_q_len > 0 || sums);
+}
 }  // namespace
 
 rapt_status rapt_attention(rapt_context* context, const rapt_attention_params* params) {

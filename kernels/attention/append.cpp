@@ -44,6 +44,7 @@ void store_column(const float* from, const TensorView& pages, std::int64_t page,
 }  // namespace
 
 void append(const AppendProblem& p, const KernelTable& kernels, int num_threads) {
+  if (p.k.length == 0) return;  // however many heads have no tokens: up to 2^48
   auto store = [&](std::int64_t task, int) {
     const std::int64_t b = task / p.k.heads, head = task % p.k.heads;
     for (std::int64_t i = 0; i < p.k.length; ++i) {

@@ -192,7 +192,11 @@ TEST(AppendArguments, AreNamed) {
   good.block_table_stride = 1;
   good.kv_lengths = &length;
   EXPECT_EQ(rapt_kv_append(nullptr, &good), RAPT_OK) << rapt_last_error();
-  rapt_kv_append_params nothing = good;  // no pages, and no factors of them
+  rapt_kv_append_params nothing = good;
+  nothing.k.shape[0] = nothing.v.shape[0] = std::int64_t{1} << 40;  // of which each appends no token
+  nothing.k.shape[2] = nothing.v.shape[2] = 0;
+  EXPECT_EQ(rapt_kv_append(nullptr, &nothing), RAPT_OK) << rapt_last_error();
+  nothing = good;  // no pages, and no factors of them
   nothing.k.shape[2] = nothing.v.shape[2] = nothing.k_pages.shape[0] = nothing.v_pages.shape[0] = 0;
   nothing.k_pages.dtype = nothing.v_pages.dtype = RAPT_I8;
   EXPECT_EQ(rapt_kv_append(nullptr, &nothing), RAPT_OK) << rapt_last_error();

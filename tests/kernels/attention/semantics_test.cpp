@@ -72,6 +72,21 @@ TEST_P(AttentionSemantics, NoQueriesOrNoBatch) {
   }
 }
 
+// Else this would take weeks.
+TEST_P(AttentionSemantics, AnyNumberOfHeadsWithNothingToDo) {
+  const Context context(GetParam());
+  float unused = 0;
+  rapt_attention_params p;
+  rapt_attention_params_init(&p);
+  p.q = p.k = p.v = p.out = rapt_tensor_f32(nullptr, std::int64_t{1} << 40, 8, 0, 4);
+  EXPECT_EQ(rapt_attention(context.get(), &p), RAPT_OK) << rapt_last_error();
+  p.column_sums = rapt_tensor_f32(&unused, std::int64_t{1} << 40, 8, 0, 1);
+  EXPECT_EQ(rapt_attention(context.get(), &p), RAPT_OK) << rapt_last_error();
+  std::size_t bytes = 1;
+  EXPECT_EQ(rapt_workspace_size(context.get(), &p, &bytes), RAPT_OK) << rapt_last_error();
+  EXPECT_EQ(bytes, 0u);
+}
+
 // One visible key has weight 1, and its row of V comes through untouched.
 TEST_P(AttentionSemantics, OneVisibleKeyGivesItsValueExactly) {
   const Context context(GetParam());
