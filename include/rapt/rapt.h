@@ -212,7 +212,7 @@ typedef struct rapt_context rapt_context;
 RAPT_API rapt_status rapt_attention(rapt_context* context, const rapt_attention_params* params);
 
 /* What rapt_attention would do with these parameters, as one line of text:
- * "rapt avx2, f32 products, 32 query heads on 8 KV heads, block 192x512, keys packed, values in place, 1 split, 64 tasks, 0.9 MiB workspace a thread".
+ * "rapt avx2, f32 products, 32 query heads on 8 KV heads, block 684x256, keys packed, values packed, 1 split, 48 tasks, causal, 1.6 MiB workspace a thread".
  * Writes at most `size` bytes with the final NUL (text may be NULL if size is 0). The tensors' data is not looked at: one with a shape is
  * given. The arrays (kv_lengths, block_table and so on) are read. */
 RAPT_API rapt_status rapt_explain(rapt_context* context, const rapt_attention_params* params, char* text, size_t size);
@@ -305,7 +305,7 @@ typedef struct rapt_machine_info {
   int num_threads;          /* what num_threads = 0 means */
   char threads_reason[128]; /* which limit decided it: "affinity mask of 2 CPUs" */
   int64_t l1d_bytes, l2_bytes, l3_bytes; /* per core for L1 and L2; 0: unknown */
-  char openmp[64];          /* "OpenMP 4.5 (201511)" or "none" */
+  char openmp[64];          /* "OpenMP 201511" or "none" */
 } rapt_machine_info;
 
 static inline void rapt_machine_info_init(rapt_machine_info* info) {
