@@ -15,9 +15,10 @@
  *     if (rapt_attention(NULL, &call) != RAPT_OK) puts(rapt_last_error());
  *
  * What every function promises: it never prints, aborts, exits or throws; it reads and writes not one byte outside the
- * tensors it is given; it leaves the caller's affinity and floating-point mode as they were. On a CPU with AMX the first use asks
- * Linux for its tiles, after which sigaltstack refuses stacks below 12 KiB (sysconf(_SC_SIGSTKSZ)); where the environment's RAPT_ISA
- * names a lower level it does not ask. Compiles as C11 and C++17.
+ * tensors it is given; it leaves the caller's affinity and floating-point mode as they were. One thing is beyond it: GNU OpenMP
+ * prints a line and ends the process where the system gives it no thread (ulimit -u, a cgroup's pids); calls on one thread need none.
+ * On a CPU with AMX the first use asks Linux for its tiles, after which sigaltstack refuses stacks below 12 KiB
+ * (sysconf(_SC_SIGSTKSZ)); where the environment's RAPT_ISA names a lower level it does not ask. Compiles as C11 and C++17.
  */
 #ifndef RAPT_RAPT_H_
 #define RAPT_RAPT_H_
