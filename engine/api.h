@@ -41,6 +41,11 @@ inline void need(const void* pointer, const char* name) {
   if (pointer == nullptr) throw_error(RAPT_INVALID_ARGUMENT, "%s is NULL", name);
 }
 
+// A caller's array has no more elements than there are addresses. What passes can be multiplied by sizes and counted up.
+inline void check_count(std::size_t count, const char* name) {
+  if (count > std::size_t{1} << 47) throw_error(RAPT_INVALID_ARGUMENT, "%s is %zu; no array is so long", name, count);
+}
+
 // struct_size says which version of the struct a caller was compiled with; a later one is longer, and its first fields are ours.
 inline void check_struct_size(std::size_t found, std::size_t least, const char* name) {
   if (found < least) {

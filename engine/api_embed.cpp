@@ -5,6 +5,7 @@
 #include "engine/api.h"
 #include "engine/embed.h"
 
+using rapt::engine::check_count;
 using rapt::engine::guarded;
 using rapt::engine::need;
 using rapt::engine::throw_error;
@@ -13,6 +14,7 @@ rapt_status rapt_embed(rapt_model* model, const char* const* texts, const size_t
   return guarded("rapt_embed", [&] {
     need(model, "model");
     if (num_texts == 0) return;
+    check_count(num_texts, "num_texts");
     need(texts, "texts");
     need(sizes, "sizes");
     need(vectors, "vectors");
@@ -29,6 +31,7 @@ rapt_status rapt_embed_ids(rapt_model* model, const int32_t* ids, const size_t* 
   return guarded("rapt_embed_ids", [&] {
     need(model, "model");
     if (num_texts == 0) return;
+    check_count(num_texts, "num_texts");
     need(offsets, "offsets");
     need(vectors, "vectors");
     std::vector<int64_t> checked(num_texts + 1);

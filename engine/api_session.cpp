@@ -6,6 +6,7 @@
 #include "engine/api.h"
 #include "engine/session_file.h"
 
+using rapt::engine::check_count;
 using rapt::engine::guarded;
 using rapt::engine::need;
 using rapt::engine::Session;
@@ -49,6 +50,7 @@ rapt_status rapt_sessions_append(rapt_session* const* sessions, size_t num_sessi
                                  const size_t* counts, float* const* last_logits) {
   return guarded("rapt_sessions_append", [&] {
     if (num_sessions == 0) return;
+    check_count(num_sessions, "num_sessions");
     need(sessions, "sessions");
     need(ids, "ids");
     need(counts, "counts");

@@ -18,7 +18,7 @@ void throw_error(rapt_status status, const char* format, ...) {
   throw Error(status, text);
 }
 
-std::string printable(std::string_view name) {
+std::string printable(std::string_view name, std::size_t longest) {
   std::string text;
   for (std::size_t at = 0; at < name.size();) {
     const Utf8Char next = decode_utf8(name.substr(at));
@@ -32,10 +32,9 @@ std::string printable(std::string_view name) {
     at += size;
   }
   // The ends of a long name tell most: the folder's beginning and the file.
-  constexpr std::size_t kLongest = 120;  // two of them and the rest of a text fit into rapt_last_error()
-  if (text.size() > kLongest) {
+  if (text.size() > longest) {
     const auto inside = [&](std::size_t at) { return (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80; };
-    std::size_t head = kLongest / 2, tail = text.size() - kLongest / 2;
+    std::size_t head = longest / 2, tail = text.size() - longest / 2;
     while (inside(head)) --head;
     while (inside(tail)) ++tail;
     text = text.substr(0, head) + "..." + text.substr(tail);

@@ -23,6 +23,6 @@ class Error : public std::runtime_error {
 
 // 'name' for an error text, which stays UTF-8 that a terminal can show: control characters and bytes that are no character
 // become '?', a long name loses its middle.
-std::string printable(std::string_view name);
+std::string printable(std::string_view name, std::size_t longest = 120);  // two and the rest of a text fit into rapt_last_error()
 
 }  // namespace rapt::engine

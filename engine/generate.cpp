@@ -21,21 +21,25 @@ std::vector<std::int32_t> encode_prompt(const LoadedModel& model, const char* pr
   return ids;
 }
 
+void check_length(const LoadedModel& model, std::size_t count) {
+  if (count <= static_cast<std::size_t>(model.shape().context_length)) return;
+  throw_error(RAPT_INVALID_ARGUMENT, "the prompt has %zu tokens; the model's context holds %lld", count,
+              static_cast<long long>(model.shape().context_length));
+}
+
 std::vector<std::int32_t> prompt_ids(const LoadedModel& model, const rapt_generate_params& params) {
   const bool has_text = params.prompt != nullptr, has_ids = params.prompt_ids != nullptr;
   if (has_text == has_ids) throw_error(RAPT_INVALID_ARGUMENT, "give either params->prompt or params->prompt_ids");
   std::vector<std::int32_t> ids;
   if (has_text) {
     ids = encode_prompt(model, params.prompt);
+    check_length(model, ids.size());
   } else {
+    check_length(model, params.num_prompt_ids);  // before anything is read: a wrong count, as SIZE_MAX, leads out of the array
     model.check_ids("params->prompt_ids", params.prompt_ids, params.num_prompt_ids);
     ids.assign(params.prompt_ids, params.prompt_ids + params.num_prompt_ids);
   }
   if (ids.empty()) throw_error(RAPT_INVALID_ARGUMENT, "the prompt is empty; it needs at least one token to go on from");
-  if (ids.size() > static_cast<std::size_t>(model.shape().context_length)) {
-    throw_error(RAPT_INVALID_ARGUMENT, "the prompt has %zu tokens; the model's context holds %lld", ids.size(),
-                static_cast<long long>(model.shape().context_length));
-  }
   return ids;
 }
 
@@ -83,8 +87,8 @@ bool Generation::next() {
     stats_.ended = 1;
     return end();
   }
-  sampler_.note(id);
   ids_.push_back(id);
+  sampler_.note(id);
   ++stats_.generated_tokens;
   const Tokenizer* const tokenizer = model_.tokenizer();
   const bool spells = tokenizer != nullptr && id < tokenizer->vocab_size();  // a padded vocabulary spells nothing
@@ -115,14 +119,22 @@ void Generation::read_prompt() {
   read_last(ids_.size() - shared);
 }
 
-// Computes the newest token; where the context is full, reads the last context_length tokens again from position 0, as
-// nanoGPT's generate crops its input.
+// Computes what was written since, usually one token; where the context is full, reads the last context_length tokens again from
+// position 0, as nanoGPT's generate crops its input. After a call that failed some of them, or all, may have been computed.
 void Generation::go_on() {
-  if (session_.length() != held_) throw_error(RAPT_INVALID_ARGUMENT, "the session was changed while a text was written in it");
-  if (session_.room() > 0) return read_last(1);
-  const std::size_t context = static_cast<std::size_t>(session_.length());
-  session_.roll_back(0);
-  read_last(context);
+  const std::vector<std::int32_t>& held = session_.ids();
+  const auto known = ids_.begin() + static_cast<std::ptrdiff_t>(begin_);
+  if (!std::equal(held.begin(), held.end(), known, known + static_cast<std::ptrdiff_t>(held_))) {
+    throw_error(RAPT_INVALID_ARGUMENT, "the session was changed while a text was written in it");
+  }
+  std::size_t unread = ids_.size() - begin_ - held_;
+  if (unread > static_cast<std::size_t>(session_.room())) {
+    unread = static_cast<std::size_t>(session_.length() + session_.room());
+    session_.roll_back(0);
+    begin_ = ids_.size() - unread;
+    held_ = 0;
+  }
+  read_last(unread);
 }
 
 // Appends the last `count` tokens in chunks; leaves the logits of the last one.
@@ -132,8 +144,8 @@ void Generation::read_last(std::size_t count) {
     const std::size_t step = std::min(chunk, count);
     session_.append(ids_.data() + ids_.size() - count, step, nullptr, step == count ? logits_.data() : nullptr);
     count -= step;
+    held_ = static_cast<std::size_t>(session_.length());
   }
-  held_ = session_.length();
 }
 
 void generate(const LoadedModel& model, Session* session, const rapt_generate_params& params, rapt_generate_stats* stats) {

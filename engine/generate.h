@@ -41,7 +41,7 @@ class Generation {
   std::optional<Session> own_;
   Session& session_;
   std::vector<float> logits_;
-  std::int64_t held_ = 0;  // tokens of the session after the last one
+  std::size_t begin_ = 0, held_ = 0;  // the session has held_ of ids_, from begin_ on
   StreamDecoder decoder_;
   double first_ = 0;  // when the first token was there
   rapt_generate_stats stats_;

@@ -24,7 +24,7 @@ class KvCache {
   const KvPool& pool() const { return *pool_; }
   std::int64_t num_pages() const { return static_cast<std::int64_t>(pages_.size()); }
 
-  // Makes room for `rows` more tokens in pages that nobody else reads. Throws std::bad_alloc and then has the same tokens.
+  // Makes room for `rows` more tokens in pages that nobody else reads. Throws where there is no memory, and then has the same tokens.
   void prepare(std::int64_t rows);
   // Stores the keys and values of `rows` new tokens at the positions length() ... of a layer; prepare() was called.
   // k, v: [rows, num_kv_heads * head_dim] with row strides in elements.

@@ -7,11 +7,14 @@
 #include <cstring>
 #include <new>
 
+#include "engine/error.h"
+
 namespace rapt::engine {
 namespace {
 
-// Addresses, not memory. Enough for 256 full contexts, within what a 47-bit address space has to spare.
-constexpr std::int64_t kMaxContexts = 256;
+// Addresses, not memory. Enough for 256 full contexts, and where those are short for 65,536 sequences; within what a 47-bit address
+// space has to spare.
+constexpr std::int64_t kMaxContexts = 256, kManyPages = 1 << 16;
 constexpr std::int64_t kMaxBytes = std::int64_t{1} << 42;
 // Memory is asked for in large pages, which need their whole range to be usable: decoding 4,096 tokens deep reads from DRAM in pieces of
 // 8 KiB, and takes 9 to 15 % less time than from small pages (SmolLM2, Zen 5). They waste less than one of them.
@@ -41,12 +44,28 @@ KvPool::KvPool(const KvShape& shape) : shape_(shape) {
   half_bytes_ = static_cast<std::size_t>(half);
   scale_bytes_ = static_cast<std::size_t>(scales);
   page_bytes_ = static_cast<std::size_t>(page);
-  max_pages_ = std::min({kMaxContexts * context, kMaxBytes / page, std::int64_t{INT32_MAX}});
-  reserved_bytes_ = round_up(static_cast<std::size_t>(max_pages_) * page_bytes_, kHugePage) + kHugePage;  // one to align the others
-  reserved_ = mmap(nullptr, reserved_bytes_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (reserved_ == MAP_FAILED) throw std::bad_alloc();
+  const std::int64_t most = std::min({std::max(kMaxContexts * context, kManyPages), kMaxBytes / page, std::int64_t{INT32_MAX}});
+  reserve(most, std::min(context, most));
   const std::size_t place = reinterpret_cast<std::uintptr_t>(reserved_) % kHugePage;
   base_ = static_cast<char*>(reserved_) + (kHugePage - place) % kHugePage;
+}
+
+// For as many pages as there may be; where addresses are limited (ulimit -v), for half of them and so on, but for one context at least.
+void KvPool::reserve(std::int64_t most, std::int64_t least) {
+  for (max_pages_ = most;; max_pages_ = std::max(max_pages_ / 2, least)) {
+    reserved_bytes_ = round_up(static_cast<std::size_t>(max_pages_) * page_bytes_, kHugePage) + kHugePage;  // one to align the others
+    // Under a limit as much again is left for everything else.
+    const std::size_t left = max_pages_ < most && max_pages_ > least ? reserved_bytes_ : 0;
+    reserved_ = mmap(nullptr, reserved_bytes_ + left, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (reserved_ != MAP_FAILED) {
+      if (left > 0) munmap(static_cast<char*>(reserved_) + reserved_bytes_, left);
+      return;
+    }
+    if (max_pages_ == least) {
+      throw_error(RAPT_OUT_OF_MEMORY, "no %zu bytes of addresses for the keys and values of one context; a limit (ulimit -v) may be too low",
+                  reserved_bytes_);
+    }
+  }
 }
 
 KvPool::~KvPool() { munmap(reserved_, reserved_bytes_); }
@@ -73,7 +92,10 @@ std::int32_t KvPool::take() {
     return page;
   }
   const std::int64_t page = static_cast<std::int64_t>(users_.size());
-  if (page == max_pages_) throw std::bad_alloc();
+  if (page == max_pages_) {
+    throw_error(RAPT_OUT_OF_MEMORY, "all %lld pages of %lld tokens are taken by sessions of the model; free some, or roll them back",
+                static_cast<long long>(page), static_cast<long long>(kPageTokens));
+  }
   if (free_.capacity() <= users_.size()) free_.reserve(2 * users_.size() + 16);  // so that release() never needs memory
   make_usable(static_cast<std::size_t>(page + 1) * page_bytes_);
   users_.push_back(1);

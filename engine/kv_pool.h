@@ -31,7 +31,7 @@ class KvPool {
  public:
   static constexpr std::int64_t kPageTokens = 64;
 
-  // Throws std::bad_alloc.
+  // Throws Error or std::bad_alloc.
   explicit KvPool(const KvShape& shape);
   ~KvPool();
   KvPool(const KvPool&) = delete;
@@ -43,7 +43,7 @@ class KvPool {
   // The most bytes that were in use at a time; pages that were given back are kept for the next who asks.
   std::size_t bytes() const;
 
-  // A page with one user; what it held before is gone. Throws std::bad_alloc.
+  // A page with one user; what it held before is gone. Throws Error or std::bad_alloc.
   std::int32_t take();
   void share(std::int32_t page);    // one user more
   void release(std::int32_t page);  // one user less
@@ -55,6 +55,7 @@ class KvPool {
 
  private:
   char* address(std::int64_t page) const { return base_ + static_cast<std::size_t>(page) * page_bytes_; }
+  void reserve(std::int64_t most, std::int64_t least);  // addresses of so many pages; sets max_pages_
   void make_usable(std::size_t bytes);  // from base_ on; throws std::bad_alloc
 
   KvShape shape_;

@@ -62,6 +62,7 @@ void Session::append_together(std::span<const Part> parts) {
   if (parts.empty()) return;
   Session& first = *parts.front().session;
   first.pieces_.clear();
+  first.lengths_.clear();
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const std::string name = "ids[" + std::to_string(i) + "]";
     const Part& part = parts[i];
@@ -75,9 +76,15 @@ void Session::append_together(std::span<const Part> parts) {
     }
     if (part.count == 0) throw_error(RAPT_INVALID_ARGUMENT, "counts[%zu] is 0; it must be at least 1", i);
     first.pieces_.push_back(part.session->piece(name.c_str(), part.ids, part.count, nullptr, part.last_logits));
+    first.lengths_.push_back(part.session->length());
   }
-  first.model_.model().forward(first.context_.get(), first.pieces_, first.scratch_, nullptr);
-  for (std::size_t i = 0; i < parts.size(); ++i) parts[i].session->note(first.pieces_[i]);
+  try {
+    first.model_.model().forward(first.context_.get(), first.pieces_, first.scratch_, nullptr);
+    for (std::size_t i = 0; i < parts.size(); ++i) parts[i].session->note(first.pieces_[i]);
+  } catch (...) {
+    for (std::size_t i = 0; i < parts.size(); ++i) parts[i].session->roll_back(first.lengths_[i]);
+    throw;
+  }
 }
 
 void Session::roll_back(std::int64_t length) {

@@ -49,7 +49,8 @@ class Session {
   ContextPtr context_;
   KvCache cache_;
   Scratch scratch_;
-  std::vector<Piece> pieces_;  // of append_together; kept for its memory
+  std::vector<Piece> pieces_;          // of append_together; kept for their memory
+  std::vector<std::int64_t> lengths_;  // before it
   std::vector<std::int32_t> ids_;
 };
 

@@ -1,12 +1,16 @@
 // See session_file.h.
 #include "engine/session_file.h"
 
+#include <unistd.h>
 #include <zlib.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/error.h"
@@ -55,16 +59,20 @@ void for_each_block(const KvShape& shape, std::int64_t length, F f) {
   }
 }
 
-// A file under another name until it is complete; gone if it never is.
+// A file under a name that nobody else has until it is complete; gone if it never is.
 class Writer {
  public:
-  explicit Writer(const std::string& path) : path_(path), part_(path + ".part"), file_(std::fopen(part_.c_str(), "wb")) {
+  explicit Writer(const std::string& path) : path_(path) {
+    static std::atomic<unsigned> number{0};
+    do {
+      part_ = path + "." + std::to_string(getpid()) + "-" + std::to_string(number++) + ".part";
+      file_ = std::fopen(part_.c_str(), "wbxe");  // x: never one that is there
+    } while (file_ == nullptr && errno == EEXIST);
     if (file_ == nullptr) fail_with("cannot write");
   }
   ~Writer() {
-    if (file_ == nullptr) return;
-    std::fclose(file_);
-    std::remove(part_.c_str());
+    if (file_ != nullptr) std::fclose(file_);
+    if (!part_.empty()) std::remove(part_.c_str());
   }
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
@@ -76,14 +84,11 @@ class Writer {
   void finish() {
     const std::uint32_t crc = crc_;
     write(&crc, sizeof crc);
-    if (std::fflush(file_) != 0) fail_with("cannot write");
-    std::fclose(file_);
-    file_ = nullptr;
-    if (std::rename(part_.c_str(), path_.c_str()) == 0) return;
-    const int error = errno;
-    std::remove(part_.c_str());
-    errno = error;
-    fail_with("cannot rename the finished file to");
+    // On the disk before it takes the place of an older one, which a crash would else leave nothing of.
+    if (std::fflush(file_) != 0 || fsync(fileno(file_)) != 0) fail_with("cannot write");
+    if (std::fclose(std::exchange(file_, nullptr)) != 0) fail_with("cannot write");
+    if (std::rename(part_.c_str(), path_.c_str()) != 0) fail_with("cannot rename the finished file to");
+    part_.clear();
   }
 
  private:
@@ -92,7 +97,7 @@ class Writer {
   }
 
   std::string path_, part_;
-  std::FILE* file_;
+  std::FILE* file_ = nullptr;
   std::uint32_t crc_ = 0;
 };
 

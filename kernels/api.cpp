@@ -12,7 +12,23 @@
 using namespace rapt;
 
 namespace {
-bool has_output(const AttentionProblem& problem) { return problem.num_sequences > 0 && (problem.max_q_len > 0 || problem.column_sums); }
+// Without it there may be any number of heads, up to 2^48, that have nothing to do.
+bool has_output(const AttentionProblem& problem) {
+  const bool sums = problem.column_sums && problem.column_sums.length > 0;
+  return problem.num_sequences > 0 && (problem.max_q_len > 0 || sums);
+}
+
+// While it lives, score functions that call rapt_attention with the same context would write over the workspace of their own call.
+class Busy {
+ public:
+  explicit Busy(rapt_context& context) : context_(context) { context_.busy = true; }
+  Busy(const Busy&) = delete;
+  Busy& operator=(const Busy&) = delete;
+  ~Busy() { context_.busy = false; }
+
+ private:
+  rapt_context& context_;
+};
 }  // namespace
 
 rapt_status rapt_attention(rapt_context* context, const rapt_attention_params* params) {
@@ -22,6 +38,9 @@ rapt_status rapt_attention(rapt_context* context, const rapt_attention_params* p
     if (const rapt_status status = make_problem(params, DataCheck::kRequired, where, &problem)) return status;
     if (const rapt_status status = default_if_null(context, where)) return status;
     if (!has_output(problem)) return RAPT_OK;
+    if (context->busy)
+      return fail(RAPT_INVALID_ARGUMENT, where, "context is that of the call whose score function this is; it must be another");
+    const Busy busy(*context);
     context->backend->run(*context, problem);
     return RAPT_OK;
   });

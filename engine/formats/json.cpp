@@ -42,7 +42,7 @@ Json parse_json_object(std::string_view text, const std::string& what, int max_d
   try {
     result = Json::parse(text.begin(), text.end(), Guard(what, max_depth));
   } catch (const Json::exception& error) {
-    throw_error(RAPT_INVALID_FILE, "%s: not JSON: %s", what.c_str(), error.what());
+    throw_error(RAPT_INVALID_FILE, "%s: not JSON: %s", what.c_str(), printable(error.what(), 240).c_str());  // it quotes the text
   }
   if (!result.is_object()) throw_error(RAPT_INVALID_FILE, "%s: not a JSON object", what.c_str());
   return result;

@@ -142,6 +142,8 @@ RAPT_API rapt_status rapt_chat_ids(const rapt_model* model, const rapt_chat_mess
 
 typedef struct rapt_session rapt_session;
 
+/* Any number of sessions; together those of a model hold at most the tokens of 256 contexts, or 65,536 pages of 64 tokens where that is
+ * more, in 4 TB at most, and less where addresses are limited (ulimit -v). Beyond it what needs another page is RAPT_OUT_OF_MEMORY. */
 RAPT_API rapt_status rapt_session_create(rapt_model* model, rapt_session** session);
 RAPT_API void rapt_session_free(rapt_session* session);
 
@@ -193,7 +195,9 @@ typedef struct rapt_generate_params {
   size_t prompt_chunk;       /* most tokens a forward pass of the prompt, up to 256; 0: 256 */
   int ignore_ends;           /* other than 0: a token with which the model ends a text is shown, and the text goes on */
   /* NULL, or a session of the model: tokens that it has and that the prompt begins with are not computed again, others are
-   * forgotten; afterwards it holds the prompt and what was written. A conversation costs what is new in it. */
+   * forgotten. A conversation costs what is new in it. Afterwards it holds the prompt and what was written, but for the last token, which
+   * is computed when another is asked for: who goes on with rapt_session_append appends that token first. Where the model ended its
+   * text nothing is missing. Past the context it holds at most the last context_length tokens. */
   rapt_session* session;
   /* Called for every token written, and for every piece of text: whole UTF-8 characters; bytes of the vocabulary that make none
    * come as they are. A return other than 0 stops, which is no error; a token that on_token refuses is not passed to on_text.

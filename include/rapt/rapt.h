@@ -15,9 +15,10 @@
  *     if (rapt_attention(NULL, &call) != RAPT_OK) puts(rapt_last_error());
  *
  * What every function promises: it never prints, aborts, exits or throws; it reads and writes not one byte outside the
- * tensors it is given; it leaves the caller's affinity and floating-point mode as they were. On a CPU with AMX the first use asks
- * Linux for its tiles, after which sigaltstack refuses stacks below 12 KiB (sysconf(_SC_SIGSTKSZ)); where the environment's RAPT_ISA
- * names a lower level it does not ask. Compiles as C11 and C++17.
+ * tensors it is given; it leaves the caller's affinity and floating-point mode as they were. One thing is beyond it: GNU OpenMP
+ * prints a line and ends the process where the system gives it no thread (ulimit -u, a cgroup's pids); calls on one thread need none.
+ * On a CPU with AMX the first use asks Linux for its tiles, after which sigaltstack refuses stacks below 12 KiB
+ * (sysconf(_SC_SIGSTKSZ)); where the environment's RAPT_ISA names a lower level it does not ask. Compiles as C11 and C++17.
  */
 #ifndef RAPT_RAPT_H_
 #define RAPT_RAPT_H_
@@ -123,7 +124,9 @@ typedef enum rapt_causal {
 typedef enum rapt_kv_layout { RAPT_KV_ROWS = 0, RAPT_KV_PANELS = 1 } rapt_kv_layout;
 
 /* Changes the scores of one query row in place, after softcap, bias and ALiBi: s[0 .. num_keys-1] belong to the keys first_key,
- * first_key + 1, ... Natural units; -INFINITY hides a key. Called from many threads at a time. */
+ * first_key + 1, ... Natural units; -INFINITY hides a key. Called from many threads at a time. What it writes may depend on its arguments
+ * alone: it may be called several times for the same keys, for keys that a mask hides afterwards, and with 0 in place of -INFINITY. It must
+ * not call rapt with the context of its own call, nor with NULL: RAPT_INVALID_ARGUMENT where that is the same context. */
 typedef struct rapt_score_row {
   int64_t batch, head, query, first_key, num_keys;
 } rapt_score_row;
@@ -210,7 +213,7 @@ typedef struct rapt_context rapt_context;
 RAPT_API rapt_status rapt_attention(rapt_context* context, const rapt_attention_params* params);
 
 /* What rapt_attention would do with these parameters, as one line of text:
- * "rapt avx2, f32 products, 32 query heads on 8 KV heads, block 192x512, keys packed, values in place, 1 split, 64 tasks, 0.9 MiB workspace a thread".
+ * "rapt avx2, f32 products, 32 query heads on 8 KV heads, block 684x256, keys packed, values packed, 1 split, 48 tasks, causal, 1.6 MiB workspace a thread".
  * Writes at most `size` bytes with the final NUL (text may be NULL if size is 0). The tensors' data is not looked at: one with a shape is
  * given. The arrays (kv_lengths, block_table and so on) are read. */
 RAPT_API rapt_status rapt_explain(rapt_context* context, const rapt_attention_params* params, char* text, size_t size);
@@ -303,7 +306,7 @@ typedef struct rapt_machine_info {
   int num_threads;          /* what num_threads = 0 means */
   char threads_reason[128]; /* which limit decided it: "affinity mask of 2 CPUs" */
   int64_t l1d_bytes, l2_bytes, l3_bytes; /* per core for L1 and L2; 0: unknown */
-  char openmp[64];          /* "OpenMP 4.5 (201511)" or "none" */
+  char openmp[64];          /* "OpenMP 201511" or "none" */
 } rapt_machine_info;
 
 static inline void rapt_machine_info_init(rapt_machine_info* info) {

@@ -40,6 +40,14 @@ inline void check(rapt_status status) {
   if (status != RAPT_OK) throw Error(status, rapt_last_error());
 }
 
+namespace detail {
+// For the C ABI, where a text ends at its first NUL.
+inline const char* whole(const std::string& text, const char* name) {
+  if (text.find('\0') != std::string::npos) throw Error(RAPT_INVALID_ARGUMENT, std::string(name) + " has a NUL in it");
+  return text.c_str();
+}
+}  // namespace detail
+
 using Tensor = rapt_tensor;
 using Shape = std::array<std::int64_t, 4>;  // batch, heads, length, dim
 
@@ -252,7 +260,7 @@ class Model {
     rapt_model_params params;
     rapt_model_params_init(&params);
     params.num_threads = num_threads;
-    check(rapt_model_load(path.c_str(), &params, &model_));
+    check(rapt_model_load(detail::whole(path, "path"), &params, &model_));
   }
   Model(Model&& other) noexcept : model_(std::exchange(other.model_, nullptr)) {}
   Model& operator=(Model&& other) noexcept {
@@ -290,7 +298,7 @@ class Model {
                        const std::function<bool(std::string_view)>& on_text = {}) const {
     rapt_generate_params params;
     rapt_generate_params_init(&params);
-    params.prompt = prompt.c_str();
+    params.prompt = detail::whole(prompt, "prompt");
     params.num_tokens = num_tokens;
     return generate(params, on_text);
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "kernels/runtime/convert.h"
 #include "kernels/runtime/parallel.h"
@@ -9,13 +10,21 @@
 namespace rapt {
 namespace {
 
-// i8: factor = largest magnitude / 127, so that the row's range is used; a row of zeros has factor 0.
+// i8: factor = largest magnitude / 127, so that the row's range is used; a row of zeros has factor 0. A row with something in it that is
+// no number is none: zeros of factor NaN. In double, because 1 / factor may be above what a float holds.
 void store_i8(const float* from, std::int64_t dim, std::int8_t* to, float* factor) {
   float largest = 0;
-  for (std::int64_t d = 0; d < dim; ++d) largest = std::max(largest, std::fabs(from[d]));
-  *factor = largest / 127.0f;
-  const float inverse = largest > 0 ? 127.0f / largest : 0.0f;
-  for (std::int64_t d = 0; d < dim; ++d) to[d] = static_cast<std::int8_t>(std::lrintf(std::clamp(from[d] * inverse, -127.0f, 127.0f)));
+  bool finite = true;
+  for (std::int64_t d = 0; d < dim; ++d) {
+    largest = std::max(largest, std::fabs(from[d]));
+    finite &= std::fabs(from[d]) <= std::numeric_limits<float>::max();
+  }
+  *factor = finite ? largest / 127.0f : std::numeric_limits<float>::quiet_NaN();
+  if (!(*factor > 0)) return static_cast<void>(std::fill_n(to, dim, std::int8_t{0}));
+  const double inverse = 1.0 / static_cast<double>(*factor);
+  for (std::int64_t d = 0; d < dim; ++d) {
+    to[d] = static_cast<std::int8_t>(std::lrint(std::clamp(static_cast<double>(from[d]) * inverse, -127.0, 127.0)));
+  }
 }
 
 void store_row(const float* from, const TensorView& pages, const TensorView& scale, std::int64_t page, std::int64_t head,
@@ -35,6 +44,7 @@ void store_column(const float* from, const TensorView& pages, std::int64_t page,
 }  // namespace
 
 void append(const AppendProblem& p, const KernelTable& kernels, int num_threads) {
+  if (p.k.length == 0) return;  // however many heads have no tokens: up to 2^48
   auto store = [&](std::int64_t task, int) {
     const std::int64_t b = task / p.k.heads, head = task % p.k.heads;
     for (std::int64_t i = 0; i < p.k.length; ++i) {

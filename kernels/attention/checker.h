@@ -32,6 +32,11 @@ int raw(const Enum& value) {
   return number;
 }
 
+// Where there is none, data may be null.
+inline bool has_elements(const rapt_tensor& t) {
+  return std::none_of(t.shape, t.shape + 4, [](std::int64_t extent) { return extent == 0; });
+}
+
 enum class Use { kInput, kOutput };
 
 // Checks of tensors in one call; after the first failure the rest pass, and status() tells.

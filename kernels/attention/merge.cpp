@@ -28,6 +28,7 @@ void merge_row(const MergeProblem& m, std::int64_t b, std::int64_t h, std::int64
 }  // namespace
 
 void merge(const MergeProblem& p, int num_threads) {
+  if (p.a.length == 0) return;  // however many heads have no rows: up to 2^48
   auto rows = [&](std::int64_t task, int) {
     for (std::int64_t i = 0; i < p.a.length; ++i) merge_row(p, task / p.a.heads, task % p.a.heads, i);
   };

@@ -136,7 +136,7 @@ void check_element_masks(const Params& p, DataCheck data, std::int64_t max_kv_le
 
 void check_scale(const char* name, const rapt_tensor& scale, const char* of, const rapt_tensor& t, DataCheck data, Checker& check) {
   if (!given(scale, data)) {
-    if (t.dtype == RAPT_I8) check.wrong("%s is not given, but %s is RAPT_I8", name, of);
+    if (t.dtype == RAPT_I8 && has_elements(t)) check.wrong("%s is not given, but %s is RAPT_I8", name, of);
     return;
   }
   if (t.dtype != RAPT_I8) check.wrong("%s is given, but %s is not RAPT_I8", name, of);

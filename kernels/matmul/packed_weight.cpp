@@ -1,9 +1,9 @@
 // Packs weights into panels, and reads rows back. Layer: kernels/matmul.
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <stdexcept>
 #include <string>
-#include <vector>
 
 #include "kernels/kernels.h"
 #include "kernels/matmul/weight_format.h"
@@ -79,18 +79,20 @@ PackedWeight::PackedWeight(rapt_context* context, WeightType type, const void* r
   const std::int64_t panel_bytes = column_bytes(kernels, type, arithmetic, in_features) * width;
   bytes_ = static_cast<std::size_t>((panels * panel_bytes + 63) / 64 * 64);
   panels_ = allocate_weight(bytes_);
-  const std::int64_t threads = context->num_threads, ld = (in_features + width - 1) / width * width;
-  std::vector<float> values(type == WeightType::kF32 || pairs ? static_cast<std::size_t>(threads * width * in_features) : 0);
-  std::vector<Bf16> rounded(pairs ? static_cast<std::size_t>(threads * width * ld) : 0);
+  const std::int64_t threads = std::clamp<std::int64_t>(panels, 1, context->num_threads), ld = (in_features + width - 1) / width * width;
+  // Each is written before it is read: zeros first would be a pass over memory that may be as large as the weight.
+  const bool wants_values = type == WeightType::kF32 || pairs;
+  const auto values = std::make_unique_for_overwrite<float[]>(wants_values ? static_cast<std::size_t>(threads * width * in_features) : 0);
+  const auto rounded = std::make_unique_for_overwrite<Bf16[]>(pairs ? static_cast<std::size_t>(threads * width * ld) : 0);
   auto pack = [&](std::int64_t panel, int thread) {
     const std::int64_t first = panel * width, count = std::min(width, out_features - first);
     const std::byte* const from = static_cast<const std::byte*>(rows) + first * row_bytes;
-    float* const room = values.empty() ? nullptr : values.data() + thread * width * in_features;
+    float* const room = wants_values ? values.get() + thread * width * in_features : nullptr;
     std::byte* const to = panels_.get() + panel * panel_bytes;
-    if (pairs) return pack_pairs(kernels, type, from, row_bytes, in_features, count, room, rounded.data() + thread * width * ld, ld, to);
+    if (pairs) return pack_pairs(kernels, type, from, row_bytes, in_features, count, room, rounded.get() + thread * width * ld, ld, to);
     pack_panel(kernels, type, from, row_bytes, in_features, count, width, room, to);
   };
-  parallel_for(context->num_threads, panels, pack);
+  parallel_for(static_cast<int>(threads), panels, pack);
 }
 
 void packed_rows(rapt_context* context, const PackedWeight& weight, const std::int32_t* ids, std::int64_t n, float* out) {

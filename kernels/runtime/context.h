@@ -39,6 +39,7 @@ struct rapt_context {
   const rapt::Backend* backend = nullptr;
   const rapt::KernelTable* kernels = nullptr;
   rapt::Workspace workspace;
+  bool busy = false;  // in rapt_attention, which calls a function of the caller's
 };
 
 namespace rapt {

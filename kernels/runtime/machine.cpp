@@ -108,19 +108,14 @@ double cgroup_quota() {
   double cpus = INFINITY;
   std::ifstream groups("/proc/self/cgroup");
   for (std::string line; std::getline(groups, line);) {
-    const auto colon = line.rfind(':');
-    if (colon == std::string::npos) continue;
-    const bool v2 = line.compare(0, 3, "0::") == 0;
-    // Version 1 has a line for each set of controllers, "4:cpu,cpuacct:/path"; cpuset is another.
-    const auto first = line.find(':');
-    const std::string controllers = ',' + line.substr(first + 1, colon > first ? colon - first - 1 : 0) + ',';
-    const bool v1 = controllers.find(",cpu,") != std::string::npos;
+    const CpuGroup group = cpu_group(line);
+    if (group.version == 0) continue;
     // A container sees its own group as the mount's root, so every prefix of the path is tried, down to the root.
-    for (std::string path = line.substr(colon + 1);; path.resize(path.rfind('/') == std::string::npos ? 0 : path.rfind('/'))) {
+    for (std::string path = group.path;; path.resize(path.rfind('/') == std::string::npos ? 0 : path.rfind('/'))) {
       double quota = 0, period = 0;
-      if (v2) {
+      if (group.version == 2) {
         std::istringstream(first_line("/sys/fs/cgroup" + path + "/cpu.max")) >> quota >> period;
-      } else if (v1) {
+      } else {
         quota = std::atof(first_line("/sys/fs/cgroup/cpu" + path + "/cpu.cfs_quota_us").c_str());
         period = std::atof(first_line("/sys/fs/cgroup/cpu" + path + "/cpu.cfs_period_us").c_str());
       }
@@ -168,6 +163,15 @@ Machine read_machine() {
 }
 
 }  // namespace
+
+CpuGroup cpu_group(const std::string& line) {
+  const auto first = line.find(':'), second = first == std::string::npos ? first : line.find(':', first + 1);
+  if (second == std::string::npos) return {};
+  if (line.compare(0, 3, "0::") == 0) return {2, line.substr(second + 1)};
+  const std::string controllers = ',' + line.substr(first + 1, second - first - 1) + ',';
+  if (controllers.find(",cpu,") == std::string::npos) return {};
+  return {1, line.substr(second + 1)};
+}
 
 const Machine& machine() {
   static const Machine m = read_machine();

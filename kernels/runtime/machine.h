@@ -18,4 +18,12 @@ struct Machine {
 
 const Machine& machine();
 
+// What a line of /proc/self/cgroup, "id:controllers:path", says of CPU quotas. The path may have colons. Version 2 has one line, "0::/path";
+// version 1 has one for each set of controllers, "4:cpu,cpuacct:/path", of which cpuset is another.
+struct CpuGroup {
+  int version = 0;  // 0: nothing
+  std::string path;
+};
+CpuGroup cpu_group(const std::string& line);
+
 }  // namespace rapt

@@ -1,4 +1,5 @@
 // The C ABI's edges: null pointers, sizes of structs, text to ids and back, contexts that cannot be.
+#include "rapt/rapt.hpp"
 #include "tests/engine/support.h"
 
 namespace rapt::engine::testing {
@@ -31,6 +32,12 @@ TEST(ApiTest, LoadNamesWhatIsWrong) {
   EXPECT_TRUE(
       failed_with(RAPT_INVALID_FILE, rapt_model_load((kData + "/bpe/vocab.json").c_str(), nullptr, &model), {"vocab.json"}));
   EXPECT_EQ(model, nullptr);
+}
+
+// A NUL would cut them silently.
+TEST(ApiTest, CppTextsHaveNoNul) {
+  EXPECT_THROW(rapt::Model(kModel + std::string(1, '\0')), rapt::Error);
+  EXPECT_THROW(rapt::Model(kModel).generate(std::string("a\0b", 3), 1), rapt::Error);
 }
 
 TEST(ApiTest, InfoChecksItsStruct) {

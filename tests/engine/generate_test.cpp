@@ -186,6 +186,10 @@ TEST_F(GenerateTest, NamesWhatIsWrong) {
   EXPECT_TRUE(refuses(params, {"params->prompt_ids[1] is 65", "0 to 64"}));
   params.num_prompt_ids = 0;
   EXPECT_TRUE(refuses(params, {"prompt is empty"}));
+  const std::int32_t id = 1;
+  params.prompt_ids = &id;
+  params.num_prompt_ids = SIZE_MAX;
+  EXPECT_TRUE(refuses(params, {"tokens", "128"}));
   params.prompt = "a";
   EXPECT_TRUE(refuses(params, {"either"}));
   params = good;
@@ -229,19 +233,23 @@ const std::string kChat = kData + "/chat/model.gguf", kAnswer = "Thé 漢!";
 
 TEST(GenerateEndTest, TheTokenThatEndsATextEndsIt) {
   const ModelPtr model = load_model(kChat);
+  const SessionPtr session = create_session(model.get());
   Output output;
   rapt_generate_params params = params_for(&output, 14);
   params.prompt = "say\n";
+  params.session = session.get();
   rapt_generate_stats stats;
   rapt_generate_stats_init(&stats);
   ASSERT_EQ(rapt_generate(model.get(), &params, &stats), RAPT_OK) << rapt_last_error();
   EXPECT_EQ(output.text, kAnswer);
   EXPECT_TRUE(stats.ended == 1 && stats.stopped == 0 && stats.generated_tokens == static_cast<std::int64_t>(kAnswer.size()));
+  EXPECT_EQ(rapt_session_length(session.get()), stats.prompt_tokens + stats.generated_tokens);
   output = {};
   params.ignore_ends = 1;
   ASSERT_EQ(rapt_generate(model.get(), &params, &stats), RAPT_OK) << rapt_last_error();
   EXPECT_EQ(output.text, kAnswer + "<|im_end|>_+_+");
   EXPECT_TRUE(stats.ended == 0 && stats.generated_tokens == 14);
+  EXPECT_EQ(rapt_session_length(session.get()), stats.prompt_tokens + 13);  // the last token was never computed
 }
 
 // A text that ends inside a character gives its bytes at the end.
@@ -249,22 +257,74 @@ TEST_F(GenerateTest, WithoutANumberItEndsWithTheContext) {
   EXPECT_EQ(generate(params_for(&output_, -1)).size(), 128u - kPrompt.size());
 }
 
-TEST(GenerationTest, ASessionThatWasChangedIsRefused) {
-  const ModelPtr model = load_model(kChat);
-  const SessionPtr session = create_session(model.get());
+struct FreeGeneration {
+  void operator()(rapt_generation* generation) const { rapt_generation_free(generation); }
+};
+using GenerationPtr = std::unique_ptr<rapt_generation, FreeGeneration>;
+
+GenerationPtr start(rapt_model* model, const std::vector<std::int32_t>& prompt, rapt_session* session, std::size_t chunk = 0) {
   rapt_generate_params params;
   rapt_generate_params_init(&params);
-  params.prompt = "say\n";
-  params.num_tokens = 5;
-  params.session = session.get();
+  params.prompt_ids = prompt.data();
+  params.num_prompt_ids = prompt.size();
+  params.num_tokens = 10;
+  params.prompt_chunk = chunk;
+  params.session = session;
   rapt_generation* generation = nullptr;
-  ASSERT_EQ(rapt_generation_start(model.get(), &params, &generation), RAPT_OK) << rapt_last_error();
+  EXPECT_EQ(rapt_generation_start(model, &params, &generation), RAPT_OK) << rapt_last_error();
+  return GenerationPtr(generation);
+}
+
+rapt_status next(const GenerationPtr& generation) {
   std::int32_t id = 0;
-  ASSERT_EQ(rapt_generation_next(generation, &id, nullptr, nullptr), RAPT_OK);
+  return rapt_generation_next(generation.get(), &id, nullptr, nullptr);
+}
+
+TEST(GenerationTest, ASessionThatWasChangedIsRefused) {
+  const ModelPtr model = load_model(kModel);
+  const SessionPtr session = create_session(model.get());
+  const auto refuses = [&](const GenerationPtr& generation) {
+    return failed_with(RAPT_INVALID_ARGUMENT, next(generation), {"session was changed"});
+  };
+  const GenerationPtr cleared = start(model.get(), {1, 2, 3}, session.get());
+  ASSERT_EQ(next(cleared), RAPT_OK) << rapt_last_error();
   rapt_session_clear(session.get());
-  EXPECT_TRUE(
-      failed_with(RAPT_INVALID_ARGUMENT, rapt_generation_next(generation, &id, nullptr, nullptr), {"session was changed"}));
-  rapt_generation_free(generation);
+  EXPECT_TRUE(refuses(cleared));
+
+  // As many tokens as before, but others.
+  const GenerationPtr altered = start(model.get(), {1, 2, 3}, session.get());
+  ASSERT_EQ(next(altered), RAPT_OK) << rapt_last_error();
+  const std::int32_t other = 4;
+  ASSERT_EQ(rapt_session_rollback(session.get(), 2), RAPT_OK);
+  ASSERT_EQ(rapt_session_append(session.get(), &other, 1, nullptr, nullptr), RAPT_OK);
+  EXPECT_TRUE(refuses(altered));
+  EXPECT_EQ(rapt_session_length(session.get()), 3);
+
+  const GenerationPtr one = start(model.get(), {5, 6, 7}, session.get()), two = start(model.get(), {8, 9, 10}, session.get());
+  ASSERT_EQ(next(one), RAPT_OK) << rapt_last_error();
+  ASSERT_EQ(next(two), RAPT_OK) << rapt_last_error();
+  EXPECT_TRUE(refuses(one));
+  EXPECT_EQ(next(two), RAPT_OK) << rapt_last_error();
+}
+
+// Otherwise every repetition would compute the newest token once more.
+TEST(GenerationTest, AFailedTokenIsNotComputedTwice) {
+  const ScratchFolder folder;
+  std::string bytes = read_file(kModel);
+  const SafeTensors whole(kModel);
+  const std::size_t at = bytes.find(whole.bytes("transformer.ln_f.weight"));
+  ASSERT_NE(at, std::string::npos);
+  const float nan = NAN;
+  std::memcpy(bytes.data() + at, &nan, sizeof nan);
+  const ModelPtr model = load_model(folder.write("model.safetensors", bytes));
+  for (const std::size_t chunk : {0, 2}) {
+    const SessionPtr session = create_session(model.get());
+    const GenerationPtr generation = start(model.get(), {1, 2, 3}, session.get(), chunk);
+    for (int i = 0; i < 2; ++i) {
+      EXPECT_TRUE(failed_with(RAPT_INVALID_FILE, next(generation), {"weights are not usable"}));
+      EXPECT_EQ(rapt_session_length(session.get()), 3);
+    }
+  }
 }
 
 TEST(GenerationTest, TokenByTokenIsTheSame) {

@@ -1,11 +1,23 @@
 // Pages: counted users, addresses that stay, memory by the page.
 #include "engine/kv_pool.h"
 
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <cstring>
 #include <new>
 #include <thread>
 
 #include "tests/engine/support.h"
+
+#define RAPT_SANITIZED 0
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#undef RAPT_SANITIZED
+#define RAPT_SANITIZED 1
+#endif
+#endif
 
 namespace rapt::engine::testing {
 namespace {
@@ -86,7 +98,44 @@ TEST(KvPoolTest, RefusesWhatNoMemoryHolds) {
   }
   KvPool small({.num_layers = 1, .num_kv_heads = 1, .head_dim = 1, .context_length = 1});
   for (std::int64_t i = 0; i < small.max_pages(); ++i) small.take();
-  EXPECT_THROW(small.take(), std::bad_alloc);
+  EXPECT_TRUE(contains(error_of(RAPT_OUT_OF_MEMORY, [&] { small.take(); }), "all 65536 pages of 64 tokens are taken"));
+}
+
+std::int64_t address_bytes() {
+  std::ifstream file("/proc/self/statm");
+  std::int64_t pages = 0;
+  file >> pages;
+  return pages * sysconf(_SC_PAGESIZE);
+}
+
+// Exits with 0 if what is to be seen under a limit of so many more bytes of addresses is seen.
+[[noreturn]] void exit_after(std::int64_t more, const KvShape& shape, bool (*seen)(KvPool& pool)) {
+  const rlim_t bytes = static_cast<rlim_t>(address_bytes() + more);
+  const rlimit limit = {bytes, bytes};
+  if (setrlimit(RLIMIT_AS, &limit) != 0) _exit(2);
+  try {
+    KvPool pool(shape);
+    _exit(seen(pool) ? 0 : 1);
+  } catch (const Error& error) {
+    std::fputs(error.what(), stderr);
+    _exit(3);
+  }
+}
+
+TEST(KvPoolTest, FewerAddressesMakeFewerPages) {
+  if (RAPT_SANITIZED) GTEST_SKIP() << "sanitizers need addresses without a limit";
+  KvShape shape = kShape;
+  shape.head_dim = 512;  // pages of 1.5 MB, 6 MB a context
+  const std::int64_t wanted = KvPool(shape).max_pages();
+  EXPECT_EQ(wanted, 1 << 16);
+  const auto works = [](KvPool& pool) {
+    const bool fewer = pool.max_pages() >= 32 && pool.max_pages() < 1 << 10;
+    std::memset(bytes_of(pool, pool.take()), 1, pool.page_bytes());
+    return fewer &&  // and something is left for others
+           mmap(nullptr, 100 << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) != MAP_FAILED;
+  };
+  EXPECT_EXIT(exit_after(std::int64_t{400} << 20, shape, works), ::testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(exit_after(std::int64_t{5} << 20, shape, works), ::testing::ExitedWithCode(3), "no 8388608 bytes of addresses");
 }
 
 TEST(KvPoolTest, ThreadsTakeAndReleaseAtOnce) {

@@ -1,5 +1,6 @@
 // Saved sessions: they go on with the same bits; files that are damaged, cut short, of another model or another arithmetic are refused.
 #include <filesystem>
+#include <thread>
 
 #include "tests/engine/support.h"
 
@@ -38,6 +39,8 @@ class SessionFileTest : public ::testing::Test {
     EXPECT_EQ(session, nullptr);
     return failed_with(status, found, parts);
   }
+
+  std::ptrdiff_t files() const { return std::distance(std::filesystem::directory_iterator(folder_.path()), {}); }
 
   const std::vector<std::int32_t> ids_ = read_ids(SafeTensors(kGolden), "ids");
   ScratchFolder folder_;
@@ -121,10 +124,37 @@ TEST_F(SessionFileTest, AFailureLeavesTheOldFile) {
   std::filesystem::create_directory(path_);  // the finished file cannot take this name
   EXPECT_TRUE(failed_with(RAPT_IO_ERROR, rapt_session_save(session.get(), path_.c_str()), {"a.session"}));
   EXPECT_TRUE(std::filesystem::is_directory(path_));
-  EXPECT_FALSE(std::filesystem::exists(path_ + ".part"));
+  EXPECT_EQ(files(), 1);
   std::filesystem::remove(path_);
   EXPECT_TRUE(refuses(RAPT_IO_ERROR, {"a.session"}, model.get()));
   EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT, rapt_session_save(session.get(), nullptr), {"path is NULL"}));
+}
+
+TEST_F(SessionFileTest, FilesOfOthersStay) {
+  const ModelPtr model = load_with(RAPT_KV_F32);
+  const SessionPtr session = create_session(model.get());
+  const std::string other = folder_.write("a.session.part", "not ours");
+  ASSERT_EQ(rapt_session_save(session.get(), path_.c_str()), RAPT_OK) << rapt_last_error();
+  EXPECT_EQ(read_file(other), "not ours");
+  EXPECT_EQ(files(), 2);
+}
+
+TEST_F(SessionFileTest, SessionsSavedToOnePathAtOnceAreWhole) {
+  const ModelPtr model = load_with(RAPT_KV_F32);
+  std::vector<std::thread> threads;
+  for (const std::size_t length : {std::size_t{10}, std::size_t{100}}) {
+    threads.emplace_back([&, length] {
+      const SessionPtr session = create_session(model.get());
+      next_logits(session.get(), ids_.data(), length);
+      for (int i = 0; i < 100; ++i) {
+        ASSERT_EQ(rapt_session_save(session.get(), path_.c_str()), RAPT_OK) << rapt_last_error();
+        const std::int64_t found = rapt_session_length(load(model.get()).get());
+        ASSERT_TRUE(found == 10 || found == 100) << found;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(files(), 1);
 }
 
 }  // namespace

@@ -1,7 +1,9 @@
 // Sessions: the same bits however the tokens are cut and on any number of threads; errors change nothing.
 #include <algorithm>
+#include <deque>
 #include <thread>
 
+#include "engine/api.h"
 #include "tests/engine/support.h"
 
 namespace rapt::engine::testing {
@@ -48,16 +50,22 @@ TEST_P(SessionTest, SameBitsInAnyChunksAndOnAnyThreads) {
   }
 }
 
-// More tokens than a forward pass takes (256).
-TEST(SessionOutputTest, LongPromptsHaveTheBitsOfShortPieces) {
+// tests/data/llama with another context.
+ModelPtr llama_with_context(int tokens) {
   const ScratchFolder folder;
   std::string config = read_file(kData + "/llama/config.json");
-  const std::string context = "\"max_position_embeddings\": 96";
-  ASSERT_NE(config.find(context), std::string::npos);
-  config.replace(config.find(context), context.size(), "\"max_position_embeddings\": 1000");
+  const std::string context = "\"max_position_embeddings\": ";
+  const std::size_t at = config.find(context + "96");
+  EXPECT_NE(at, std::string::npos);
+  config.replace(at, context.size() + 2, context + std::to_string(tokens));
   folder.write("config.json", config);
   folder.write("model.safetensors", read_file(kData + "/llama/model.safetensors"));
-  const ModelPtr model = load_model(folder.path());
+  return load_model(folder.path());
+}
+
+// More tokens than a forward pass takes (256).
+TEST(SessionOutputTest, LongPromptsHaveTheBitsOfShortPieces) {
+  const ModelPtr model = llama_with_context(1000);
   const SessionPtr session = create_session(model.get());
   rapt_model_info info;
   rapt_model_info_init(&info);
@@ -125,6 +133,17 @@ TEST(SessionOutputTest, SessionsOfAModelRunAtOnce) {
   }
   for (std::thread& thread : threads) thread.join();
   for (const std::vector<float>& logits : found) EXPECT_TRUE(same_bits(logits, expected));
+}
+
+// More of them than full contexts fit into the cache, whose contexts are a page each.
+TEST(SessionOutputTest, AShortContextAllowsManySessions) {
+  const ModelPtr model = llama_with_context(64);
+  std::vector<SessionPtr> sessions;
+  const std::int32_t id = 1;
+  for (int i = 0; i < 300; ++i) {
+    sessions.push_back(create_session(model.get()));
+    ASSERT_EQ(rapt_session_append(sessions.back().get(), &id, 1, nullptr, nullptr), RAPT_OK) << i << ": " << rapt_last_error();
+  }
 }
 
 TEST(SessionErrorsTest, NameTheArgumentAndChangeNothing) {
@@ -251,8 +270,28 @@ TEST(SessionBatchTest, NamesWhatIsWrongAndChangesNothing) {
   counts[1] = 1;
   ids[1] = &bad;
   EXPECT_TRUE(refuses(b.get(), {"ids[1][0] is 65"}));
+  rapt_session* const one = a.get();
+  EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT, rapt_sessions_append(&one, SIZE_MAX, ids, counts, nullptr), {"num_sessions is 1844"}));
   EXPECT_EQ(rapt_session_length(a.get()) + rapt_session_length(b.get()), 0);
   EXPECT_EQ(rapt_sessions_append(nullptr, 0, nullptr, nullptr, nullptr), RAPT_OK);
+}
+
+// Two sessions want a page each, and there is one: the first to take it gives it back.
+TEST(SessionBatchTest, WithoutMemoryForAllNoneKeepsAny) {
+  const ModelPtr model = load_model(kModel);
+  const SessionPtr a = create_session(model.get()), b = create_session(model.get());
+  const std::vector<std::int32_t> ids = read_ids(SafeTensors(kGolden), "ids");
+  for (rapt_session* const session : {a.get(), b.get()}) next_logits(session, {ids.begin(), ids.begin() + 64});
+  std::deque<KvCache> others;
+  EXPECT_NE(error_of(RAPT_OUT_OF_MEMORY, [&] { for (;;) others.emplace_back(model->new_cache()).prepare(1); }), "");
+  others.pop_back();  // which has no page
+  others.pop_back();
+  rapt_session* const sessions[] = {a.get(), b.get()};
+  const std::int32_t* const pieces[] = {ids.data(), ids.data()};
+  const std::size_t counts[] = {1, 1};
+  EXPECT_EQ(rapt_sessions_append(sessions, 2, pieces, counts, nullptr), RAPT_OUT_OF_MEMORY);
+  EXPECT_TRUE(rapt_session_length(a.get()) == 64 && rapt_session_length(b.get()) == 64);
+  EXPECT_EQ(rapt_session_append(b.get(), ids.data(), 1, nullptr, nullptr), RAPT_OK) << rapt_last_error();
 }
 
 // Other types of the cache: near the f32 logits, and the same bits however the tokens are cut.

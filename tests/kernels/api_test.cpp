@@ -187,6 +187,29 @@ TEST_P(Api, Silent) {
 INSTANTIATE_TEST_SUITE_P(All, Api, testing::ValuesIn(all_runners()), runner_name);
 
 // One hidden context a thread, none of them in another's way.
+// Else the inner call would write over the workspace of the outer one.
+TEST(ApiScoreFunction, CannotCallWithTheContextOfItsCall) {
+  for (const bool hidden : {false, true}) {
+    const Context own(Runner{"rapt", ""});
+    const Call call({1, 2, 1, 3, 70, 8, 5}), inner({1, 2, 1, 3, 70, 8, 5});
+    struct Seen {
+      rapt_context* context;
+      rapt_attention_params params;
+      std::string errors;
+    } seen = {hidden ? nullptr : own.get(), inner.params(), ""};
+    rapt_attention_params p = call.params();
+    p.score_user = &seen;
+    p.score = [](float*, const rapt_score_row*, void* user) {
+      Seen& to = *static_cast<Seen*>(user);
+      EXPECT_EQ(rapt_attention(to.context, &to.params), RAPT_INVALID_ARGUMENT);
+      to.errors = rapt_last_error();
+    };
+    EXPECT_EQ(rapt_attention(seen.context, &p), RAPT_OK) << rapt_last_error();
+    EXPECT_NE(seen.errors.find("score function"), std::string::npos) << seen.errors;
+    EXPECT_EQ(rapt_attention(seen.context, &seen.params), RAPT_OK) << rapt_last_error();
+  }
+}
+
 TEST(ApiDefaultContext, SeveralThreadsCallAtOnce) {
   const Sizes sizes = {1, 2, 2, 60, 60, 16};
   const Call expected(sizes);

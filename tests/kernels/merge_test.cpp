@@ -167,12 +167,11 @@ TEST(Merge, GuardPages) {
 }
 
 TEST(Merge, NoRows) {
-  for (const Shape& shape : {Shape{0, 2, 3, 4}, Shape{2, 2, 0, 4}, Shape{1, 0, 3, 4}}) {
-    Shape sums = shape;
-    sums[3] = 1;
-    const Tensor t(shape), l(sums);
-    M m = merge_params(t, l, t, l, t, l);
-    for (rapt_tensor* tensor : {&m.a, &m.lse_a, &m.b, &m.lse_b, &m.out, &m.lse}) tensor->data = nullptr;
+  for (const Shape& shape : {Shape{0, 2, 3, 4}, Shape{2, 2, 0, 4}, Shape{1, 0, 3, 4}, Shape{std::int64_t{1} << 40, 8, 0, 4}}) {
+    M m;
+    rapt_merge_params_init(&m);
+    m.a = m.b = m.out = rapt_tensor_f32(nullptr, shape[0], shape[1], shape[2], shape[3]);
+    m.lse_a = m.lse_b = m.lse = rapt_tensor_f32(nullptr, shape[0], shape[1], shape[2], 1);
     EXPECT_EQ(rapt_merge(nullptr, &m), RAPT_OK) << rapt_last_error();
   }
 }

@@ -8,6 +8,7 @@ import pytest
 
 import oracle
 import rapt
+from rapt import _arrays, _model
 
 
 def padded(array, gap=3):
@@ -54,6 +55,17 @@ def test_out_is_written_in_place_and_nothing_else_is(rng, view):
     assert rapt.attention(q, k, v, out=out) is out
     np.testing.assert_array_equal(out, expected)
     np.testing.assert_array_equal(base[untouched], before)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+def test_integers_are_copies_unless_shared(dtype):
+    """Another thread may write to the caller's while a call without the GIL takes them for addresses."""
+    given = np.arange(6, dtype=dtype)
+    for shared in (False, True):
+        taken = _arrays.integers(np, "block_table", given, (-1,), dtype, shared)
+        assert np.shares_memory(taken, given) == shared
+        np.testing.assert_array_equal(taken, given)
+    assert not np.shares_memory(_model._ids(given), given)
 
 
 def test_fused_projection(rng):

@@ -27,6 +27,17 @@ TEST(JsonTest, RefusesWhatIsNotAnObject) {
   EXPECT_TRUE(contains(refusal("1"), "not a JSON object"));
 }
 
+// What the error quotes from the file is the file's.
+TEST(JsonTest, ErrorsArePrintableUtf8) {
+  for (const std::string bad : {"\xff", "\x7f\x80", "\xc2\x9b", "\xe6\xbc\xa2\xc3"}) {
+    for (const std::string& text : {"{\"a\": \"" + bad + "\x01\"}", "{\"a\": " + bad + "}", "{\"" + std::string(2000, 'x') + bad + "\x01"}) {
+      const std::string error = refusal(text);
+      EXPECT_TRUE(contains(error, "column"));
+      EXPECT_EQ(printable(error, error.size()), "'" + error + "'") << text;
+    }
+  }
+}
+
 TEST(JsonTest, RefusesDuplicateKeysAtEachLevel) {
   EXPECT_TRUE(contains(refusal(R"({"a": 1, "b": 2, "a": 3})"), "'a' comes twice"));
   EXPECT_TRUE(contains(refusal(R"({"o": {"k": 1, "k": 2}})"), "'k' comes twice"));

@@ -149,6 +149,10 @@ TEST(BertErrorsTest, NameTheArgument) {
   EXPECT_TRUE(refuses(falling, 2, {"offsets[2] gives text 1 -1 tokens"}));
   EXPECT_TRUE(refuses(huge, 1, {"offsets[1]"}));
   EXPECT_TRUE(refuses(nullptr, 1, {"offsets is NULL"}));
+  EXPECT_TRUE(refuses(offsets, SIZE_MAX, {"num_texts is 1844", "no array"}));
+  const char* const texts[] = {"a"};
+  const std::size_t sizes[] = {1};
+  EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT, rapt_embed(bert.get(), texts, sizes, SIZE_MAX / 2, vectors), {"num_texts is 922"}));
   EXPECT_EQ(rapt_embed_ids(bert.get(), nullptr, nullptr, 0, nullptr), RAPT_OK);
   rapt_session* session = nullptr;
   EXPECT_TRUE(failed_with(RAPT_UNSUPPORTED, rapt_session_create(bert.get(), &session), {"bert", "vectors"}));

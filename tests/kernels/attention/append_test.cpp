@@ -2,7 +2,9 @@
 // f32, the rounding of the storage for the others.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "rapt/rapt.h"
@@ -96,8 +98,10 @@ class AppendTest : public testing::TestWithParam<Runner> {
 
   rapt_context* context_ = nullptr;
   const std::vector<float> q_ = random_floats(kBatch * kHeads * 5 * kDim, 1);
-  const std::vector<float> k_ = random_floats(kBatch * kHeads * kLength * kDim, 2);
-  const std::vector<float> v_ = random_floats(kBatch * kHeads * kLength * kDimV, 3);
+
+ protected:
+  std::vector<float> k_ = random_floats(kBatch * kHeads * kLength * kDim, 2);
+  std::vector<float> v_ = random_floats(kBatch * kHeads * kLength * kDimV, 3);
 };
 
 const std::vector<std::int64_t> kWhole = {kLength}, kPieces = {1, 1, 61, 2, 64, 21};
@@ -126,6 +130,56 @@ TEST_P(AppendTest, OtherTypesRoundTheKeysAndValues) {
   }
 }
 
+// What a query sees of a token that is no number is none, whatever the cache holds; who does not see it does not notice.
+TEST_P(AppendTest, NaNAndInfinityReachWhoSeesThem) {
+  const std::int64_t last = kLength - 1;  // seen by the last of five queries
+  for (const rapt_dtype type : {RAPT_F32, RAPT_BF16, RAPT_F16, RAPT_I8}) {
+    const std::vector<float> right = paged(type, RAPT_KV_ROWS, kWhole);
+    for (const float bad : {NAN, type == RAPT_I8 ? INFINITY : NAN}) {
+      for (const bool in_keys : {false, true}) {
+        float& element = in_keys ? k_[last * kDim + 3] : v_[last * kDimV + 3];
+        const float before = std::exchange(element, bad);
+        const std::vector<float> got = paged(type, RAPT_KV_ROWS, kWhole);
+        element = before;
+        for (std::size_t i = 0; i < right.size(); ++i) {
+          const bool sees = i / kDimV == 4;  // batch 0, head 0
+          const bool reached = sees && (in_keys || type == RAPT_I8 || i % kDimV == 3);
+          ASSERT_TRUE(reached ? std::isnan(got[i]) : got[i] == right[i])
+              << "type " << type << " keys " << in_keys << " at " << i << ": " << got[i];
+        }
+      }
+    }
+  }
+}
+
+// 127 / 1e-37 is no float; at the last only the factor itself has a few steps left.
+TEST(AppendTinyRows, UseTheirRangeToo) {
+  struct Case {
+    std::array<float, 3> row, stored;
+  };
+  for (const auto& [row, stored] : {Case{{1e-37f, 1e-39f, 0}, {127, 1, 0}}, Case{{-3e-38f, 3e-38f, 1e-38f}, {-127, 127, 42}},
+                                    Case{{140e-45f, 70e-45f, 0}, {100, 50, 0}}, Case{{1e-45f, 0, 0}, {0, 0, 0}}}) {
+    std::vector<std::int8_t> k(64 * 3), v(k);
+    std::vector<float> factors(64);
+    const std::int32_t table = 0;
+    const std::int64_t length = 0;
+    rapt_kv_append_params p;
+    rapt_kv_append_params_init(&p);
+    p.k = p.v = rapt_tensor_f32(row.data(), 1, 1, 1, 3);
+    p.k_pages = rapt_tensor_of(k.data(), RAPT_I8, 1, 1, 64, 3);
+    p.v_pages = rapt_tensor_of(v.data(), RAPT_I8, 1, 1, 64, 3);
+    p.k_scale = p.v_scale = rapt_tensor_f32(factors.data(), 1, 1, 64, 1);
+    p.block_table = &table;
+    p.block_table_stride = 1;
+    p.kv_lengths = &length;
+    ASSERT_EQ(rapt_kv_append(nullptr, &p), RAPT_OK) << rapt_last_error();
+    for (std::size_t d = 0; d < 3; ++d) {
+      EXPECT_EQ(k[d], stored[d]) << row[0] << " " << d;
+      EXPECT_NEAR(v[d] * factors[0], row[d], std::abs(row[0]) / 250 + 1e-45f) << row[0] << " " << d;
+    }
+  }
+}
+
 TEST(AppendArguments, AreNamed) {
   std::vector<float> tokens(64), pages(64 * 64), factors(64);
   const std::int32_t table[1] = {0}, outside[1] = {1};
@@ -138,6 +192,14 @@ TEST(AppendArguments, AreNamed) {
   good.block_table_stride = 1;
   good.kv_lengths = &length;
   EXPECT_EQ(rapt_kv_append(nullptr, &good), RAPT_OK) << rapt_last_error();
+  rapt_kv_append_params nothing = good;
+  nothing.k.shape[0] = nothing.v.shape[0] = std::int64_t{1} << 40;  // of which each appends no token
+  nothing.k.shape[2] = nothing.v.shape[2] = 0;
+  EXPECT_EQ(rapt_kv_append(nullptr, &nothing), RAPT_OK) << rapt_last_error();
+  nothing = good;  // no pages, and no factors of them
+  nothing.k.shape[2] = nothing.v.shape[2] = nothing.k_pages.shape[0] = nothing.v_pages.shape[0] = 0;
+  nothing.k_pages.dtype = nothing.v_pages.dtype = RAPT_I8;
+  EXPECT_EQ(rapt_kv_append(nullptr, &nothing), RAPT_OK) << rapt_last_error();
   const auto refused = [&](const char* text, auto change) {
     rapt_kv_append_params p = good;
     change(p);

@@ -43,6 +43,18 @@ TEST(MachineTest, FeaturesAreThoseThatTheCompilerSees) {
 }
 #endif
 
+TEST(MachineTest, GroupsOfQuotasMayHaveColonsInTheirPaths) {
+  const auto expect = [](const std::string& line, int version, const std::string& path) {
+    const CpuGroup group = cpu_group(line);
+    EXPECT_TRUE(group.version == version && group.path == path) << line << ": " << group.version << " " << group.path;
+  };
+  expect("0::/", 2, "/");
+  expect("0::/kubepods.slice/a.slice:cri-containerd:0123", 2, "/kubepods.slice/a.slice:cri-containerd:0123");
+  expect("4:cpuacct,cpu:/a:b", 1, "/a:b");
+  expect("4:cpu:/a", 1, "/a");
+  for (const char* other : {"", "4", "4:cpu", "3:cpuset:/a", "1:name=systemd:/cpu,x", "2:cpuacct:/x:cpu:/y"}) expect(other, 0, "");
+}
+
 // In a process of its own, since the machine is read once: exits with its number of threads and says why on stderr.
 [[noreturn]] void exit_with_threads_when(const char* omp_num_threads, bool one_cpu) {
   omp_num_threads ? setenv("OMP_NUM_THREADS", omp_num_threads, 1) : unsetenv("OMP_NUM_THREADS");

@@ -151,12 +151,13 @@ def prepare(q: Array, k: Array, v: Array, **options: Unpack[AllOptions[Array]]) 
 
     Arguments and errors are those of attention(), whose looking at them costs some 5 microseconds; a prepared call costs a
     tenth of that. Results are allocated once, and every call writes them anew. The arrays are kept alive. Small arguments given
-    as lists are what they were when the call was prepared.
+    as lists are what they were when the call was prepared. Arrays of integers, which say where to read, must not change while a call
+    runs.
 
         call = rapt.prepare(q, k, v, out=out, causal=True)
         call()                     # writes out, and returns it
     """
-    call = _arguments.Call({"q": q, "k": k, "v": v, **_all_options("prepare", options)}, allocate=True)
+    call = _arguments.Call({"q": q, "k": k, "v": v, **_all_options("prepare", options)}, allocate=True, shared=True)
     return Prepared(call)
 
 

@@ -22,8 +22,9 @@ _PAIRS = (("cu_seqlens_q", "cu_seqlens_k"), ("q_documents", "k_documents"))
 class Call:
     """One call: `arguments` for _core, `runtime` for its context, and the results in the order in which they are returned."""
 
-    def __init__(self, options: dict[str, Any], allocate: bool) -> None:
-        """`options`: what attention() was called with. `allocate`: make the arrays of the results, which are shapes otherwise."""
+    def __init__(self, options: dict[str, Any], allocate: bool, shared: bool = False) -> None:
+        """`options`: what attention() was called with. `allocate`: make the arrays of the results, which are shapes otherwise.
+        `shared`: integers are read from the caller's arrays where those can be read as they are."""
         self.q, self.k, self.v = options["q"], options["k"], options["v"]
         self.library = _arrays.library_of("q", self.q)
         self.arguments = _core.AttentionArguments(self.library)
@@ -32,6 +33,7 @@ class Call:
         self._set("k", self.k)
         self._set("v", self.v)
         self._allocate = allocate
+        self._shared = shared
         self.given = {name: value for name in _OPTIONAL if (value := options[name]) is not None}
         for one, other in _PAIRS:
             if (one in self.given) != (other in self.given):
@@ -62,7 +64,7 @@ class Call:
         """The argument as an array, if it was given."""
         if name not in self.given:
             return None
-        array = _arrays.integers(self.library, name, self.given[name], shape, dtype)
+        array = _arrays.integers(self.library, name, self.given[name], shape, dtype, self._shared)
         self._set(name, array)
         return array
 

@@ -70,10 +70,13 @@ def _check_dimensions(name: str, array: Any, layout: str, form: int) -> None:
         raise ValueError(f"{name} has {array.ndim} dimensions; it must have {wanted}: {layout}")
 
 
-def integers(library: ModuleType, name: str, value: Any, shape: tuple[int, ...], dtype: str = "int64") -> Any:
+def integers(
+    library: ModuleType, name: str, value: Any, shape: tuple[int, ...], dtype: str = "int64", shared: bool = False
+) -> Any:
     """Integers (an array of either kind, lists, an integer) as a contiguous array of `dtype` and `shape`; -1 is any extent.
 
-    Dimensions missing on the left are repeated.
+    Dimensions missing on the left are repeated. A copy unless `shared`: they become addresses after they were checked, when the GIL
+    is released and another thread may write to the caller's array.
     """
     array = _as_array(library, name, value, "integers")
     empty = 0 in array.shape  # an empty list has no type of its own
@@ -85,7 +88,10 @@ def integers(library: ModuleType, name: str, value: Any, shape: tuple[int, ...],
     fits = empty or (array.itemsize <= _BYTES[dtype] and _is(array, "int"))
     if not fits and (int(array.max()) > largest or int(array.min()) < -largest - 1):
         raise ValueError(f"{name} holds a number that does not fit in {dtype}")
-    return _contiguous(library, _repeated(name, array, shape), dtype)
+    array = _contiguous(library, _repeated(name, array, shape), dtype)
+    if shared:
+        return array
+    return array.clone() if library.__name__ == "torch" else array.copy()
 
 
 def numbers(library: ModuleType, name: str, value: Any, shape: tuple[int, ...]) -> Any:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import operator
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Union
 
-from . import _core
+from . import _core, _options
 
 if TYPE_CHECKING:
     import numpy
@@ -54,10 +53,9 @@ class Model:
     ) -> None:
         if not hasattr(_core, "Model"):
             raise NotImplementedError("this rapt was built without its engine, for lack of PCRE2, utf8proc, zlib, nlohmann-json or RapidJSON")
-        if threads is not None and operator.index(threads) < 1:
-            raise ValueError(f"threads is {threads}; it must be at least 1, or None for as many as the process may use")
+        _, isa, num_threads = _options.runtime("rapt", isa, threads)
         self._core = _core.Model(
-            _path(path), operator.index(threads or 0), backend, isa, _choice("kv_dtype", kv_dtype, _KV_DTYPES),
+            _path(path), num_threads, backend, isa, _choice("kv_dtype", kv_dtype, _KV_DTYPES),
             _choice("arithmetic", arithmetic, _ARITHMETICS),
         )
         self._info = self._core.info()
@@ -118,15 +116,16 @@ class Model:
             seed: of the draws; the same seed, the same text.
             ignore_ends: go on where the model ends its text.
             session: of this model. What it has of the prompt is not computed again, what the prompt does not have it forgets;
-                afterwards it holds the prompt and the text.
+                afterwards it holds the prompt and the text but for the last token written, which to go on with prefill() comes first;
+                where the model ended its text nothing is missing.
         """
         if session is not None and session._model is not self:
             raise ValueError("session is of another model")
         text, ids = self._prompt(prompt)
         core = session._core if session is not None else _core.Session(self._core)
         generation = _core.Generation(
-            core, text, ids, -1 if tokens is None else _count("tokens", tokens), temperature, top_k, top_p, repetition_penalty,
-            seed, ignore_ends,
+            core, text, ids, -1 if tokens is None else _count("tokens", tokens), temperature, _count("top_k", top_k), top_p,
+            repetition_penalty, _count("seed", seed, 2**64 - 1), ignore_ends,
         )
         return _pieces(generation)
 
@@ -193,7 +192,7 @@ class Session:
 
     def rollback(self, length: int) -> None:
         """Forgets all but the first `length` tokens."""
-        self._core.rollback(operator.index(length))
+        self._core.rollback(_count("length", length))
 
     def save(self, path: Path) -> None:
         """Writes the tokens with their keys and values to a file with a checksum."""
@@ -219,16 +218,12 @@ def _choice(name: str, value: Any, values: dict[str, int]) -> int:
     return values[value]
 
 
-def _count(name: str, value: Any) -> int:
-    if operator.index(value) < 0:
-        raise ValueError(f"{name} is {value}; it must be 0 or greater")
-    return operator.index(value)
+def _count(name: str, value: Any, most: int = 2**63 - 1) -> int:
+    return _options.integer(name, value, 0, most, "")
 
 
 def _text(name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{name} is {value!r}; it must be a text")
-    if "\0" in value:
+    if b"\0" in _utf8(name, value):
         raise ValueError(f"{name} has a NUL in it")
     return value
 
@@ -236,7 +231,11 @@ def _text(name: str, value: Any) -> str:
 def _utf8(name: str, value: Any) -> bytes:
     if not isinstance(value, str):
         raise TypeError(f"{name} is {value!r}; it must be a text")
-    return value.encode("utf-8")
+    try:
+        return value.encode("utf-8")
+    except UnicodeEncodeError as error:  # a lone surrogate
+        error.reason += f", in {name}"
+        raise
 
 
 def _path(path: Any) -> bytes:
@@ -247,7 +246,7 @@ def _path(path: Any) -> bytes:
 
 
 def _ids(ids: Any) -> Any:
-    """Any list or array of integers as int32."""
+    """Any list or array of integers as int32. A copy: the caller's may change once the GIL is released, after the ids were checked."""
     import numpy
 
     array = numpy.asarray(ids)
@@ -255,4 +254,4 @@ def _ids(ids: Any) -> Any:
         raise TypeError("ids must be integers, one after the other")
     if array.size > 0 and not (0 <= array.min() and array.max() < 2**31):
         raise ValueError(f"ids must be from 0 to 2^31 - 1, but there is {array.min() if array.min() < 0 else array.max()}")
-    return numpy.ascontiguousarray(array, numpy.int32)
+    return numpy.array(array, numpy.int32, order="C")

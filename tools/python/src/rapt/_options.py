@@ -37,7 +37,7 @@ def integer(name: str, value: Any, least: int, most: int, otherwise: str) -> int
     if number is None or isinstance(value, bool):
         raise TypeError(f"{name} is {value!r}; it must be an integer{otherwise}")
     if not least <= number <= most:
-        raise ValueError(f"{name} is {number}; it must be at least {least}{otherwise}")
+        raise ValueError(f"{name} is {number}; it must be at {f'least {least}' if number < least else f'most {most}'}{otherwise}")
     return number
 
 
