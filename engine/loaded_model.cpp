@@ -142,8 +142,9 @@ void LoadedModel::load_safetensors(rapt_context* context, const std::string& pat
   const std::size_t slash = path.rfind('/');
   const std::string folder = slash == std::string::npos ? "" : path.substr(0, slash + 1);
   const SafeTensors file(path);
-  const ModelFiles files = describe(file, folder);
+  ModelFiles files = describe(file, folder);
   tokenizer_ = tokenizer_of_safetensors(file, folder);
+  files.tokenizer = tokenizer_.get();
   load_weights(context, SafeTensorsSource(file), files, params);
 }
 

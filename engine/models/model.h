@@ -7,6 +7,7 @@
 
 #include "engine/modules/scratch.h"
 #include "engine/modules/tokens.h"
+#include "engine/tokenizers/tokenizer.h"
 #include "engine/weight_reader.h"
 
 namespace rapt::engine {
@@ -43,6 +44,7 @@ struct ModelFiles {
   std::string config_name;     // where that stands, for errors
   std::string folder;          // for what else stands beside the model: "" or ending in '/'
   const Gguf* gguf = nullptr;  // null: a safetensors file
+  const Tokenizer* tokenizer = nullptr;  // null: none
 };
 
 std::unique_ptr<Model> load_model(const ModelFiles& files, WeightReader& reader);
