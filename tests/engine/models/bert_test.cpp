@@ -166,6 +166,20 @@ TEST(BertTextsTest, VectorsOfTexts) {
                           {"texts[3] is NULL"}));
 }
 
+TEST(BertErrorsTest, RefusesAModelThatComputesNoNumber) {
+  const ScratchFolder folder;
+  for (const char* name : {"config.json", "vocab.txt"}) folder.write(name, read_file(kBert + "/" + name));
+  folder.write("model.safetensors", with_nan(kBert + "/model.safetensors"));
+  const Golden golden;
+  std::vector<float> vectors(golden.texts() * kDim);
+  for (const int threads : {1, 2}) {
+    const ModelPtr model = load_model(folder.path(), nullptr, nullptr, threads);
+    EXPECT_TRUE(failed_with(RAPT_INVALID_FILE,
+                            rapt_embed_ids(model.get(), golden.ids.data(), golden.offsets.data(), golden.texts(), vectors.data()),
+                            {"nan in the vector of text 0; its weights are not usable"}));
+  }
+}
+
 TEST(BertErrorsTest, NameTheArgument) {
   const ModelPtr bert = load_model(kBert), writer = load_model(kModel);
   const std::int32_t ids[] = {1, 2, 90};
