@@ -108,6 +108,7 @@ void convert_line(const TokenizeOptions& options, const Tokenizer& tokenizer, co
 
 void convert_lines(const TokenizeOptions& options, const Tokenizer& tokenizer) {
   const std::string text = read_stdin();
+  catch_interrupt();  // not before: a first Ctrl-C would not end the wait for a terminal's input
   std::size_t number = 0;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = std::min(text.find('\n', at), text.size());
@@ -118,7 +119,6 @@ void convert_lines(const TokenizeOptions& options, const Tokenizer& tokenizer) {
 }
 
 int run(const TokenizeOptions& options) {
-  catch_interrupt();
   rapt_tokenizer* loaded = nullptr;
   check(rapt_tokenizer_load(options.path.c_str(), &loaded));
   const Tokenizer tokenizer(loaded);
