@@ -50,6 +50,7 @@ WRONG = [
     (["chat", CHAT_MODEL, "--system", ""], "--system is empty"),
     (["embed", BERT, "--file", "a", "b"], "TEXT excludes --file"),
     (["embed"], "MODEL is required"),
+    (["tokenize", BERT, "--json-lines", "a"], "TEXT excludes --json-lines"),
     (["eval", MODEL], "--text is required"),
     (["compare", "--shape", "1,2,3"], "six"),
     (["compare", "--shape", "1,8,8,16,16,0"], "from 1 to"),
