@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "tools/rapt/text_stream.h"
+#include "tools/rapt/thoughts.h"
 
 namespace rapt::tool {
 
@@ -36,7 +37,7 @@ rapt_generate_stats Conversation::answer(const std::string& question) {
   rapt_generate_stats_init(&stats);
   check(rapt_generate(model_, &params, &stats));
   stream.finish();
-  said_.push_back({"assistant", stream.text()});
+  said_.push_back({"assistant", without_thoughts(stream.text())});
   return stats;
 }
 
