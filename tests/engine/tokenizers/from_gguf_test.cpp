@@ -46,5 +46,24 @@ TEST(FromGgufTest, AFileThatDoesNotSayHowToCutWordsIsCutAsItsFamilyIsOrRefused) 
   EXPECT_TRUE(contains(error_of(RAPT_INVALID_FILE, [&] { ids_of_12({{architecture, "qwen2"}, {pre, "x"}}); }), "tokenizer.ggml.pre is 'x'"));
 }
 
+// Letters, alone and with the mark of a space before them, and a byte that is not UTF-8.
+std::unique_ptr<Tokenizer> sentence_piece() {
+  const std::vector<std::string> tokens = {"<unk>", "a", "b", "\u2581", "\u2581a", "\u2581b", "<0xFF>"};
+  GgufBytes file = begin({{"tokenizer.ggml.model", "llama"}}, tokens, 1);
+  file.key("tokenizer.ggml.scores", GgufValueType::kArray).number(GgufValueType::kFloat32).number(std::uint64_t{tokens.size()});
+  for (std::size_t i = 0; i < tokens.size(); ++i) file.number(-static_cast<float>(i));
+  return read(file);
+}
+
+TEST(FromGgufTest, SentencePieceGivesBackWhatIsNotUtf8) {
+  const std::unique_ptr<Tokenizer> tokenizer = sentence_piece();
+  EXPECT_EQ(tokenizer->encode("ab"), (Ids{4, 2}));
+  EXPECT_EQ(tokenizer->encode("a\xff" "b"), (Ids{4, 6, 2}));
+  for (const std::string text : {"a\xff" "b", "\xff" "ab", "\xff\xff", "a \xff b", " a\xff" "a", "ab\xff"}) {
+    const Ids ids = tokenizer->encode(text);
+    EXPECT_EQ(tokenizer->decode(ids.data(), ids.size()), text);
+  }
+}
+
 }  // namespace
 }  // namespace rapt::engine::testing
