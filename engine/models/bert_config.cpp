@@ -45,9 +45,9 @@ std::optional<Json> read_json(const std::string& path, decltype(parse_json_objec
 // What a vector goes through is a list, of which rapt computes these; Normalize changes nothing where every vector has length 1.
 void check_modules(const std::string& path) {
   const std::string where = printable(path);
-  for (const Json& module : read_json(path, parse_json_list).value_or(Json::array())) {
-    if (!module.is_object()) throw_error(RAPT_INVALID_FILE, "%s: not a list of objects", where.c_str());
-    const std::string type = json_string(module, "type", "", where), name = type.substr(type.rfind('.') + 1);
+  for (const Json& entry : read_json(path, parse_json_list).value_or(Json::array())) {
+    if (!entry.is_object()) throw_error(RAPT_INVALID_FILE, "%s: not a list of objects", where.c_str());
+    const std::string type = json_string(entry, "type", "", where), name = type.substr(type.rfind('.') + 1);
     if (name == "Transformer" || name == "Pooling" || name == "Normalize") continue;
     throw_error(RAPT_UNSUPPORTED, "%s: a module's type is %s; known are: Transformer, Pooling, Normalize", where.c_str(),
                 printable(type).c_str());
