@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <exception>
 #include <mutex>
 #include <vector>
@@ -114,8 +115,16 @@ class EmbedCall {
                                       offsets_.begin() + static_cast<std::ptrdiff_t>(batch.last) + 1);
     const std::int64_t before = offsets.front();
     for (std::int64_t& offset : offsets) offset -= before;
-    model_.model().encode(desk.context.get(), ids_ + before, offsets, desk.scratch,
-                          vectors_ + static_cast<std::int64_t>(batch.first) * model_.shape().embed_dim, nullptr);
+    model_.model().encode(desk.context.get(), ids_ + before, offsets, desk.scratch, vector_of(batch.first), nullptr);
+    for (std::size_t n = batch.first; n < batch.last; ++n) check_vector(n);
+  }
+
+  float* vector_of(std::size_t n) const { return vectors_ + static_cast<std::int64_t>(n) * model_.shape().embed_dim; }
+
+  void check_vector(std::size_t n) const {
+    for (const float x : std::span(vector_of(n), static_cast<std::size_t>(model_.shape().embed_dim))) {
+      if (!std::isfinite(x)) throw_error(RAPT_INVALID_FILE, "the model computed %g in the vector of text %zu; its weights are not usable", x, n);
+    }
   }
 
   const LoadedModel& model_;

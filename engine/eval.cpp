@@ -13,12 +13,17 @@ namespace {
 // The logits of a whole window of a large model would take gigabytes.
 constexpr std::int64_t kRowsAtOnce = 256;
 
-// -log softmax(logits)[target], in double: the sum runs over a whole text.
-double negative_log_likelihood(const float* logits, std::int64_t vocab_size, std::int32_t target) {
+// -log softmax(logits)[target], in double: the sum runs over a whole text. position: the target's in the text.
+double negative_log_likelihood(const float* logits, std::int64_t vocab_size, std::int32_t target, std::int64_t position) {
   const double highest = *std::max_element(logits, logits + vocab_size);
   double sum = 0;
   for (std::int64_t id = 0; id < vocab_size; ++id) sum += std::exp(logits[id] - highest);
-  return highest + std::log(sum) - logits[target];
+  const double loss = highest + std::log(sum) - logits[target];
+  if (!std::isfinite(loss)) {
+    throw_error(RAPT_INVALID_FILE, "the model computed a loss of %g for token %lld of the text; its weights are not usable", loss,
+                static_cast<long long>(position));
+  }
+  return loss;
 }
 
 }  // namespace
@@ -40,7 +45,7 @@ Evaluation evaluate(const LoadedModel& model, std::string_view text, int (*on_pr
       const std::int64_t rows = std::min(kRowsAtOnce, window - first);
       session.append(input + first, static_cast<std::size_t>(rows), logits.data(), nullptr);
       for (std::int64_t i = 0; i < rows; ++i) {
-        sum += negative_log_likelihood(logits.data() + i * vocab, vocab, input[first + i + 1]);
+        sum += negative_log_likelihood(logits.data() + i * vocab, vocab, input[first + i + 1], w * window + first + i + 1);
       }
       const double done = static_cast<double>(w * window + first + rows) / static_cast<double>(num_windows * window);
       if (on_progress != nullptr && on_progress(done, user) != 0) throw_error(RAPT_CANCELLED, "cancelled by on_progress");

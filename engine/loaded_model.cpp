@@ -50,6 +50,25 @@ ModelFiles describe(const SafeTensors& file, const std::string& folder) {
 
 bool is_gguf(const std::string& path) { return MappedFile(path).bytes().substr(0, 4) == "GGUF"; }
 
+// "" or ending in '/'.
+std::string folder_of(const std::string& path) { return path.substr(0, path.rfind('/') + 1); }
+
+// Hugging Face cuts large models into model-00001-of-00002.safetensors ... with a list of them beside.
+void check_not_cut(const std::string& path) {
+  const std::string folder = folder_of(path), name = path.substr(folder.size());
+  const bool is_part = name == "model.safetensors" ? !exists(path) : name.starts_with("model-") && name.ends_with(".safetensors");
+  if (!is_part || !exists(folder + "model.safetensors.index.json")) return;
+  throw_error(RAPT_UNSUPPORTED, "%s: a model in several files, as model.safetensors.index.json says; it must be one file, model.safetensors",
+              printable(path).c_str());
+}
+
+void check_not_cut(const Gguf& file) {
+  const std::int64_t count = file.integer("split.count", 0, UINT16_MAX, 1);
+  if (count <= 1) return;
+  throw_error(RAPT_UNSUPPORTED, "%s: one of %lld files of a model; it must be one file, to which llama-gguf-split --merge joins them",
+              printable(file.path()).c_str(), static_cast<long long>(count));
+}
+
 // An enumeration as the number that it is: a caller's may be none of the names, and reading that as the enumeration would be undefined.
 template <class Enum>
 int number_of(const Enum& value) {
@@ -124,6 +143,7 @@ LoadedModel::LoadedModel(const std::string& path, const rapt_model_params& param
   isa_ = rapt_context_isa(context.get());
 
   const std::string file_path = is_directory(path) ? path + "/model.safetensors" : path;
+  check_not_cut(file_path);
   is_gguf(file_path) ? load_gguf(context.get(), file_path, params) : load_safetensors(context.get(), file_path, params);
   if (tokenizer_ != nullptr && tokenizer_->vocab_size() > shape().vocab_size) {
     throw_error(RAPT_INVALID_FILE, "%s: the tokenizer has %lld tokens, but the model %lld", printable(file_path).c_str(),
@@ -139,16 +159,17 @@ LoadedModel::LoadedModel(const std::string& path, const rapt_model_params& param
 }
 
 void LoadedModel::load_safetensors(rapt_context* context, const std::string& path, const rapt_model_params& params) {
-  const std::size_t slash = path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "" : path.substr(0, slash + 1);
+  const std::string folder = folder_of(path);
   const SafeTensors file(path);
-  const ModelFiles files = describe(file, folder);
+  ModelFiles files = describe(file, folder);
   tokenizer_ = tokenizer_of_safetensors(file, folder);
+  files.tokenizer = tokenizer_.get();
   load_weights(context, SafeTensorsSource(file), files, params);
 }
 
 void LoadedModel::load_gguf(rapt_context* context, const std::string& path, const rapt_model_params& params) {
   const Gguf file(path);
+  check_not_cut(file);
   const ModelFiles files{.family = std::string(file.text("general.architecture")),
                          .config = "",
                          .config_name = printable(path),

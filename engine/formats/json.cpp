@@ -35,16 +35,25 @@ class Guard {
   std::vector<std::set<std::string>> keys_;
 };
 
-}  // namespace
-
-Json parse_json_object(std::string_view text, const std::string& what, int max_depth) {
-  Json result;
+Json parse(std::string_view text, const std::string& what, int max_depth) {
   try {
-    result = Json::parse(text.begin(), text.end(), Guard(what, max_depth));
+    return Json::parse(text.begin(), text.end(), Guard(what, max_depth));
   } catch (const Json::exception& error) {
     throw_error(RAPT_INVALID_FILE, "%s: not JSON: %s", what.c_str(), printable(error.what(), 240).c_str());  // it quotes the text
   }
+}
+
+}  // namespace
+
+Json parse_json_object(std::string_view text, const std::string& what, int max_depth) {
+  Json result = parse(text, what, max_depth);
   if (!result.is_object()) throw_error(RAPT_INVALID_FILE, "%s: not a JSON object", what.c_str());
+  return result;
+}
+
+Json parse_json_list(std::string_view text, const std::string& what, int max_depth) {
+  Json result = parse(text, what, max_depth);
+  if (!result.is_array()) throw_error(RAPT_INVALID_FILE, "%s: not a JSON list", what.c_str());
   return result;
 }
 

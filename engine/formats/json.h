@@ -13,6 +13,8 @@ using Json = nlohmann::json;
 // Parses `text` as one JSON object whose nesting is at most `max_depth` (1: no object or array inside) and in which no key
 // comes twice. `what` names the text in errors: RAPT_INVALID_FILE.
 Json parse_json_object(std::string_view text, const std::string& what, int max_depth);
+// The same for one JSON list.
+Json parse_json_list(std::string_view text, const std::string& what, int max_depth);
 
 // object[key] as an integer from `low` to `high`.
 std::int64_t json_integer(const Json& object, const char* key, std::int64_t low, std::int64_t high, const std::string& what);

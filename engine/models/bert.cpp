@@ -2,6 +2,7 @@
 // has one inside. Implements model.h.
 #include <algorithm>
 
+#include "engine/error.h"
 #include "engine/models/bert_config.h"
 
 namespace rapt::engine {
@@ -81,6 +82,10 @@ class BertLoader {
 std::unique_ptr<Model> load_bert(const ModelFiles& files, WeightReader& reader) {
   const BertConfig config = parse_bert_config(files.config, files.config_name);
   const SentenceConfig sentence = read_sentence_config(files.folder);
+  if (sentence.lower_case && files.tokenizer != nullptr && files.tokenizer->encode("A") != files.tokenizer->encode("a")) {
+    throw_error(RAPT_UNSUPPORTED, "%s: do_lower_case is true, but the tokenizer keeps capitals; it must be false",
+                printable(files.folder + "sentence_bert_config.json").c_str());
+  }
   BertLoader loader(config, reader);
   EncoderParts parts;
   parts.token_embedding = loader.token_embedding();

@@ -35,11 +35,23 @@ constexpr struct {
                  {"pooling_mode_weightedmean_tokens", std::nullopt},
                  {"pooling_mode_lasttoken", std::nullopt}};
 
-// The object in a file of the folder; none if there is no such file.
-std::optional<Json> read_json(const std::string& path) {
+// The object, or by parse_json_list the list, in a file of the folder; none if there is no such file.
+std::optional<Json> read_json(const std::string& path, decltype(parse_json_object)* parse = parse_json_object) {
   struct stat status;
   if (stat(path.c_str(), &status) != 0) return std::nullopt;
-  return parse_json_object(MappedFile(path).bytes(), printable(path), 4);
+  return parse(MappedFile(path).bytes(), printable(path), 4);
+}
+
+// What a vector goes through is a list, of which rapt computes these; Normalize changes nothing where every vector has length 1.
+void check_modules(const std::string& path) {
+  const std::string where = printable(path);
+  for (const Json& entry : read_json(path, parse_json_list).value_or(Json::array())) {
+    if (!entry.is_object()) throw_error(RAPT_INVALID_FILE, "%s: not a list of objects", where.c_str());
+    const std::string type = json_string(entry, "type", "", where), name = type.substr(type.rfind('.') + 1);
+    if (name == "Transformer" || name == "Pooling" || name == "Normalize") continue;
+    throw_error(RAPT_UNSUPPORTED, "%s: a module's type is %s; known are: Transformer, Pooling, Normalize", where.c_str(),
+                printable(type).c_str());
+  }
 }
 
 }  // namespace
@@ -67,11 +79,13 @@ BertConfig parse_bert_config(const std::string& json, const std::string& what) {
 
 SentenceConfig read_sentence_config(const std::string& folder) {
   SentenceConfig config;
+  check_modules(folder + "modules.json");
   const std::string limits = folder + "sentence_bert_config.json", pooling = folder + "1_Pooling/config.json";
-  if (const std::optional<Json> object = read_json(limits); object && object->contains("max_seq_length")) {
-    if (!(*object)["max_seq_length"].is_null()) {
+  if (const std::optional<Json> object = read_json(limits)) {
+    if (object->contains("max_seq_length") && !(*object)["max_seq_length"].is_null()) {
       config.most_tokens = json_integer(*object, "max_seq_length", 1, kMostContext, printable(limits));
     }
+    config.lower_case = json_bool(*object, "do_lower_case", false, printable(limits));
   }
   const std::optional<Json> object = read_json(pooling);
   if (!object) return config;

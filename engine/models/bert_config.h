@@ -17,10 +17,11 @@ struct BertConfig {
 // From Hugging Face's config.json.
 BertConfig parse_bert_config(const std::string& json, const std::string& what);
 
-// What sentence-transformers says beside the model, if anything: 1_Pooling/config.json, sentence_bert_config.json.
+// What sentence-transformers says beside the model, if anything: modules.json, 1_Pooling/config.json, sentence_bert_config.json.
 struct SentenceConfig {
   Pooling pooling = Pooling::kMean;
   std::int64_t most_tokens = 0;  // longer texts are cut; 0: where the context ends
+  bool lower_case = false;       // of texts, whatever the tokenizer does
 };
 SentenceConfig read_sentence_config(const std::string& folder);
 

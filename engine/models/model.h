@@ -7,6 +7,7 @@
 
 #include "engine/modules/scratch.h"
 #include "engine/modules/tokens.h"
+#include "engine/tokenizers/tokenizer.h"
 #include "engine/weight_reader.h"
 
 namespace rapt::engine {
@@ -38,11 +39,12 @@ class Model {
 
 // What the files say a model is.
 struct ModelFiles {
-  std::string family;          // "gpt2", "llama", ...
-  std::string config;          // JSON; of a GGUF file: ""
-  std::string config_name;     // where that stands, for errors
-  std::string folder;          // for what else stands beside the model: "" or ending in '/'
-  const Gguf* gguf = nullptr;  // null: a safetensors file
+  std::string family;                    // "gpt2", "llama", ...
+  std::string config;                    // JSON; of a GGUF file: ""
+  std::string config_name;               // where that stands, for errors
+  std::string folder;                    // for what else stands beside the model: "" or ending in '/'
+  const Gguf* gguf = nullptr;            // null: a safetensors file
+  const Tokenizer* tokenizer = nullptr;  // of a safetensors file; null: none
 };
 
 std::unique_ptr<Model> load_model(const ModelFiles& files, WeightReader& reader);

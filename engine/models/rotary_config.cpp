@@ -90,13 +90,14 @@ std::vector<double> rotary_frequencies_from_gguf(const Gguf& file, const std::st
   std::vector<double> result =
       frequencies(file.number(prefix + "freq_base", 10000), file.integer(prefix + "dimension_count", 1, 1 << 30, head_dim),
                   head_dim, what);
-  const std::string_view type = file.text(prefix + "scaling.type", "none");
+  const std::string_view type = file.text(prefix + "scaling.type", "linear");
   if (type != "none" && type != "linear") {
     throw_error(RAPT_UNSUPPORTED, "%s: %sscaling.type is %s; known are: none, linear", what.c_str(), prefix.c_str(),
                 printable(type).c_str());
   }
-  const double factor = type == "linear" ? file.number(prefix + "scaling.factor") : 1;
-  if (!(factor > 0)) throw_error(RAPT_INVALID_FILE, "%s: %sscaling.factor must be positive", what.c_str(), prefix.c_str());
+  const double stated = file.number(prefix + "scaling.factor", file.number(prefix + "scale_linear", 1));
+  const double factor = type == "none" || stated == 0 ? 1 : stated;
+  if (!(factor > 0)) throw_error(RAPT_INVALID_FILE, "%s: %sscaling.factor must not be negative", what.c_str(), prefix.c_str());
   for (double& frequency : result) frequency /= factor;
   return result;
 }

@@ -16,11 +16,12 @@ struct ChatMessage {
 
 struct ChatFormat {
   const char* name;            // "chatml", "llama3"
-  const char* begin;           // before everything
+  bool bos;                    // whether the model's beginning of a text comes before everything
   const char* before_role;     // "<|im_start|>"
   const char* after_role;      // "\n"
   const char* after_content;   // "<|im_end|>\n"
   const char* end;             // the token with which the model ends its answer
+  const char* before_system;   // in a system message at the beginning, before what it says
   const char* default_system;  // the system message of a conversation that begins without one; null: none is added
   bool trims;                  // whether white space around what was said is taken off
 };

@@ -29,14 +29,23 @@ constexpr NamedSplit kSplits[] = {
     {"qwen2", false, kQwen2Pattern, true, false, false},    {"deepseek-r1-qwen", false, kQwen2Pattern, true, false, false},
 };
 
-const NamedSplit& find_split(const std::string& name, const std::string& where) {
-  std::string known;
+// What files without tokenizer.ggml.pre are cut by: those of families that have always cut in one way.
+constexpr struct {
+  const char *architecture, *split;
+} kSplitsOfOldFiles[] = {{"gpt2", "gpt-2"}, {"qwen2", "qwen2"}, {"qwen3", "qwen2"}};
+
+const NamedSplit& find_split(const Gguf& file, const std::string& where) {
+  constexpr const char* kPre = "tokenizer.ggml.pre";
+  std::string name(file.text(kPre, "")), known;
+  for (const auto& old : kSplitsOfOldFiles) {
+    if (!file.has(kPre) && file.text("general.architecture", "") == old.architecture) name = old.split;
+  }
   for (const NamedSplit& split : kSplits) {
     if (name == split.name) return split;
     known += (known.empty() ? "" : ", ") + std::string(split.name);
   }
-  throw_error(RAPT_INVALID_FILE, "%s: tokenizer.ggml.pre is %s; rapt knows %s", where.c_str(), printable(name).c_str(),
-              known.c_str());
+  throw_error(RAPT_INVALID_FILE, "%s: %s is %s; rapt knows %s", where.c_str(), kPre,
+              file.has(kPre) ? printable(name).c_str() : "missing, which says how to cut words", known.c_str());
 }
 
 // The tokens with their types, and what is to be recognised in texts.
@@ -70,7 +79,7 @@ void add_merges(const Gguf& file, Bpe* bpe, const std::string& where) {
 }
 
 void read_byte_level(const Gguf& file, std::size_t size, PipelineParts* parts, bool* adds_bos, const std::string& where) {
-  const NamedSplit& split = find_split(std::string(file.text("tokenizer.ggml.pre", "gpt-2")), where);
+  const NamedSplit& split = find_split(file, where);
   auto bpe = std::make_unique<Bpe>(BpeLetters::kBytes, size, where);
   add_tokens(file, false, bpe.get(), &parts->added, where);
   add_merges(file, bpe.get(), where);

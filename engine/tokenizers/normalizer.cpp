@@ -49,43 +49,46 @@ std::string without(std::string_view text, bool (*dropped)(std::uint32_t)) {
 }  // namespace
 
 void Normalizer::add_form(NormalForm form) {
-  steps_.push_back([form](std::string_view text) { return normalized(text, form); });
+  steps_.push_back({[form](std::string_view text) { return normalized(text, form); }});
 }
 
 void Normalizer::add_bert(const BertRules& rules) {
-  steps_.push_back([rules](std::string_view text) {
+  steps_.push_back({[rules](std::string_view text) {
     std::string result = clean_and_space(text, rules);
     if (rules.strip_accents) result = without(normalized(result, NormalForm::kNfd), is_bert_accent);
     return rules.lower_case ? lower_case(result) : result;
-  });
+  }});
 }
 
-void Normalizer::add_lower_case() { steps_.push_back(lower_case); }
+void Normalizer::add_lower_case() { steps_.push_back({lower_case}); }
 
 void Normalizer::add_strip_accents() {
-  steps_.push_back([](std::string_view text) { return without(text, is_mark); });
+  steps_.push_back({[](std::string_view text) { return without(text, is_mark); }});
 }
 
 void Normalizer::add_replace(std::string from, std::string to) {
-  steps_.push_back([from = std::move(from), to = std::move(to)](std::string_view text) {
+  steps_.push_back({[from = std::move(from), to = std::move(to)](std::string_view text) {
     std::string result;
     std::size_t at = 0;
     for (std::size_t found; (found = text.find(from, at)) != std::string_view::npos; at = found + from.size()) {
       result.append(text.substr(at, found - at)).append(to);
     }
     return result.append(text.substr(at));
-  });
+  }});
 }
 
 void Normalizer::add_prepend(std::string prefix) {
-  steps_.push_back([prefix = std::move(prefix)](std::string_view text) {
+  const auto prepend = [prefix = std::move(prefix)](std::string_view text) {
     return text.empty() ? std::string() : prefix + std::string(text);
-  });
+  };
+  steps_.push_back({prepend, /*at_beginnings_only=*/true});
 }
 
-std::string Normalizer::operator()(std::string_view text) const {
+std::string Normalizer::operator()(std::string_view text, bool begins) const {
   std::string result(text);
-  for (const auto& step : steps_) result = step(result);
+  for (const Step& step : steps_) {
+    if (begins || !step.at_beginnings_only) result = step.apply(result);
+  }
   return result;
 }
 

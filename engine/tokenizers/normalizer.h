@@ -23,13 +23,18 @@ class Normalizer {
   void add_lower_case();
   void add_strip_accents();  // all combining marks; the text should be NFD
   void add_replace(std::string from, std::string to);  // from: not empty
-  void add_prepend(std::string text);                  // unless the text is empty
+  void add_prepend(std::string text);                  // unless the text is empty or goes on from another
 
   bool empty() const { return steps_.empty(); }
-  std::string operator()(std::string_view text) const;
+  // begins: the text is a whole, or the beginning of one of which the rest is normalized apart.
+  std::string operator()(std::string_view text, bool begins = true) const;
 
  private:
-  std::vector<std::function<std::string(std::string_view)>> steps_;
+  struct Step {
+    std::function<std::string(std::string_view)> apply;
+    bool at_beginnings_only = false;
+  };
+  std::vector<Step> steps_;
 };
 
 }  // namespace rapt::engine

@@ -116,7 +116,7 @@ class Pipeline : public Tokenizer {
   }
 
   // Text in which the first kind of added tokens has been found; first: it begins the whole. What is not UTF-8 stands apart from
-  // the text around it.
+  // the text around it, but begins none.
   void append_text(std::string_view text, bool first, bool strange, std::vector<std::int32_t>* ids) const {
     std::size_t valid_from = 0;
     for (std::size_t at = 0; at < text.size();) {
@@ -125,30 +125,31 @@ class Pipeline : public Tokenizer {
         at += static_cast<std::size_t>(next.size);
         continue;
       }
-      append_valid(text.substr(valid_from, at - valid_from), first && valid_from == 0, strange, ids);
+      append_valid(text.substr(valid_from, at - valid_from), valid_from == 0, first, strange, ids);
       model_->append_word(text.substr(at, 1), ids);
       valid_from = ++at;
     }
-    append_valid(text.substr(valid_from), first && valid_from == 0, strange, ids);
+    append_valid(text.substr(valid_from), valid_from == 0, first, strange, ids);
   }
 
-  void append_valid(std::string_view text, bool first, bool strange, std::vector<std::int32_t>* ids) const {
+  // begins: nothing stands before it in its text, which is the first or not.
+  void append_valid(std::string_view text, bool begins, bool first, bool strange, std::vector<std::int32_t>* ids) const {
     std::string normal;
     if (!normalizer_.empty()) {
-      normal = normalizer_(text);
+      normal = normalizer_(text, begins);
       text = normal;
     }
     const auto words = [&](std::size_t begin, std::size_t end) {
-      append_words(text.substr(begin, end - begin), first && begin == 0, ids);
+      const bool begins_whole = first && begins && begin == 0, begins_some = begins || begin > 0;
+      append_words(text.substr(begin, end - begin), prefix_first_only_ ? begins_whole : begins_some, ids);
     };
     normal_.cut(text, {words, [&](std::int32_t id) { ids->push_back(id); },
                        [&](const AddedToken& token, std::size_t, std::size_t) { return !token.special || !strange; }});
   }
 
-  void append_words(std::string_view text, bool first, std::vector<std::int32_t>* ids) const {
+  void append_words(std::string_view text, bool prefixes, std::vector<std::int32_t>* ids) const {
     std::string prefixed;
-    const bool prefixes = !word_prefix_.empty() && (first || !prefix_first_only_);
-    if (prefixes && text.substr(0, word_prefix_.size()) != word_prefix_) {
+    if (prefixes && !word_prefix_.empty() && text.substr(0, word_prefix_.size()) != word_prefix_) {
       prefixed = word_prefix_ + std::string(text);
       text = prefixed;
     }

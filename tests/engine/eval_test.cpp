@@ -74,5 +74,13 @@ TEST_F(EvalTest, NamesWhatIsWrong) {
       failed_with(RAPT_INVALID_ARGUMENT, rapt_eval(nullptr, "abc", 3, nullptr, nullptr, &loss, nullptr), {"model is NULL"}));
 }
 
+TEST_F(EvalTest, RefusesAModelThatComputesNoNumber) {
+  const ScratchFolder folder;
+  const ModelPtr model = load_model(folder.write("model.safetensors", with_nan(kModel)));
+  double loss = 0;
+  EXPECT_TRUE(failed_with(RAPT_INVALID_FILE, rapt_eval(model.get(), "abc", 3, nullptr, nullptr, &loss, nullptr),
+                          {"a loss of", "nan for token 1 of the text; its weights are not usable"}));
+}
+
 }  // namespace
 }  // namespace rapt::engine::testing

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <memory>
 #include <sstream>
 #include <string>
@@ -51,6 +52,13 @@ inline std::string read_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   EXPECT_TRUE(file.good()) << path;
   return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// A safetensors file of 32 bit weights, the last of which is not a number.
+inline std::string with_nan(const std::string& path) {
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  std::string bytes = read_file(path);
+  return bytes.replace(bytes.size() - sizeof kNan, sizeof kNan, reinterpret_cast<const char*>(&kNan), sizeof kNan);
 }
 
 // The bytes of a safetensors file with this header, right or wrong.

@@ -1,6 +1,7 @@
 """The command's resident memory while it writes: at most 1.25 times the model's file, and the KV cache."""
 
 import os
+import shlex
 import subprocess
 import sys
 
@@ -20,7 +21,7 @@ KV_BYTES = 2 * 30 * 3 * 64 * 2  # of a token: keys and values, layers, heads, nu
 # What a forward pass writes takes the same memory from 256 tokens on (kTokensAtOnce of engine/session.cpp).
 @pytest.mark.parametrize("prompt", ["The capital of France is", "The capital of France is Paris. " * 80, "The capital of France is Paris. " * 250])
 def test_smollm2_takes_little_more_than_its_file(smollm2, prompt):
-    rapt = os.environ.get("RAPT_COMMAND", "rapt").split()
+    rapt = shlex.split(os.environ.get("RAPT_COMMAND", "rapt"))
     ids = subprocess.check_output([*rapt, "tokenize", str(smollm2), prompt]).split()
     command = [*rapt, "generate", str(smollm2), "--prompt", prompt, "--tokens", str(TOKENS), "--ignore-ends"]
     found = int(subprocess.check_output([sys.executable, "-c", MEASURE, *command])) * 1024

@@ -39,6 +39,15 @@ class Pipe(unittest.TestCase):
         self.assertEqual((done.returncode, done.stdout), (1, ANSWER + "\n"))
         self.assertRegex(done.stderr, r"\Arapt chat: what you said has 2\d\d tokens; of the model's context of 160 it may take 140\n\Z")
 
+    def test_a_question_that_is_too_long_is_forgotten_alone(self):
+        done = self.chat("one\n" + "x" * 200 + "\ntwo\n", "--stats")
+        self.assertEqual((done.returncode, done.stdout), (1, (ANSWER + "\n") * 2))
+        lines = [line.split("\t") for line in done.stderr.splitlines()]
+        self.assertRegex(lines.pop(2)[0], r"\Arapt chat: what you said has 219 tokens; ")
+        self.assertEqual([line[1] for line in lines], ["22 tokens", "9 tokens", "24 tokens", "9 tokens"])  # as without it
+        done = self.chat("x" * 200 + "\n", "--system", "abc")
+        self.assertRegex(done.stderr, r"\Arapt chat: what you said has 2\d\d tokens together with the system text; ")
+
     def test_a_model_without_a_chat_format_is_refused(self):
         done = self.chat("one\n", model=MODEL)
         self.assertEqual((done.returncode, done.stdout), (1, ""))

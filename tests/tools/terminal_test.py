@@ -1,10 +1,12 @@
 """What a person at the terminal meets: the progress bar, Ctrl-C, and a reader that goes away."""
 
+import os
+import pty
 import signal
 import subprocess
 import unittest
 
-from support import COMMAND, EVAL_TEXT, MODEL, run_with_terminal_as_stderr, start
+from support import BERT, COMMAND, EVAL_TEXT, MODEL, run_with_terminal_as_stderr, start
 
 ENDLESS = ["generate", MODEL, "--prompt", "JULIET:", "--tokens", 10_000_000, "--temperature", 1]
 
@@ -57,6 +59,22 @@ class Interrupt(unittest.TestCase):
                 process.send_signal(signal.SIGINT)
                 stdout, stderr = process.communicate(timeout=300)
                 self.assertEqual((process.returncode, stdout, stderr), (130, b"", b""))
+
+    def test_the_first_one_ends_the_wait_for_a_terminals_input(self):
+        for arguments in [["embed", BERT], ["tokenize", BERT], ["tokenize", BERT, "--json-lines"], ["eval", MODEL, "--text", "/dev/stdin"]]:
+            with self.subTest(arguments=arguments):
+                ours, theirs = pty.openpty()
+                process = start(*arguments, stdin=theirs)
+                os.close(theirs)
+                with self.assertRaises(subprocess.TimeoutExpired):
+                    process.wait(timeout=0.5)
+                process.send_signal(signal.SIGINT)
+                try:
+                    self.assertEqual(process.wait(timeout=10), -signal.SIGINT)
+                finally:
+                    process.kill()
+                    process.communicate()
+                    os.close(ours)
 
 
 class ClosedPipe(unittest.TestCase):

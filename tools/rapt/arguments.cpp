@@ -131,6 +131,21 @@ void add_isa_option(CLI::App& app, ComputeOptions& options) {
 std::vector<std::string> isa_names() { return names_of(rapt_isa_name); }
 std::vector<std::string> backend_names() { return names_of(rapt_backend_name); }
 
+void parse_words(CLI::App& app, int argc, char** argv) {
+  const std::string shield(1, '\0');  // behind a bracket, where CLI11 looks for one; no argument of a program can hold it
+  for (CLI::App* command : app.get_subcommands({})) {
+    for (CLI::Option* option : command->get_options()) {
+      option->transform([](std::string word) { return word.ends_with('\0') ? word.substr(0, word.size() - 1) : word; });
+    }
+  }
+  std::vector<std::string> words(argv + 1, argv + argc);
+  for (std::string& word : words) {
+    if (word.ends_with(']')) word += shield;
+  }
+  std::reverse(words.begin(), words.end());  // as CLI11 wants them
+  app.parse(std::move(words));
+}
+
 std::string join(const std::vector<std::string>& names, std::string_view last_separator) {
   std::string text;
   for (std::size_t i = 0; i < names.size(); ++i) {

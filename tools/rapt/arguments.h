@@ -34,6 +34,9 @@ void add_isa_option(CLI::App& app, ComputeOptions& options);
 std::vector<std::string> isa_names();
 std::vector<std::string> backend_names();
 
+// Parses the command line, and leaves every word as it is: CLI11 alone takes [a, b] for a list of two where an option takes several values.
+void parse_words(CLI::App& app, int argc, char** argv);
+
 // "a, b and c"
 std::string join(const std::vector<std::string>& names, std::string_view last_separator);
 

@@ -12,6 +12,7 @@
 
 #include "tools/rapt/arguments.h"
 #include "tools/rapt/command.h"
+#include "tools/rapt/difference.h"
 #include "tools/rapt/failure.h"
 #include "tools/rapt/shape.h"
 #include "tools/rapt/terminal.h"
@@ -72,15 +73,6 @@ double best_seconds(const Context& context, const Attention& call) {
     total += seconds;
   }
   return best;
-}
-
-double largest_difference(const std::vector<float>& a, const std::vector<float>& b) {
-  double largest = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    const double difference = std::fabs(static_cast<double>(a[i]) - static_cast<double>(b[i]));
-    if (!(difference <= largest)) largest = difference;  // also where it is NaN
-  }
-  return largest;
 }
 
 struct Row {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "tools/rapt/text_stream.h"
+#include "tools/rapt/thoughts.h"
 
 namespace rapt::tool {
 
@@ -36,7 +37,7 @@ rapt_generate_stats Conversation::answer(const std::string& question) {
   rapt_generate_stats_init(&stats);
   check(rapt_generate(model_, &params, &stats));
   stream.finish();
-  said_.push_back({"assistant", stream.text()});
+  said_.push_back({"assistant", without_thoughts(stream.text())});
   return stats;
 }
 
@@ -54,6 +55,7 @@ std::vector<std::int32_t> Conversation::ids() const {
 // Leaves at least an eighth of the context for the answer.
 std::vector<std::int32_t> Conversation::ids_that_fit() {
   const std::size_t most = static_cast<std::size_t>(context_length_ - context_length_ / 8);
+  const std::vector<Message> all = said_;
   std::vector<std::int32_t> found = ids();
   forgot_ = false;
   while (found.size() > most && said_.size() > 1) {
@@ -62,8 +64,10 @@ std::vector<std::int32_t> Conversation::ids_that_fit() {
     found = ids();
   }
   if (found.size() <= most) return found;
-  said_.clear();
-  throw QuestionTooLong("what you said has " + std::to_string(found.size()) + " tokens; of the model's context of " +
+  said_.assign(all.begin(), all.end() - 1);
+  forgot_ = false;
+  throw QuestionTooLong("what you said has " + std::to_string(found.size()) + " tokens" +
+                        (system_.empty() ? "" : " together with the system text") + "; of the model's context of " +
                         std::to_string(context_length_) + " it may take " + std::to_string(most));
 }
 

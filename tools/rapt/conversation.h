@@ -26,7 +26,7 @@ class Conversation {
   Conversation(rapt_model* model, std::string system, const SamplingOptions& sampling, std::int64_t most);
 
   // Writes the answer to the standard output as it comes, until its end or a Ctrl-C. Where the context is full, the oldest
-  // questions and answers are forgotten. Throws QuestionTooLong, and forgets everything.
+  // questions and answers are forgotten. Throws QuestionTooLong, and forgets that question alone.
   rapt_generate_stats answer(const std::string& question);
   void clear() { said_.clear(); }
   bool forgot() const { return forgot_; }  // whether the last answer made room

@@ -76,9 +76,9 @@ void embed(const Model& model, std::int64_t dim, const std::vector<std::string>&
 }
 
 int run(const EmbedOptions& options) {
-  catch_interrupt();
   std::vector<std::string> texts = options.texts;
   if (texts.empty()) texts = lines_of(options.file.empty() ? read_stdin() : read_file(options.file));
+  catch_interrupt();  // not before: a first Ctrl-C would not end the wait for a terminal's input
   const Model model = load_model(options.model);
   rapt_model_info info;
   rapt_model_info_init(&info);

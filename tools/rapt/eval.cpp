@@ -29,8 +29,8 @@ struct EvalOptions {
 };
 
 int run(const EvalOptions& options) {
-  catch_interrupt();
   const std::string text = read_file(options.text_path);
+  catch_interrupt();  // not before: a first Ctrl-C would not end the wait for a terminal's input
   const Model model = load_model(options.model);
   double loss = 0;
   std::int64_t tokens = 0;

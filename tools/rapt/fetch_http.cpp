@@ -98,8 +98,7 @@ std::string shown(const std::string& url) {
 [[noreturn]] void refuse(const std::string& url, CURL* curl, CURLcode code) {
   long status = 0;
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-  const std::string why = code == CURLE_HTTP_RETURNED_ERROR ? "the server answers " + std::to_string(status)
-                                                             : std::string(curl_easy_strerror(code));
+  const std::string why = status >= 400 ? "the server answers " + std::to_string(status) : std::string(curl_easy_strerror(code));
   throw Failure("cannot get " + shown(url) + ": " + why);
 }
 
@@ -122,13 +121,14 @@ bool get_rest(const std::string& url, const std::string& path, const HttpSetting
   if (std::fflush(file.get()) != 0 || std::ferror(file.get()) != 0) {
     throw Failure("cannot write " + path + ": " + std::strerror(errno));
   }
-  if (code == CURLE_OK) return true;
   long status = 0;
   curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status);
   if (transfer.before > 0 && (code == CURLE_RANGE_ERROR || status == 416)) {
-    // The server gives no parts, or has none after these bytes: they may be all, or wrong. Begin anew.
+    // The server gives no parts, or has none after these bytes, which libcurl takes for success: they are wrong. Begin anew.
     if (ftruncate(fileno(file.get()), 0) == 0 && !last) return false;
+    refuse(url, curl.get(), code);
   }
+  if (code == CURLE_OK) return true;
   if (last || !worth_another_attempt(code, status)) refuse(url, curl.get(), code);
   return false;
 }

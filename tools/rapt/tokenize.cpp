@@ -108,6 +108,7 @@ void convert_line(const TokenizeOptions& options, const Tokenizer& tokenizer, co
 
 void convert_lines(const TokenizeOptions& options, const Tokenizer& tokenizer) {
   const std::string text = read_stdin();
+  catch_interrupt();  // not before: a first Ctrl-C would not end the wait for a terminal's input
   std::size_t number = 0;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = std::min(text.find('\n', at), text.size());
@@ -118,7 +119,6 @@ void convert_lines(const TokenizeOptions& options, const Tokenizer& tokenizer) {
 }
 
 int run(const TokenizeOptions& options) {
-  catch_interrupt();
   rapt_tokenizer* loaded = nullptr;
   check(rapt_tokenizer_load(options.path.c_str(), &loaded));
   const Tokenizer tokenizer(loaded);
@@ -145,11 +145,11 @@ Command add_tokenize(CLI::App& parent) {
                   "a GGUF or .safetensors file, a folder with a model, a\ntokenizer.json, or a vocab.txt")
       ->required()
       ->check(not_empty());
-  app->add_option("TEXT", options->texts, "texts in UTF-8; with --decode, ids");
+  CLI::Option* texts = app->add_option("TEXT", options->texts, "texts in UTF-8; with --decode, ids");
   CLI::Option* text = app->add_flag("--text", options->text, "a line for each token: its id, a tab, its text as JSON");
   CLI::Option* json = app->add_flag("--json", options->json, "JSON with the ids and the text of each");
   CLI::Option* decode = app->add_flag("--decode", options->decode, "from ids to text")->excludes(text)->excludes(json);
-  app->add_flag("--json-lines", options->json_lines, "the standard input line by line")->excludes(text)->excludes(json);
+  app->add_flag("--json-lines", options->json_lines, "the standard input line by line")->excludes(texts)->excludes(text)->excludes(json);
   app->add_flag("--spell-specials", options->spell_specials, "special tokens in a text are its letters")->excludes(decode);
   app->add_flag("--wrap", options->wrap, "add what the model wants around a text: [CLS] and\n[SEP], or a beginning")
       ->excludes(decode);

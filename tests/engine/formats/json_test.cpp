@@ -38,6 +38,12 @@ TEST(JsonTest, ErrorsArePrintableUtf8) {
   }
 }
 
+TEST(JsonTest, ReadsAListWhereOneIsWanted) {
+  EXPECT_EQ(parse_json_list(R"([{"a": 1}])", "file", 2)[0]["a"], 1);
+  EXPECT_TRUE(contains(error_of(RAPT_INVALID_FILE, [] { parse_json_list("{}", "file", 2); }), "not a JSON list"));
+  EXPECT_TRUE(contains(error_of(RAPT_INVALID_FILE, [] { parse_json_list(R"([{"a": 1, "a": 2}])", "file", 2); }), "'a' comes twice"));
+}
+
 TEST(JsonTest, RefusesDuplicateKeysAtEachLevel) {
   EXPECT_TRUE(contains(refusal(R"({"a": 1, "b": 2, "a": 3})"), "'a' comes twice"));
   EXPECT_TRUE(contains(refusal(R"({"o": {"k": 1, "k": 2}})"), "'k' comes twice"));

@@ -101,6 +101,37 @@ TEST(BertFilesTest, ReadsWhatSentenceTransformersWrites) {
                           {"text 2 40 tokens", "1 to 30"}));
 }
 
+TEST(BertFilesTest, RefusesModulesThatItDoesNotCompute) {
+  const ScratchFolder folder;
+  for (const char* name : {"config.json", "model.safetensors", "vocab.txt"}) folder.write(name, read_file(kBert + "/" + name));
+  const std::string transformer = R"({"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"})";
+  const auto load = [&](const std::string& modules) {
+    folder.write("modules.json", modules);
+    rapt_model* model = nullptr;
+    const rapt_status status = rapt_model_load(folder.path().c_str(), nullptr, &model);
+    rapt_model_free(model);
+    return status;
+  };
+  EXPECT_EQ(load("[" + transformer + R"(, {"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+                 {"path": "2_Normalize", "type": "sentence_transformers.models.Normalize"}])"),
+            RAPT_OK) << rapt_last_error();
+  EXPECT_TRUE(failed_with(RAPT_UNSUPPORTED, load("[" + transformer + R"(, {"type": "sentence_transformers.models.Dense"}])"),
+                          {"modules.json", "sentence_transformers.models.Dense", "Transformer, Pooling, Normalize"}));
+  EXPECT_TRUE(failed_with(RAPT_INVALID_FILE, load("{}"), {"modules.json", "not a JSON list"}));
+  EXPECT_TRUE(failed_with(RAPT_INVALID_FILE, load("[1]"), {"modules.json", "not a list of objects"}));
+}
+
+TEST(BertFilesTest, LowerCaseIsTheTokenizersMatter) {
+  const ScratchFolder folder;
+  for (const char* name : {"config.json", "model.safetensors", "vocab.txt"}) folder.write(name, read_file(kBert + "/" + name));
+  folder.write("sentence_bert_config.json", R"({"max_seq_length": 40, "do_lower_case": true})");
+  EXPECT_NE(load_model(folder.path()), nullptr);
+  folder.write("tokenizer_config.json", R"({"do_lower_case": false})");
+  rapt_model* model = nullptr;
+  EXPECT_TRUE(failed_with(RAPT_UNSUPPORTED, rapt_model_load(folder.path().c_str(), nullptr, &model),
+                          {"sentence_bert_config.json': do_lower_case is true", "must be false"}));
+}
+
 // Texts are their ids between [CLS] and [SEP]; the context of 40 cuts the end of the longest off.
 TEST(BertTextsTest, VectorsOfTexts) {
   rapt_tokenizer* tokenizer = nullptr;
@@ -133,6 +164,20 @@ TEST(BertTextsTest, VectorsOfTexts) {
   EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT,
                           rapt_embed(model.get(), starts.data(), sizes.data(), texts.size(), vectors.data()),
                           {"texts[3] is NULL"}));
+}
+
+TEST(BertErrorsTest, RefusesAModelThatComputesNoNumber) {
+  const ScratchFolder folder;
+  for (const char* name : {"config.json", "vocab.txt"}) folder.write(name, read_file(kBert + "/" + name));
+  folder.write("model.safetensors", with_nan(kBert + "/model.safetensors"));
+  const Golden golden;
+  std::vector<float> vectors(golden.texts() * kDim);
+  for (const int threads : {1, 2}) {
+    const ModelPtr model = load_model(folder.path(), nullptr, nullptr, threads);
+    EXPECT_TRUE(failed_with(RAPT_INVALID_FILE,
+                            rapt_embed_ids(model.get(), golden.ids.data(), golden.offsets.data(), golden.texts(), vectors.data()),
+                            {"nan in the vector of text 0; its weights are not usable"}));
+  }
 }
 
 TEST(BertErrorsTest, NameTheArgument) {

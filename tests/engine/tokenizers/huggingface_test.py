@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import random
+import shlex
 import shutil
 import subprocess
 import sys
@@ -24,7 +25,7 @@ except ImportError as error:
     print(f"skipped: {error}")
     sys.exit(77)
 
-COMMAND = os.environ.get("RAPT_COMMAND", "rapt").split()
+COMMAND = shlex.split(os.environ.get("RAPT_COMMAND", "rapt"))
 LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
           r"|\s+(?!\S)|\s+")
 WITH_EVERY_POINT = ("SmolLM2", "llama-bpe.gguf", "qwen2/tokenizer.json", "NFKD/tokenizer.json", "MiniLM tokenizer.json",

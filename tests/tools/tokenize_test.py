@@ -1,0 +1,29 @@
+"""`rapt tokenize`: ids of texts and texts of ids, whatever way they come."""
+
+import json
+import os
+import unittest
+
+from support import BERT, rapt
+
+
+class Tokenize(unittest.TestCase):
+    def lines(self, *arguments, **more):
+        done = rapt("tokenize", BERT, *arguments, **more)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def test_texts_in_brackets_stay_whole(self):
+        texts = ["[MASK]", "[a, b]", "[]"]
+        lines = self.lines("--json", *texts)
+        self.assertEqual(lines, [self.lines("--json", input=text)[0] for text in texts])
+        self.assertEqual(lines, [self.lines("--json", text)[0] for text in texts])
+        done = rapt("tokenize", os.path.join(os.path.dirname(BERT), "[nowhere]"), "a")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("/[nowhere]': No such file", done.stderr)
+
+    def test_ids_as_one_word_or_several_give_the_text(self):
+        ids = self.lines("--json", "the cat")[0]["ids"]
+        text = rapt("tokenize", BERT, "--decode", *ids).stdout
+        self.assertEqual(text, "the cat\n")
+        self.assertEqual(rapt("tokenize", BERT, "--decode", ", ".join(map(str, ids))).stdout, text)
