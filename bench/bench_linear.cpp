@@ -9,6 +9,7 @@
 #include "bench/common/rows.h"
 #include "bench/machine/limits.h"
 #include "kernels/kernels.h"
+#include "kernels/runtime/kernel_table.h"
 
 namespace rapt::bench {
 namespace {
@@ -46,6 +47,7 @@ Arithmetic arithmetic_of(const std::string& name) {
   return name == "int8"        ? Arithmetic::kInt8
          : name == "int8_fine" ? Arithmetic::kInt8Fine
          : name == "bf16"      ? Arithmetic::kBf16
+         : name == "bf16x3"    ? Arithmetic::kBf16x3
                                : Arithmetic::kF32;
 }
 
@@ -129,6 +131,7 @@ void add_rows(const Options& options) {
           if (!supports(one.type, one.arithmetic) || one.shape.in % weight_format(one.type).block_elements != 0) continue;
           const double peak = multiplies_bytes(one.arithmetic) ? int8 : one.arithmetic == Arithmetic::kBf16 ? bf16 : fma;
           if (peak == 0) continue;  // a level without products of bf16
+          if (one.arithmetic == Arithmetic::kBf16x3 && !kernel_table(isa.c_str())->bf16x3.gemm) continue;
           add_row(type_name + "/" + arithmetic + "/" + shape_name + "/rows:" + std::to_string(rows),
                   [=] { return measure(one, options, isa, threads, peak); });
         }
@@ -141,11 +144,11 @@ void add_options(CLI::App& app, Options& options) {
       ->allow_extra_args(false)
       ->capture_default_str();
   app.add_option("--arithmetic", options.arithmetics,
-                 "f32, int8, int8_fine, bf16 or several; both int8 are for quantised types, bf16 for levels with its products")
+                 "f32, int8, int8_fine, bf16, bf16x3 or several; both int8 are for quantised types, bf16 for levels with its products, bf16x3 for f32 and levels with tiles")
       ->delimiter(',')
       ->type_name("NAMES")
       ->allow_extra_args(false)
-      ->check(CLI::IsMember({"f32", "int8", "int8_fine", "bf16"}).description(""))
+      ->check(CLI::IsMember({"f32", "int8", "int8_fine", "bf16", "bf16x3"}).description(""))
       ->capture_default_str();
   app.add_option("--shape", options.shapes, "Inputs by outputs, as in --shape=576x1536,1536x576")
       ->delimiter(',')

@@ -81,7 +81,8 @@ Arithmetic WeightReader::arithmetic(WeightType type, Rounding rounding) {
   if (rounding == Rounding::kFine && result == Arithmetic::kInt8) result = Arithmetic::kInt8Fine;
   if (rounding == Rounding::kFine && result == Arithmetic::kBf16) result = Arithmetic::kF32;
   rounds_inputs_ |= result != Arithmetic::kF32;
-  return result;
+  const bool in_pieces = is_encoder_ && result == Arithmetic::kF32 && supports(type, Arithmetic::kBf16x3) && supports(context_, Arithmetic::kBf16x3);
+  return in_pieces ? Arithmetic::kBf16x3 : result;
 }
 
 PackedWeight WeightReader::packed(const std::string& name, std::int64_t rows, std::int64_t dim, Rounding rounding) {

@@ -35,6 +35,8 @@ class WeightReader {
   rapt_context* context() const { return context_; }
   // That was asked for.
   Arithmetic wanted_arithmetic() const { return arithmetic_; }
+  // Of the layers read from here on: they never see a single token of a text, so f32 may be multiplied in the way that suits many rows.
+  void is_encoder() { is_encoder_ = true; }
   const std::string& path() const { return source_.path(); }
   bool has(const std::string& name) const { return source_.has(prefix_ + name); }
   // The name in the file, fit to be printed.
@@ -75,7 +77,7 @@ class WeightReader {
   std::string prefix_;
   std::function<bool(double)> on_progress_;
   Arithmetic arithmetic_;
-  bool rounds_inputs_ = false;
+  bool rounds_inputs_ = false, is_encoder_ = false;
   std::int64_t num_parameters_ = 0;
   std::uint64_t bytes_read_ = 0;
   std::uint32_t fingerprint_ = 0;

@@ -5,6 +5,7 @@
 
 #include "kernels/ops/all.h"
 #include "kernels/ops/bf16_pack.h"
+#include "kernels/ops/bf16x3_gemm.h"
 #include "kernels/ops/tile_few_rows.h"
 #include "kernels/ops/tile_gemm.h"
 #include "kernels/ops/tile_softmax_gemm.h"
@@ -42,6 +43,8 @@ void overlay(KernelTable& t) {
   t.softmax_products.max_gemm = max_gemm<I, 6, 4, gemm_f32_6x64__amx_bf16, gemm_max_f32_6x64__amx_bf16>;
   t.softmax_products.softmax_gemm = weigh_and_gemm<I, 6, 4, gemm_f32_6x64__amx_bf16>;
   fill_softmax<I>(t);
+  t.bf16x3.split_rows = split_rows<I>;
+  t.bf16x3.gemm = bf16x3_gemm<I>;
   t.bf16.mr = t.bf16.rows_step = kTileBlock;
   t.bf16.k_step = kStep;
   t.bf16.gemm_name = "gemm_bf16_32x64__amx_bf16";

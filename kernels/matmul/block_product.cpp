@@ -1,6 +1,7 @@
 #include "kernels/matmul/block_product.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "kernels/matmul/weight_format.h"
 #include "kernels/matmul/weight_panels.h"
@@ -13,6 +14,7 @@ namespace {
 constexpr std::int64_t kInt8Depth = 768;
 constexpr std::int64_t kF32Depth = 128;  // a piece of 64 columns takes 32 KiB of L1
 constexpr std::int64_t kF32Part = 640;   // of 192 rows of x: 480 KiB of L2
+constexpr std::int64_t kBf16x3Part = 640;  // of 192 rows of x in pieces: 720 KiB of L2, of which cores with tiles have 2 MiB
 constexpr std::int64_t kOutputBytes = 256 * 1024;
 // From how many rows on unpacking a panel first is faster than unpacking it in registers for every tile.
 constexpr std::int64_t kUnpackFrom = 8;
@@ -88,6 +90,46 @@ void stored_product(const KernelTable& kernels, const PackedWeight& weight, cons
   });
 }
 
+// Inputs at a time, of which x is in pieces: all for few rows, so that they read the weights in the order of addresses.
+std::int64_t bf16x3_part(std::int64_t m, std::int64_t in) {
+  return m <= kBf16x3Rows ? round_up(in, kBf16x3Step) : round_up(ceil_div(in, ceil_div(in, kBf16x3Part)), kBf16x3Depth);
+}
+std::int64_t pieces_elements(std::int64_t m, std::int64_t in) { return round_up(m, kBf16x3Rows) * bf16x3_part(m, in) * kBf16x3Pieces; }
+
+// What is not finite in c, because a factor does not split or because it is so, by gemm itself.
+void repair(const KernelTable& kernels, const PackedWeight& weight, const float* x, std::int64_t ldx, std::int64_t m, std::int64_t first_column, std::int64_t n,
+            float* c, std::int64_t ldc) {
+  constexpr std::int64_t kColumns = 64;  // of a panel
+  float exact[kColumns];
+  for (std::int64_t r = 0; r < m; ++r)
+    for (std::int64_t j = 0; j < n; j += kColumns) {
+      const std::int64_t columns = std::min(kColumns, n - j);
+      float* const row = c + r * ldc + j;
+      if (kernels.all_finite(1, columns, row, 0)) continue;
+      stored_product(kernels, weight, x + r * ldx, ldx, 1, first_column + j, columns, exact, kColumns);
+      for (std::int64_t i = 0; i < columns; ++i)
+        if (!std::isfinite(row[i])) row[i] = exact[i];
+    }
+}
+
+// Panels of f32 by tiles of bf16, a part of the inputs after the other, so that the pieces of x stay in L2.
+void bf16x3_product(const KernelTable& kernels, const PackedWeight& weight, const float* x, std::int64_t ldx, std::int64_t m, std::int64_t first_column,
+                   std::int64_t n, float* c, std::int64_t ldc, void* scratch) {
+  const std::int64_t nr = kernels.nr, in = weight.in_features();
+  Bf16* const pieces = static_cast<Bf16*>(scratch);
+  Bf16* const panel_pieces = pieces + pieces_elements(m, in);
+  const float* const panels = reinterpret_cast<const float*>(weight.panels()) + first_column * in;
+  const std::int64_t part = bf16x3_part(m, in);
+  for (std::int64_t first = 0; first < in; first += part) {
+    const std::int64_t depth = std::min(part, in - first), ld = round_up(depth, kBf16x3Step) * kBf16x3Pieces;
+    kernels.bf16x3.split_rows(m, depth, x + first, ldx, pieces, ld);
+    PanelView view = {panels + first * nr, nr, in * nr};
+    view.fetch = reinterpret_cast<std::uintptr_t>(first + depth < in ? panels + (first + depth) * nr : panels + round_up(n, nr) * in);
+    kernels.bf16x3.gemm(m, n, depth, pieces, ld, view, c, ldc, first > 0, panel_pieces);
+  }
+  if (!kernels.all_finite(m, n, c, ldc)) repair(kernels, weight, x, ldx, m, first_column, n, c, ldc);
+}
+
 // One row by quantised panels.
 void gemv_product(const KernelTable& kernels, const PackedWeight& weight, const float* x, std::int64_t first_column, std::int64_t n, float* c) {
   const std::int64_t in = weight.in_features(), column_bytes = panel_column_bytes(weight.type(), in), step = 2 * kernels.weights.nq;
@@ -140,6 +182,8 @@ void bf16_product(const KernelTable& kernels, const PackedWeight& weight, const 
 
 std::size_t product_scratch_bytes(const KernelTable& kernels, const PackedWeight& weight, std::int64_t m) {
   if (weight.arithmetic() == Arithmetic::kBf16) return 0;
+  if (weight.arithmetic() == Arithmetic::kBf16x3)
+    return static_cast<std::size_t>(pieces_elements(m, weight.in_features())) * sizeof(Bf16) + kBf16x3ScratchBytes;
   if (weight.arithmetic() == Arithmetic::kF32)
     return weight.type() == WeightType::kF32 ? 0 : static_cast<std::size_t>(kF32Depth * kernels.nr) * sizeof(float);
   const std::int64_t block = kernels.weights.unpacked_bytes[static_cast<int>(weight.type())];
@@ -154,6 +198,8 @@ void block_product(const KernelTable& kernels, const PackedWeight& weight, const
     int8_product(kernels, kernels.weights.int8_fine, weight, rows.fine, first_row, m, first_column, n, c, ldc, scratch);
   else if (weight.arithmetic() == Arithmetic::kBf16)
     bf16_product(kernels, weight, rows, first_row, m, first_column, n, c, ldc);
+  else if (weight.arithmetic() == Arithmetic::kBf16x3)
+    bf16x3_product(kernels, weight, rows.x + first_row * rows.ldx, rows.ldx, m, first_column, n, c, ldc, scratch);
   else if (is_quantized(weight.type()) && m == 1)
     gemv_product(kernels, weight, rows.x + first_row * rows.ldx, first_column, n, c);
   else if (is_quantized(weight.type()) || (weight.type() != WeightType::kF32 && m >= kernels.convert_from))

@@ -20,14 +20,15 @@ constexpr std::int64_t kTileBlockBytes = 1024 * 1024, kMinTileRows = 64, kMaxTil
 constexpr std::int64_t kOutputBytes = 256 * 1024;  // of a task's block, so that the epilogue finds it in L2
 constexpr double kAloneBelow = 250e3;  // multiply-adds that one thread does sooner than it wakes another
 
-// What the weights of a call take x as, beside f32.
+// What the weights of a call take x as, beside f32; bf16x3: in pieces, which each task makes for itself.
 struct Forms {
-  bool int8 = false, fine = false, bf16 = false;
+  bool int8 = false, fine = false, bf16 = false, bf16x3 = false;
 
   void add(Arithmetic arithmetic) {
     int8 |= arithmetic == Arithmetic::kInt8;
     fine |= arithmetic == Arithmetic::kInt8Fine;
     bf16 |= arithmetic == Arithmetic::kBf16;
+    bf16x3 |= arithmetic == Arithmetic::kBf16x3;
   }
 };
 
@@ -40,7 +41,8 @@ struct Cut {
 
   Cut(const rapt_context& context, std::int64_t num_rows, std::int64_t in_features, const Forms& taken)
       : rows(num_rows), in(in_features), forms(taken) {
-    const int threads = context.num_threads, step = forms.bf16 ? context.kernels->bf16.rows_step : kRowsStep;
+    const int threads = context.num_threads;
+    const std::int64_t step = forms.bf16 ? context.kernels->bf16.rows_step : forms.bf16x3 ? kBf16x3Rows : kRowsStep;
     const bool bytes = forms.int8 || forms.fine;
     const std::int64_t row_bytes = bytes ? in / 32 * std::int64_t{sizeof(QuantizedBlock)} : in * 2;
     std::int64_t most = kMaxRows;  // of f32, block_product has a part of the inputs at a time
@@ -56,12 +58,12 @@ struct Cut {
   }
 };
 
-// Columns of a task: whole panels, no more than L2 holds, and several tasks for every thread.
+// Columns of a task: whole panels, no more than L2 holds, and several tasks for every thread; or one, where each begins with pieces that nothing goes on beside.
 std::int64_t task_columns(const rapt_context& context, const Cut& cut, const PackedWeight& weight) {
   const std::int64_t width = multiplies_bytes(weight.arithmetic()) ? context.kernels->weights.nq : context.kernels->nr;
   const std::int64_t panels = ceil_div(weight.out_features(), width);
-  const std::int64_t parts =
-      std::max<std::int64_t>(1, ceil_div(4 * context.num_threads, std::max<std::int64_t>(cut.row_blocks, 1)));
+  const std::int64_t tasks = (cut.forms.bf16x3 ? 1 : 4) * context.num_threads;
+  const std::int64_t parts = std::max<std::int64_t>(1, ceil_div(tasks, std::max<std::int64_t>(cut.row_blocks, 1)));
   const std::int64_t most = kOutputBytes / std::int64_t{sizeof(float)} / cut.block_rows / width;
   return std::max<std::int64_t>(1, std::min(ceil_div(panels, parts), most)) * width;
 }

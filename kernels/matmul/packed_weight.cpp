@@ -61,18 +61,21 @@ void unpack_pairs(const Bf16* panel, std::int64_t in, std::int64_t column, std::
 }  // namespace
 
 bool supports(const rapt_context* context, Arithmetic arithmetic) {
+  if (arithmetic == Arithmetic::kBf16x3) return context->kernels->bf16x3.gemm != nullptr;
   return arithmetic != Arithmetic::kBf16 || context->kernels->bf16.gemm;
 }
 
 PackedWeight::PackedWeight(rapt_context* context, WeightType type, const void* rows, std::int64_t out_features,
                            std::int64_t in_features, Arithmetic arithmetic)
     : in_(in_features), out_(out_features), type_(type), arithmetic_(arithmetic) {
+  const bool bytes = multiplies_bytes(arithmetic), in_pieces = arithmetic == Arithmetic::kBf16x3;
   if (!supports(type, arithmetic))
-    throw std::invalid_argument(std::string("arithmetic is int8, but the weight is ") + weight_format(type).name +
-                                "; int8 is for quantised weights");
+    throw std::invalid_argument(std::string("arithmetic is ") + (bytes ? "int8" : "bf16x3") + ", but the weight is " + weight_format(type).name +
+                                (bytes ? "; int8 is for quantised weights" : "; bf16x3 is for weights of f32"));
   const KernelTable& kernels = *context->kernels;
   if (!supports(context, arithmetic))
-    throw std::invalid_argument(std::string("arithmetic is bf16, but level ") + kernels.isa + " has no products of bf16");
+    throw std::invalid_argument(std::string("arithmetic is ") + (in_pieces ? "bf16x3" : "bf16") + ", but level " + kernels.isa + " has no " +
+                                (in_pieces ? "tiles" : "products of bf16"));
   const bool pairs = arithmetic == Arithmetic::kBf16;
   const std::int64_t row_bytes = weight_row_bytes(type, in_features), width = panel_width(kernels, type, arithmetic);
   const std::int64_t panels = (out_features + width - 1) / width;

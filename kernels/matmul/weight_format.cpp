@@ -107,7 +107,9 @@ std::int64_t weight_row_bytes(WeightType type, std::int64_t in) {
   return in / format.block_elements * format.block_bytes;
 }
 
-bool supports(WeightType type, Arithmetic arithmetic) { return !multiplies_bytes(arithmetic) || is_quantized(type); }
+bool supports(WeightType type, Arithmetic arithmetic) {
+  return multiplies_bytes(arithmetic) ? is_quantized(type) : arithmetic != Arithmetic::kBf16x3 || type == WeightType::kF32;
+}
 
 void dequantize_row(WeightType type, const void* row, std::int64_t in, float* out) {
   const WeightFormat& format = weight_format(type);

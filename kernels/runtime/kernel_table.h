@@ -201,6 +201,21 @@ struct FewRowProducts {
                         const float* scales, float* c, std::int64_t ldc, bool accumulate);
 };
 
+// A number of f32 as so many of bf16, whose sum it is. Rows and steps of a block; how many steps get a sum of their own; memory that gemm needs.
+inline constexpr int kBf16x3Pieces = 3;
+inline constexpr std::int64_t kBf16x3Rows = 32, kBf16x3Step = 32, kBf16x3Depth = 128, kBf16x3ScratchBytes = 2 * kBf16x3Depth * kBf16x3Pieces * 32 * 2;
+
+// Products of f32 by tiles of bf16 (ops/bf16x3_gemm.h). All null on levels without tiles.
+struct Bf16x3Kernels {
+  // x: [rows, k] -> tiles of its pieces, [rows / 16][k / 32][kBf16x3Pieces][16][32], 0 from k on. ldo: elements of a row.
+  void (*split_rows)(std::int64_t rows, std::int64_t k, const float* x, std::int64_t ldx, Bf16* out, std::int64_t ldo);
+  // c[m, n] = a[m, k] * b[k, n], or += with accumulate, where a is x in pieces, of which up to a multiple of kBf16x3Rows rows are read. c is NaN where a
+  // factor does not split: 3.39e38 and more, infinity, NaN. Subnormal pieces count as 0. k may be cut at multiples of kBf16x3Depth. b.fetch: what is read
+  // after b, or 0. scratch: kBf16x3ScratchBytes.
+  void (*gemm)(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a, std::int64_t lda, PanelView b, float* c, std::int64_t ldc, bool accumulate,
+               void* scratch);
+};
+
 // Steps of k where every level of bf16.gemm begins a new sum.
 inline constexpr std::int64_t kBf16Depth = 128;
 
@@ -215,6 +230,7 @@ struct KernelTable {
   int convert_from;           // from how many rows on 16-bit weights should become f32 first, once for all of them
   WeightKernels weights;
   Bf16Kernels bf16;
+  Bf16x3Kernels bf16x3;
   SoftmaxProducts softmax_products;
   FewRowProducts few_rows;
 

@@ -73,6 +73,13 @@ struct AmxBf16 : Avx512Bf16 {
   // a < b ? 0 : p 2^floor(t)
   static V scaled_unless_less(V a, V b, V p, V t) { return _mm512_maskz_scalef_ps(_mm512_cmp_ps_mask(a, b, _CMP_NLT_UQ), p, t); }
 
+  // To nearest, half away from zero; 3.39e38 and more to infinity, NaN to anything.
+  static V nearest_bf16(V x) { return upper_half(_mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(x), _mm512_set1_epi32(0x8000)))); }
+  // The lower 16 bits as 0; by a mask, which takes no vector register.
+  static V upper_half(V x) { return _mm512_castsi512_ps(_mm512_maskz_mov_epi16(0xaaaaaaaa, _mm512_castps_si512(x))); }
+  // The upper halves of each element, a's before b's.
+  static B upper_halves_in_pairs(V a, V b) { return _mm512_mask_blend_epi16(0xaaaaaaaa, _mm512_srli_epi32(_mm512_castps_si512(a), 16), _mm512_castps_si512(b)); }
+
   static V first_of_pairs(B b) { return _mm512_castsi512_ps(_mm512_slli_epi32(b, 16)); }
   static V second_of_pairs(B b) { return _mm512_castsi512_ps(_mm512_and_si512(b, _mm512_set1_epi32((int)0xffff0000))); }
 };

@@ -109,6 +109,9 @@ concept TileIsa = Bf16Isa<I> && requires(typename I::V v, typename I::B b, const
   { I::restore_mode(mode) };
   { I::first_of_pairs(b) } -> std::same_as<typename I::V>;  // as f32
   { I::second_of_pairs(b) } -> std::same_as<typename I::V>;
+  { I::nearest_bf16(v) } -> std::same_as<typename I::V>;  // as f32
+  { I::upper_half(v) } -> std::same_as<typename I::V>;    // of each element's bits; the others are 0
+  { I::upper_halves_in_pairs(v, v) } -> std::same_as<typename I::B>;
 };
 
 }  // namespace rapt::simd

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,42 @@ TEST_P(Linear, SmokeIsXTimesWPlusBias) {
             }
         }
       }
+}
+
+// In pieces too, which such numbers do not have.
+TEST_P(Linear, InfiniteAndHugeNumbersAreThoseOfDouble) {
+  const Context context(runner(), 2);
+  const std::int64_t in = 200, out = 70;
+  Layer layer(context, in, out);
+  layer.weight.at(9, 8) = INFINITY;
+  layer.weight.at(11, 100) = -3e38f;
+  for (const Arithmetic arithmetic : {Arithmetic::kF32, Arithmetic::kBf16x3}) {
+    if (!supports(context.get(), arithmetic)) continue;
+    layer.packed = PackedWeight(context.get(), WeightType::kF32, layer.weight.data(), out, in, arithmetic);
+    for (const std::int64_t rows : {1, 3, 40}) {
+      const Matrix x(rows, in), y(rows, out);
+      const float bad[] = {NAN, INFINITY, -INFINITY, 3.4e38f, -0x1p127f};
+      for (std::int64_t r = 0; r < rows; r += 3) x.at(r, (r * 7) % in) = bad[r / 3 % 5];
+      linear(context.get(), rows, x.data(), in, layer.packed, {}, y.data(), out);
+      for (std::int64_t r = 0; r < rows; ++r)
+        for (std::int64_t o = 0; o < out; ++o) {
+          double sum = 0, size = 0;
+          for (std::int64_t i = 0; i < in; ++i) {
+            const double term = static_cast<double>(x.at(r, i)) * static_cast<double>(layer.weight.at(o, i));
+            sum += term;
+            if (std::isfinite(term)) size += std::abs(term);
+          }
+          if (size >= static_cast<double>(std::numeric_limits<float>::max())) continue;  // f32 may overflow on the way
+          if (std::isnan(sum)) {
+            ASSERT_TRUE(std::isnan(y.at(r, o))) << r << ", " << o;
+          } else if (std::isinf(sum)) {
+            ASSERT_EQ(static_cast<double>(y.at(r, o)), sum) << r << ", " << o;
+          } else {
+            ASSERT_NEAR(static_cast<double>(y.at(r, o)), sum, 5 * 0x1p-24 * size) << rows << ": " << r << ", " << o;
+          }
+        }
+    }
+  }
 }
 
 TEST_P(Linear, SameBitsForAnyRowsAndThreads) {

@@ -22,7 +22,7 @@ struct Kind {
   Arithmetic arithmetic;
 
   std::string name() const {
-    static constexpr const char* kNames[] = {" f32", " int8", " bf16", " int8 fine"};
+    static constexpr const char* kNames[] = {" f32", " int8", " bf16", " int8 fine", " bf16x3"};
     return weight_format(type).name + std::string(kNames[static_cast<int>(arithmetic)]);
   }
   std::int64_t block() const { return weight_format(type).block_elements; }
@@ -35,7 +35,7 @@ struct Kind {
 std::vector<Kind> all_kinds(const Context& context) {
   std::vector<Kind> kinds;
   for (const WeightType type : all_types())
-    for (const Arithmetic arithmetic : {Arithmetic::kF32, Arithmetic::kInt8, Arithmetic::kBf16, Arithmetic::kInt8Fine})
+    for (const Arithmetic arithmetic : {Arithmetic::kF32, Arithmetic::kInt8, Arithmetic::kBf16, Arithmetic::kInt8Fine, Arithmetic::kBf16x3})
       if (supports(type, arithmetic) && supports(context.get(), arithmetic)) kinds.push_back({type, arithmetic});
   return kinds;
 }

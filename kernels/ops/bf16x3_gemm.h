@@ -1,0 +1,158 @@
+// C[m x n] (+)= A[m x k] * B[k x n] in f32 by products of bf16 tiles. Layer: ops. Serves linear layers over f32 weights on levels with matrix registers.
+// Each number is the sum of three of bf16, and of the nine products of two such sums the six large ones are taken (Henry, Tang, Heinecke 2019, "Leveraging the
+// bfloat16 Artificial Intelligence Datatype For Higher-Precision Computations", BF16x3): what is left out is below 2^-23 of a product, 2^-27 on average.
+// Every kBf16x3Depth steps of k an element gets one sum from 0, to which every 32 steps the five small products are added before the large one.
+// Numbers from 0x1.ffp127 (3.39e38) on do not split: elements that meet them, infinity or NaN become NaN, and the caller takes them from gemm.
+// Below 2^-110 low pieces are subnormal and count as 0, as all subnormal numbers do in tiles.
+//
+// Bound: 16 x 16 x 32 multiply-adds take six products of tiles, 96 cycles, where vectors take 256. Measured (Xeon with AMX, 2026-11-30): products as they come 17 to 20 cycles
+// each, with blocks of C and what vectors do beside them 25, of random numbers 28 (the clock falls).
+#pragma once
+#include "kernels/ops/bf16x3_split.h"
+#include "kernels/ops/tile_gemm.h"
+#include "kernels/ops/vector.h"
+#include "kernels/runtime/kernel_table.h"
+#include "kernels/simd/isa.h"
+
+namespace rapt {
+namespace {
+
+static_assert(kBf16x3Rows == kTileBlock);
+inline constexpr int kSumsStride = kTileBlock;  // floats of a row of a block's sums
+inline constexpr int kProducts = 6;             // of tiles, for one of numbers
+
+// Two by two tiles, or fewer, of sums from 0 over `steps` steps of 32: tiles 0 to 3. sums: [32][kSumsStride].
+template <simd::TileIsa I, int kRowTiles, int kColumnTiles>
+void multiply_block(std::int64_t steps, const Bf16* a, std::int64_t lda, const Bf16* b, float* sums, UnitSplitter<I, 2>& next) {
+  constexpr int kTile = I::kTileDepth * I::kTileColumns;
+  constexpr std::int64_t kRowBytes = I::kTileDepth * (int)sizeof(Bf16), kStride = kSumsStride * (int)sizeof(float);
+  const auto load_a = [&](int piece) __attribute__((always_inline)) {
+    I::template load_tile<4>(a + piece * kTile, kRowBytes);
+    if constexpr (kRowTiles > 1) I::template load_tile<5>(a + I::kTileRows * lda + piece * kTile, kRowBytes);
+  };
+  const auto load_b = [&](int piece) __attribute__((always_inline)) {
+    I::template load_tile<6>(b + piece * 2 * kTile, kRowBytes);
+    if constexpr (kColumnTiles > 1) I::template load_tile<7>(b + (piece * 2 + 1) * kTile, kRowBytes);
+  };
+  const auto multiply = [&]() __attribute__((always_inline)) {
+    I::template dot_tiles<0, 4, 6>();
+    if constexpr (kColumnTiles > 1) I::template dot_tiles<1, 4, 7>();
+    if constexpr (kRowTiles > 1) I::template dot_tiles<2, 5, 6>();
+    if constexpr (kRowTiles * kColumnTiles > 3) I::template dot_tiles<3, 5, 7>();
+    next.step();
+  };
+  I::template zero_tile<0>();
+  if constexpr (kColumnTiles > 1) I::template zero_tile<1>();
+  if constexpr (kRowTiles > 1) I::template zero_tile<2>();
+  if constexpr (kRowTiles * kColumnTiles > 3) I::template zero_tile<3>();
+  for (; steps > 0; --steps, a += kBf16x3Pieces * kTile, b += kBf16x3Pieces * 2 * kTile) {
+    load_b(kHigh), load_a(kLow), multiply();
+    load_a(kMiddle), multiply();
+    load_b(kMiddle), multiply();
+    load_a(kHigh), multiply();
+    load_b(kLow), multiply();
+    load_b(kHigh), multiply();
+  }
+  I::template store_tile<0>(sums, kStride);
+  if constexpr (kColumnTiles > 1) I::template store_tile<1>(sums + I::kTileColumns, kStride);
+  if constexpr (kRowTiles > 1) I::template store_tile<2>(sums + I::kTileRows * kSumsStride, kStride);
+  if constexpr (kRowTiles * kColumnTiles > 3) I::template store_tile<3>(sums + I::kTileRows * kSumsStride + I::kTileColumns, kStride);
+}
+
+// c = sums, or += with accumulate.
+template <simd::TileIsa I>
+inline __attribute__((always_inline)) void add_sums(std::int64_t rows, std::int64_t columns, const float* sums, std::int64_t stride, float* c, std::int64_t ldc,
+                                                    bool accumulate) {
+  for (std::int64_t r = 0; r < rows; ++r)
+    for_each_vector<I>(columns, [&](std::int64_t j, int lanes) {
+      typename I::V v = I::load(sums + r * stride + j);
+      float* const to = c + r * ldc + j;
+      if (accumulate) v = I::add(load_some<I>(to, lanes), v);
+      store_some<I>(to, v, lanes);
+    });
+}
+
+// m rows by a unit of 32 columns. A block's sums are added to c while the next one is multiplied.
+template <simd::TileIsa I>
+void multiply_unit(std::int64_t m, const SplitUnit& unit, const Bf16* a, std::int64_t lda, const Bf16* pieces, float* c, std::int64_t ldc, bool accumulate,
+                   UnitSplitter<I, 2>& next) {
+  alignas(64) float sums[2][kTileBlock * kSumsStride];
+  const bool two_columns = unit.columns > I::kTileColumns;
+  std::int64_t before = -1;
+  const auto add_before = [&](std::int64_t rows) __attribute__((always_inline)) {
+    if (before >= 0) add_sums<I>(rows, unit.columns, sums[before / kTileBlock % 2], kSumsStride, c + before * ldc, ldc, accumulate);
+  };
+  for (std::int64_t r = 0; r < m; before = r, r += kTileBlock) {
+    const bool two_rows = m - r > I::kTileRows;
+    const auto block = two_rows ? (two_columns ? multiply_block<I, 2, 2> : multiply_block<I, 2, 1>) : (two_columns ? multiply_block<I, 1, 2> : multiply_block<I, 1, 1>);
+    block(tile_steps(unit.depth), a + r * lda, lda, pieces, sums[r / kTileBlock % 2], next);
+    add_before(kTileBlock);
+  }
+  add_before(m - before);
+}
+
+// A step of up to 16 rows by a unit of 64 columns: tiles 0 to 3 are the sums, 4 to 6 pieces of A.
+template <simd::TileIsa I>
+inline __attribute__((always_inline)) void multiply_few_rows(const Bf16* a, const Bf16* pieces, UnitSplitter<I, 4>& next) {
+  constexpr int kTile = I::kTileDepth * I::kTileColumns;
+  constexpr std::int64_t kRowBytes = I::kTileDepth * (int)sizeof(Bf16);
+  I::template load_tile<4>(a + kHigh * kTile, kRowBytes);
+  I::template load_tile<5>(a + kMiddle * kTile, kRowBytes);
+  I::template load_tile<6>(a + kLow * kTile, kRowBytes);
+  // f<column> for each; the products that a piece of B takes part in.
+  const auto for_each_column = [&](int piece, auto f) __attribute__((always_inline)) {
+    const auto one = [&]<int kColumn>() __attribute__((always_inline)) {
+      I::template load_tile<7>(pieces + (piece * 4 + kColumn) * kTile, kRowBytes);
+      f.template operator()<kColumn>();
+      next.step();
+    };
+    one.template operator()<0>(), one.template operator()<1>(), one.template operator()<2>(), one.template operator()<3>();
+  };
+  for_each_column(kHigh, []<int kColumn>() __attribute__((always_inline)) { I::template dot_tiles<kColumn, 6, 7>(), I::template dot_tiles<kColumn, 5, 7>(); });
+  for_each_column(kMiddle, []<int kColumn>() __attribute__((always_inline)) { I::template dot_tiles<kColumn, 5, 7>(), I::template dot_tiles<kColumn, 4, 7>(); });
+  for_each_column(kLow, []<int kColumn>() __attribute__((always_inline)) { I::template dot_tiles<kColumn, 4, 7>(); });
+  for_each_column(kHigh, []<int kColumn>() __attribute__((always_inline)) { I::template dot_tiles<kColumn, 4, 7>(); });
+}
+
+// Up to 16 rows: what is split lies in L1, so that memory alone is waited for.
+template <simd::TileIsa I>
+void few_rows_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a, const PanelView& b, float* c, std::int64_t ldc, bool accumulate, Bf16* pieces) {
+  constexpr std::int64_t kStep = I::kTileDepth, kElements = kStep * kBf16x3Pieces * kTilePanel, kStride = kTilePanel * (int)sizeof(float);
+  alignas(64) float sums[I::kTileRows * kTilePanel];
+  const SplitUnits units(n, k, b, kStep, kTilePanel);
+  for_each_unit<I, 4>(units, 16, pieces, pieces + kElements, [&](const SplitUnit& unit, const Bf16* split, UnitSplitter<I, 4>& next) {
+    if (unit.first_row % kBf16x3Depth == 0) I::template zero_tile<0>(), I::template zero_tile<1>(), I::template zero_tile<2>(), I::template zero_tile<3>();
+    multiply_few_rows<I>(a + unit.first_row * kBf16x3Pieces * I::kTileRows, split, next);
+    const std::int64_t end = unit.first_row + kStep;
+    if (end % kBf16x3Depth != 0 && end < k) return;
+    I::template store_tile<0>(sums, kStride);
+    I::template store_tile<1>(sums + I::kTileColumns, kStride);
+    I::template store_tile<2>(sums + 2 * I::kTileColumns, kStride);
+    I::template store_tile<3>(sums + 3 * I::kTileColumns, kStride);
+    add_sums<I>(m, unit.columns, sums, kTilePanel, c + unit.first_column, ldc, accumulate || unit.first_row >= kBf16x3Depth);
+  });
+}
+
+// a: split_rows of the call's rows from row 0 of b on. b.fetch: what is read after b, or 0.
+template <simd::TileIsa I>
+void bf16x3_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a, std::int64_t lda, PanelView b, float* c, std::int64_t ldc, bool accumulate,
+                 void* scratch) {
+  Bf16* const pieces = (Bf16*)scratch;
+  const int rows = (int)(m < I::kTileRows ? m : I::kTileRows), pairs = I::kTileDepth / 2;
+  if (m <= I::kTileRows) {
+    I::configure({rows, rows, rows, rows, rows, rows, rows, pairs});
+    few_rows_gemm<I>(m, n, k, a, b, c, ldc, accumulate, pieces);
+  } else {
+    constexpr std::int64_t kElements = kBf16x3Depth * kBf16x3Pieces * kTileBlock;
+    I::configure({rows, rows, rows, rows, rows, rows, pairs, pairs});
+    const std::int64_t blocks = (m + kTileBlock - 1) / kTileBlock;
+    const SplitUnits units(n, k, b, kBf16x3Depth, kTileBlock);
+    for_each_unit<I, 2>(units, blocks * kProducts, pieces, pieces + kElements, [&](const SplitUnit& unit, const Bf16* split, UnitSplitter<I, 2>& next) {
+      multiply_unit<I>(m, unit, a + unit.first_row * kBf16x3Pieces * I::kTileRows, lda, split, c + unit.first_column, ldc, accumulate || unit.first_row > 0, next);
+    });
+  }
+  I::release();
+}
+
+}  // namespace
+}  // namespace rapt
