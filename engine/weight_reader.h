@@ -35,8 +35,8 @@ class WeightReader {
   rapt_context* context() const { return context_; }
   // That was asked for.
   Arithmetic wanted_arithmetic() const { return arithmetic_; }
-  // Of the layers read from here on: they never see a single token of a text, so f32 may be multiplied in the way that suits many rows.
-  void is_encoder() { is_encoder_ = true; }
+  // The layers read from here on are an encoder's: they see whole texts, so f32 may be multiplied in the way that suits many rows.
+  void begin_encoder() { is_encoder_ = true; }
   const std::string& path() const { return source_.path(); }
   bool has(const std::string& name) const { return source_.has(prefix_ + name); }
   // The name in the file, fit to be printed.

@@ -86,7 +86,7 @@ std::unique_ptr<Model> load_bert(const ModelFiles& files, WeightReader& reader) 
     throw_error(RAPT_UNSUPPORTED, "%s: do_lower_case is true, but the tokenizer keeps capitals; it must be false",
                 printable(files.folder + "sentence_bert_config.json").c_str());
   }
-  reader.is_encoder();
+  reader.begin_encoder();
   BertLoader loader(config, reader);
   EncoderParts parts;
   parts.token_embedding = loader.token_embedding();

@@ -95,6 +95,20 @@ TEST_P(Linear, InfiniteAndHugeNumbersAreThoseOfDouble) {
   }
 }
 
+// Few rows are in pieces of another size, and may be a call's last block. The outputs lie aside, behind them.
+TEST_P(Linear, PiecesOfALastRowHaveRoom) {
+  const Context context(runner(), 1);
+  if (!supports(context.get(), Arithmetic::kBf16x3)) GTEST_SKIP() << GetParam() << " has no tiles";
+  const std::int64_t in = 4096, out = 64, rows = 6 * 192 + 1;
+  Layer layer(context, in, out);
+  layer.packed = PackedWeight(context.get(), WeightType::kF32, layer.weight.data(), out, in, Arithmetic::kBf16x3);
+  const Matrix x(rows, in), y(rows, out, 0, Place::kHeap, 4), last(1, out);
+  std::copy_n(y.row(rows - 1), out, last.data());
+  linear(context.get(), rows, x.data(), in, layer.packed, {.accumulate = true}, y.data(), out);
+  linear(context.get(), 1, x.row(rows - 1), in, layer.packed, {.accumulate = true}, last.data(), out);
+  for (std::int64_t o = 0; o < out; ++o) EXPECT_TRUE(same_bits(y.at(rows - 1, o), last.at(0, o))) << o;
+}
+
 TEST_P(Linear, SameBitsForAnyRowsAndThreads) {
   const std::int64_t in = 1300, out = 330, rows = 150;  // inputs in three parts, outputs in several groups
   const Context one(runner(), 1);
