@@ -40,8 +40,8 @@ enum class Arithmetic : int {
   kInt8,  // quantised weights only: x is rounded to 8 bits in blocks of 32 with an f32 scale each; integer dot products are exact
   kBf16,      // the weight's values and x are rounded to bf16, products summed in f32; only on levels with products of bf16
   kInt8Fine,  // as kInt8, but the largest of each block is kept in 15 bits, and the others' scale is the second largest's
-  // Weights of f32 only, and levels with tiles: each number is the sum of three of bf16. As exact as kF32 for what is not below 2^-110, where bits are lost; from 64 rows
-  // on faster, one row takes longer.
+  // Weights of f32 only, and levels with tiles: each number is the sum of three of bf16. As exact as kF32, but numbers below 2^-103 lose bits and products below 2^-126
+  // count as 0. From 64 rows on faster; one row takes longer.
   kBf16x3,
 };
 inline bool multiplies_bytes(Arithmetic arithmetic) {

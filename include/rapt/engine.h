@@ -35,7 +35,7 @@ typedef enum rapt_arithmetic {
    * more finely in the layers that matter most; several times faster. With others as RAPT_ARITHMETIC_F32. */
   RAPT_ARITHMETIC_I8 = 0,
   /* The weights' exact values, inputs as they are. In models that make vectors level amx_bf16 multiplies f32 weights as sums of three bf16
-   * numbers each, six products for one: no less exact, but what lies below 2^-110 loses bits. */
+   * numbers each, six products for one: no less exact, but numbers below 2^-103 lose bits, and products below 2^-126 count as 0. */
   RAPT_ARITHMETIC_F32 = 1,
   /* Weights of any type and inputs are rounded to bf16, sums are f32: with f32 weights up to twice as fast, in tiles (amx_bf16) four
    * times. A rounded weight takes two bytes of memory. In a Llama, whose later layers would make much of it, not so in the first two

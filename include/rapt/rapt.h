@@ -126,7 +126,7 @@ typedef enum rapt_kv_layout { RAPT_KV_ROWS = 0, RAPT_KV_PANELS = 1 } rapt_kv_lay
 /* Changes the scores of one query row in place, after softcap, bias and ALiBi: s[0 .. num_keys-1] belong to the keys first_key,
  * first_key + 1, ... Natural units; -INFINITY hides a key. Called from many threads at a time. What it writes may depend on its arguments
  * alone: it may be called several times for the same keys, for keys that a mask hides afterwards, and with 0 in place of -INFINITY. It must
- * not call rapt with the context of its own call, nor with NULL: RAPT_INVALID_ARGUMENT where that is the same context. */
+ * not call rapt_attention with the context of its own call, nor with NULL: RAPT_INVALID_ARGUMENT where that is the same context. */
 typedef struct rapt_score_row {
   int64_t batch, head, query, first_key, num_keys;
 } rapt_score_row;

@@ -140,6 +140,20 @@ TEST_P(Bf16x3Gemm, WhatDoesNotSplitIsNaN) {
   }
 }
 
+// As the instruction has it, and kernels.h says.
+TEST_P(Bf16x3Gemm, SubnormalPiecesAndProductsCountAsZero) {
+  const Matrix a(1, 1), b(1, 1), c(1, 1);
+  const auto product = [&](float x, float y) {
+    a.at(0, 0) = x;
+    b.at(0, 0) = y;
+    multiply(a, b, c, false, 1 << 20);
+    return c.at(0, 0);
+  };
+  EXPECT_EQ(product(0x1p-103f + 0x1p-126f, 1), 0x1p-103f + 0x1p-126f);
+  EXPECT_EQ(product(0x1p-110f + 0x1p-127f, 1), 0x1p-110f);
+  EXPECT_EQ(product(0x1p-70f, 0x1p-57f), 0);
+}
+
 INSTANTIATE_TEST_SUITE_P(All, Bf16x3Gemm, testing::ValuesIn(levels_with(kCpuAmxBf16)), level_name);
 
 }  // namespace
