@@ -90,13 +90,9 @@ void stored_product(const KernelTable& kernels, const PackedWeight& weight, cons
   });
 }
 
-// Inputs at a time, of which x is in pieces: all for few rows, so that they read the weights in the order of addresses.
-std::int64_t bf16x3_part(std::int64_t m, std::int64_t in) {
-  return m <= kBf16x3Rows ? round_up(in, kBf16x3Step) : round_up(ceil_div(in, ceil_div(in, kBf16x3Part)), kBf16x3Depth);
-}
-std::int64_t pieces_elements(std::int64_t m, std::int64_t in) { return round_up(m, kBf16x3Rows) * bf16x3_part(m, in) * kBf16x3Pieces; }
-// Of m rows or fewer, which a call's last block may have.
-std::int64_t most_pieces_elements(std::int64_t m, std::int64_t in) { return std::max(pieces_elements(m, in), pieces_elements(std::min(m, kBf16x3Rows), in)); }
+// Inputs at a time, of which x is in pieces.
+std::int64_t bf16x3_part(std::int64_t in) { return round_up(ceil_div(in, ceil_div(in, kBf16x3Part)), kBf16x3Depth); }
+std::int64_t pieces_elements(std::int64_t m, std::int64_t in) { return round_up(m, kBf16x3Rows) * bf16x3_part(in) * kBf16x3Pieces; }
 
 // What is not finite in c, because a factor does not split or because it is so, by gemm itself.
 void repair(const KernelTable& kernels, const PackedWeight& weight, const float* x, std::int64_t ldx, std::int64_t m, std::int64_t first_column, std::int64_t n,
@@ -121,7 +117,7 @@ void bf16x3_product(const KernelTable& kernels, const PackedWeight& weight, cons
   Bf16* const pieces = static_cast<Bf16*>(scratch);
   Bf16* const panel_pieces = pieces + pieces_elements(m, in);
   const float* const panels = reinterpret_cast<const float*>(weight.panels()) + first_column * in;
-  const std::int64_t part = bf16x3_part(m, in);
+  const std::int64_t part = bf16x3_part(in);
   for (std::int64_t first = 0; first < in; first += part) {
     const std::int64_t depth = std::min(part, in - first), ld = round_up(depth, kBf16x3Step) * kBf16x3Pieces;
     kernels.bf16x3.split_rows(m, depth, x + first, ldx, pieces, ld);
@@ -185,7 +181,7 @@ void bf16_product(const KernelTable& kernels, const PackedWeight& weight, const 
 std::size_t product_scratch_bytes(const KernelTable& kernels, const PackedWeight& weight, std::int64_t m) {
   if (weight.arithmetic() == Arithmetic::kBf16) return 0;
   if (weight.arithmetic() == Arithmetic::kBf16x3)
-    return static_cast<std::size_t>(most_pieces_elements(m, weight.in_features())) * sizeof(Bf16) + kBf16x3ScratchBytes;
+    return static_cast<std::size_t>(pieces_elements(m, weight.in_features())) * sizeof(Bf16) + kBf16x3ScratchBytes;
   if (weight.arithmetic() == Arithmetic::kF32)
     return weight.type() == WeightType::kF32 ? 0 : static_cast<std::size_t>(kF32Depth * kernels.nr) * sizeof(float);
   const std::int64_t block = kernels.weights.unpacked_bytes[static_cast<int>(weight.type())];

@@ -1,21 +1,18 @@
 """`rapt embed`: a line of JSON for each text, whatever way the texts come; the vectors are the library's."""
 
-import json
 import math
 import os
 import tempfile
 import unittest
 
-from support import BERT, rapt
+from support import BERT, json_lines, rapt
 
 TEXTS = ["The cat sat on the mat.", "", 'a "dog"', "é"]
 
 
 class Embed(unittest.TestCase):
     def vectors(self, *options, **more):
-        done = rapt("embed", BERT, *options, **more)
-        self.assertEqual((done.returncode, done.stderr), (0, ""))
-        return [json.loads(line) for line in done.stdout.splitlines()]
+        return json_lines("embed", BERT, *options, **more)
 
     def test_a_line_for_each_text(self):
         lines = self.vectors(*TEXTS)

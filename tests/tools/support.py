@@ -44,6 +44,13 @@ def rapt(*arguments, input=None, **environment):
     return done
 
 
+def json_lines(*arguments, **more):
+    """What a command that must succeed without a word writes, a JSON value a line."""
+    done = rapt(*arguments, **more)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
 def start(*arguments, **options):
     """The running command, with unbuffered pipes for what `options` does not say."""
     pipes = {"bufsize": 0, "stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}

@@ -1,17 +1,14 @@
 """`rapt tokenize`: ids of texts and texts of ids, whatever way they come."""
 
-import json
 import os
 import unittest
 
-from support import BERT, rapt
+from support import BERT, json_lines, rapt
 
 
 class Tokenize(unittest.TestCase):
     def lines(self, *arguments, **more):
-        done = rapt("tokenize", BERT, *arguments, **more)
-        self.assertEqual((done.returncode, done.stderr), (0, ""))
-        return [json.loads(line) for line in done.stdout.splitlines()]
+        return json_lines("tokenize", BERT, *arguments, **more)
 
     def test_texts_in_brackets_stay_whole(self):
         texts = ["[MASK]", "[a, b]", "[]"]

@@ -95,7 +95,7 @@ TEST_P(Linear, InfiniteAndHugeNumbersAreThoseOfDouble) {
   }
 }
 
-// Few rows are in pieces of another size, and may be a call's last block. The outputs lie aside, behind them.
+// The outputs lie aside, behind the pieces.
 TEST_P(Linear, PiecesOfALastRowHaveRoom) {
   const Context context(runner(), 1);
   if (!supports(context.get(), Arithmetic::kBf16x3)) GTEST_SKIP() << GetParam() << " has no tiles";
