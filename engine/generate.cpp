@@ -82,7 +82,7 @@ bool Generation::next() {
   }
   if (stats_.generated_tokens == num_tokens_) return end();
   if (!first) go_on();
-  const std::int32_t id = sampler_.sample(logits_.data(), static_cast<std::int64_t>(logits_.size()));
+  const std::int32_t id = sampler_.sample(session_.context(), logits_.data(), static_cast<std::int64_t>(logits_.size()));
   if (!ignore_ends_ && ends(id)) {
     stats_.ended = 1;
     return end();

@@ -1,19 +1,58 @@
-// See sampler.h. Sums run over ids in ascending order, so that a seed gives the same draws with every standard library.
+// See sampler.h. Weights are added as whole numbers, whose sums are exact: a seed gives the same draws in whatever order a standard library
+// leaves them.
 #include "engine/sampler.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <limits>
 
 #include "engine/error.h"
+#include "kernels/kernels.h"
 
 namespace rapt::engine {
 namespace {
 
+// So many are collected before they are cut down to the k likeliest.
+std::size_t likeliest_at_once(std::size_t k) { return 2 * k + 256; }
+
+constexpr float kLowest = -std::numeric_limits<float>::infinity(), kLargest = std::numeric_limits<float>::max();
+
 // Whether one of x[count] is above `most` or not a number. A loop without a branch, which compilers turn into vectors.
-bool any_not_below(const float* x, std::int64_t count, float most) {
+bool any_above(const float* x, std::int64_t count, float most) {
   int found = 0;
   for (std::int64_t i = 0; i < count; ++i) found |= !(x[i] <= most);
   return found != 0;
+}
+
+// f(id) for every x[id] above most(), which f may raise, or not a number: of a large vocabulary few.
+template <class Most, class F>
+void for_each_above(const float* x, std::int64_t count, Most most, F f) {
+  constexpr std::int64_t kSome = 256;
+  for (std::int64_t first = 0; first < count; first += kSome) {
+    const std::int64_t end = std::min(first + kSome, count);
+    if (!any_above(x + first, end - first, most())) continue;
+    for (std::int64_t id = first; id < end; ++id)
+      if (!(x[id] <= most())) f(id);
+  }
+}
+
+// The most likely token, the lowest id of equals.
+std::int32_t best_of(const float* logits, std::int64_t vocab_size) {
+  std::int64_t best = -1;
+  for_each_above(
+      logits, vocab_size, [&] { return best < 0 ? kLowest : logits[best]; },
+      [&](std::int64_t id) {
+        if (!(logits[id] <= kLargest)) {
+          throw_error(RAPT_INVALID_FILE, "the model computed %g for token %lld; its weights are not usable", static_cast<double>(logits[id]),
+                      static_cast<long long>(id));
+        }
+        best = id;
+      });
+  if (best < 0) {
+    throw_error(RAPT_INVALID_FILE, "the model computed -infinity for every token; its weights are not usable");
+  }
+  return static_cast<std::int32_t>(best);
 }
 
 }  // namespace
@@ -35,102 +74,153 @@ Sampler::Sampler(const SamplerOptions& options) : options_(options), random_(opt
 }
 
 void Sampler::note(std::int32_t id) {
+  if (options_.repetition_penalty == 1) return;
   const std::size_t index = static_cast<std::size_t>(id);
   if (index >= seen_.size()) seen_.resize(index + 1);
+  if (!seen_[index]) noted_.push_back(id);
   seen_[index] = true;
 }
 
-double Sampler::logit_of(const float* logits, std::int64_t id) const {
-  const double logit = logits[id];
-  if (std::isnan(logit) || logit == HUGE_VAL) {
-    throw_error(RAPT_INVALID_FILE, "the model computed %g for token %lld; its weights are not usable", logit,
-                static_cast<long long>(id));
+// At once, so that no later token takes memory.
+void Sampler::reserve(std::size_t vocab_size) {
+  if (reserved_ >= vocab_size) return;
+  reserved_ = vocab_size;
+  if (options_.repetition_penalty != 1) {
+    seen_.resize(std::max(seen_.size(), vocab_size));
+    noted_.reserve(vocab_size);
+    penalised_.reserve(vocab_size);
   }
-  if (options_.repetition_penalty == 1 || !seen_[static_cast<std::size_t>(id)]) return logit;
-  return logit > 0 ? logit / options_.repetition_penalty : logit * options_.repetition_penalty;
+  if (options_.temperature == 0) return;
+  const std::size_t k = options_.top_k > 0 ? static_cast<std::size_t>(options_.top_k) : vocab_size, most = std::min(k, vocab_size);
+  x_.reserve(most);
+  ids_.reserve(most);
+  likeliest_.reserve(std::min(likeliest_at_once(most), vocab_size));
+  if (options_.top_p < 1) kept_.reserve(most);
 }
 
-// The most likely token, the lowest id of equals. No candidates: with a large vocabulary they are a megabyte.
-Sampler::Candidate Sampler::best_of(const float* logits, std::int64_t vocab_size) const {
-  Candidate best = {-HUGE_VAL, 0, -1};
-  constexpr std::int64_t kSome = 256;
-  for (std::int64_t first = 0; first < vocab_size; first += kSome) {
-    const std::int64_t end = std::min(first + kSome, vocab_size);
-    if (options_.repetition_penalty == 1 && !any_not_below(logits + first, end - first, static_cast<float>(best.logit))) continue;
-    for (std::int64_t id = first; id < end; ++id) {
-      const double logit = logit_of(logits, id);
-      if (logit > best.logit) best = {logit, 0, static_cast<std::int32_t>(id)};
-    }
+// The logits themselves where there is no penalty. What is no logit stays none.
+const float* Sampler::penalised(const float* logits, std::int64_t vocab_size) {
+  const double penalty = options_.repetition_penalty;
+  if (penalty == 1) return logits;
+  penalised_.assign(logits, logits + vocab_size);
+  for (const std::int32_t id : noted_) {
+    float& logit = penalised_[static_cast<std::size_t>(id)];
+    if (std::isfinite(logit)) logit = static_cast<float>(std::clamp<double>(logit > 0 ? logit / penalty : logit * penalty, -kLargest, kLargest));
   }
-  if (best.id < 0) {
-    throw_error(RAPT_INVALID_FILE, "the model computed -infinity for every token; its weights are not usable");
-  }
-  return best;
+  return penalised_.data();
 }
 
 void Sampler::read(const float* logits, std::int64_t vocab_size) {
-  candidates_.clear();
-  candidates_.reserve(static_cast<std::size_t>(vocab_size));
-  for (std::int64_t id = 0; id < vocab_size; ++id) {
-    const double logit = logit_of(logits, id);
-    if (logit != -HUGE_VAL) candidates_.push_back({logit, 0, static_cast<std::int32_t>(id)});
+  ids_.clear();
+  if (options_.top_k > 0 && options_.top_k < vocab_size) return read_top_k(logits, vocab_size);
+  x_.assign(logits, logits + vocab_size);
+}
+
+void Sampler::read_top_k(const float* logits, std::int64_t vocab_size) {
+  const std::size_t k = static_cast<std::size_t>(options_.top_k), most = likeliest_at_once(k);
+  float least = kLowest;  // of the k likeliest so far
+  likeliest_.clear();
+  const auto leave_k = [&] {
+    if (likeliest_.size() < k) return;
+    const auto last = likeliest_.begin() + static_cast<std::ptrdiff_t>(k - 1);
+    std::nth_element(likeliest_.begin(), last, likeliest_.end(), Candidate<float>::likelier);
+    least = last->x;
+    likeliest_.resize(k);
+  };
+  for_each_above(
+      logits, vocab_size, [&] { return least; },  // of equals the first stay
+      [&](std::int64_t id) {
+        likeliest_.push_back({logits[id], static_cast<std::int32_t>(id)});
+        if (likeliest_.size() >= most) leave_k();
+      });
+  leave_k();
+  std::sort(likeliest_.begin(), likeliest_.end(), Candidate<float>::before);
+  x_.clear();
+  for (const Candidate<float>& candidate : likeliest_) {
+    x_.push_back(candidate.x);
+    ids_.push_back(candidate.id);
   }
 }
 
-void Sampler::keep_top_k() {
-  const std::size_t k = static_cast<std::size_t>(options_.top_k);
-  if (k == 0 || k >= candidates_.size()) return;
-  const auto likelier = [](const Candidate& a, const Candidate& b) {
-    return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
-  };
-  std::nth_element(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(k), candidates_.end(), likelier);
-  candidates_.resize(k);
-  std::sort(candidates_.begin(), candidates_.end(), [](const Candidate& a, const Candidate& b) { return a.id < b.id; });
+// Differences first, so that the best has exactly 1; a temperature near 0 leaves no other any weight.
+void Sampler::weigh(rapt_context* context, float best) {
+  const float temperature = static_cast<float>(std::clamp<double>(options_.temperature, std::numeric_limits<float>::min(), kLargest));
+  for (float& x : x_) x = (x - best) / temperature;
+  exponentials(context, static_cast<std::int64_t>(x_.size()), x_.data());
 }
 
-// The fewest tokens, the likeliest first, whose probabilities sum to top_p. A heap, because they are usually few of many.
-void Sampler::keep_top_p() {
-  if (options_.top_p >= 1) return;
-  double total = 0;
-  for (const Candidate& candidate : candidates_) total += candidate.weight;
+Sampler::Weight Sampler::weight_of(float x) const { return static_cast<Weight>(static_cast<std::int64_t>(x * parts_)); }
+
+Sampler::Weight Sampler::total_weight() {
+  parts_ = std::ldexp(1.0f, 63 - std::bit_width(x_.size()));  // all together below 2^63
+  Weight total = 0;
+  for (const float x : x_) total += weight_of(x);
+  return total;
+}
+
+// The fewest tokens, the likeliest first, whose weights sum to top_p of the total; returns their sum.
+Sampler::Weight Sampler::keep_top_p(Weight total) {
   // Those so light that all of them together weigh at most half of what is left out are not among them: of 49,152 tokens nearly all.
-  const double least = (1 - options_.top_p) / 2 * total / static_cast<double>(candidates_.size());
-  std::erase_if(candidates_, [least](const Candidate& candidate) { return candidate.weight < least; });
-  const auto less_likely = [](const Candidate& a, const Candidate& b) {
-    return a.weight != b.weight ? a.weight < b.weight : a.id > b.id;
+  const float light = static_cast<float>((1 - options_.top_p) / 2 * static_cast<double>(total) / static_cast<double>(x_.size()) / parts_);
+  kept_.clear();
+  for_each_above(
+      x_.data(), static_cast<std::int64_t>(x_.size()), [&] { return light; },
+      [&](std::int64_t i) { kept_.push_back({weight_of(x_[static_cast<std::size_t>(i)]), id_at(static_cast<std::size_t>(i))}); });
+  const auto sum_of = [](auto begin, auto end) {
+    Weight sum = 0;
+    for (; begin != end; ++begin) sum += begin->x;
+    return sum;
   };
-  std::make_heap(candidates_.begin(), candidates_.end(), less_likely);
-  auto heap_end = candidates_.end();
-  for (double sum = 0; heap_end != candidates_.begin() && sum < options_.top_p * total;) {
-    std::pop_heap(candidates_.begin(), heap_end, less_likely);
-    sum += (--heap_end)->weight;
+  const double enough = options_.top_p * static_cast<double>(total);
+  Weight before = 0;  // of what is likelier than [first, last), in which the last one to keep is
+  auto first = kept_.begin(), last = kept_.end();
+  while (last - first > 1) {
+    const auto middle = first + (last - first) / 2;
+    std::nth_element(first, middle, last, Candidate<Weight>::likelier);
+    const Weight sum = before + sum_of(first, middle);
+    if (static_cast<double>(sum) >= enough) {
+      last = middle;
+    } else {
+      before = sum;
+      first = middle;
+    }
   }
-  candidates_.erase(candidates_.begin(), heap_end);
-  std::sort(candidates_.begin(), candidates_.end(), [](const Candidate& a, const Candidate& b) { return a.id < b.id; });
+  kept_.erase(last, kept_.end());
+  std::sort(kept_.begin(), kept_.end(), Candidate<Weight>::before);
+  return sum_of(kept_.begin(), kept_.end());
 }
 
-std::int32_t Sampler::sample(const float* logits, std::int64_t vocab_size) {
-  if (static_cast<std::int64_t>(seen_.size()) < vocab_size) {
-    seen_.resize(static_cast<std::size_t>(vocab_size));  // at once, so that no later token takes memory
+// One of `count` tokens by its weight.
+template <class WeightOf, class IdOf>
+std::int32_t Sampler::draw(std::size_t count, Weight total, WeightOf weight_of, IdOf id_of) {
+  Weight left = static_cast<Weight>(random_.uniform() * static_cast<double>(total));
+  std::size_t chosen = 0;  // where rounding leaves something over, the last token that has any weight
+  for (std::size_t i = 0; i < count; ++i) {
+    const Weight weight = weight_of(i);
+    if (weight == 0) continue;
+    chosen = i;
+    if (left < weight) break;
+    left -= weight;
   }
-  const Candidate best = best_of(logits, vocab_size);
-  if (options_.temperature == 0) return best.id;
+  return id_of(chosen);
+}
+
+std::int32_t Sampler::sample(rapt_context* context, const float* logits, std::int64_t vocab_size) {
+  reserve(static_cast<std::size_t>(vocab_size));
+  logits = penalised(logits, vocab_size);
+  const std::int32_t best = best_of(logits, vocab_size);
+  if (options_.temperature == 0) return best;
 
   read(logits, vocab_size);
-  keep_top_k();
-  for (Candidate& candidate : candidates_) candidate.weight = std::exp((candidate.logit - best.logit) / options_.temperature);
-  keep_top_p();
-  double total = 0;
-  for (const Candidate& candidate : candidates_) total += candidate.weight;
-  double left = random_.uniform() * total;
-  std::int32_t chosen = best.id;  // where rounding leaves something over, the last token that has any weight
-  for (const Candidate& candidate : candidates_) {
-    if (candidate.weight == 0) continue;
-    chosen = candidate.id;
-    left -= candidate.weight;
-    if (left < 0) break;
+  weigh(context, logits[best]);
+  const Weight total = total_weight();
+  if (options_.top_p >= 1) {
+    return draw(
+        x_.size(), total, [&](std::size_t i) { return weight_of(x_[i]); }, [&](std::size_t i) { return id_at(i); });
   }
-  return chosen;
+  const Weight kept = keep_top_p(total);
+  return draw(
+      kept_.size(), kept, [&](std::size_t i) { return kept_[i].x; }, [&](std::size_t i) { return kept_[i].id; });
 }
 
 }  // namespace rapt::engine

@@ -1,8 +1,11 @@
 // Chooses the next token from logits. In this order: repetition penalty, then greedy, or temperature, top-k, top-p and a draw.
 // Who calls: generate.cpp.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <vector>
+
+#include "rapt/rapt.h"
 
 namespace rapt::engine {
 
@@ -39,24 +42,44 @@ class Sampler {
   // Tells of a token of the prompt or of the text written, for the repetition penalty.
   void note(std::int32_t id);
   // logits: [vocab_size]. RAPT_INVALID_FILE if they hold NaN or +infinity, or nothing but -infinity: the weights are bad.
-  std::int32_t sample(const float* logits, std::int64_t vocab_size);
+  // context: for its ISA level's exponentials.
+  std::int32_t sample(rapt_context* context, const float* logits, std::int64_t vocab_size);
 
  private:
+  // A token, and its logit or its weight; x: what there is more of, the likelier the token.
+  template <class T>
   struct Candidate {
-    double logit, weight;
+    T x;
     std::int32_t id;
+    static bool likelier(const Candidate& a, const Candidate& b) { return a.x != b.x ? a.x > b.x : a.id < b.id; }
+    static bool before(const Candidate& a, const Candidate& b) { return a.id < b.id; }
   };
+  using Weight = std::uint64_t;  // in parts of the likeliest token's
 
-  double logit_of(const float* logits, std::int64_t id) const;  // with the penalty
-  Candidate best_of(const float* logits, std::int64_t vocab_size) const;
+  void reserve(std::size_t vocab_size);
+  const float* penalised(const float* logits, std::int64_t vocab_size);
   void read(const float* logits, std::int64_t vocab_size);
-  void keep_top_k();
-  void keep_top_p();
+  void read_top_k(const float* logits, std::int64_t vocab_size);
+  void weigh(rapt_context* context, float best);
+  Weight weight_of(float x) const;
+  Weight total_weight();
+  Weight keep_top_p(Weight total);
+  std::int32_t id_at(std::size_t i) const { return ids_.empty() ? static_cast<std::int32_t>(i) : ids_[i]; }
+  template <class WeightOf, class IdOf>
+  std::int32_t draw(std::size_t count, Weight total, WeightOf weight_of, IdOf id_of);
 
   SamplerOptions options_;
   SplitMix64 random_;
   std::vector<bool> seen_;
-  std::vector<Candidate> candidates_;
+  std::vector<std::int32_t> noted_;  // each once
+  std::vector<float> penalised_;
+  // Tokens in the order of their ids, and their logits, which become weights e^((logit - best) / temperature). No ids: token i is the i-th.
+  std::vector<std::int32_t> ids_;
+  std::vector<float> x_;
+  float parts_ = 0;  // that the likeliest token's weight, 1, is divided into
+  std::size_t reserved_ = 0;
+  std::vector<Candidate<float>> likeliest_;
+  std::vector<Candidate<Weight>> kept_;
 };
 
 }  // namespace rapt::engine

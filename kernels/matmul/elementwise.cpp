@@ -63,6 +63,11 @@ void silu_mul(rapt_context* context, std::int64_t rows, std::int64_t dim, const 
   });
 }
 
+void exponentials(rapt_context* context, std::int64_t n, float* x) {
+  const float shift = 0;
+  context->kernels->exp_rows(1, n, &shift, x, n);
+}
+
 void add(rapt_context* context, std::int64_t rows, std::int64_t dim, const float* x, float* y) {
   context->kernels->add_rows(1, rows * dim, x, 0, y, 0);
 }

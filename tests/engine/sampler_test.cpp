@@ -6,8 +6,10 @@
 #include <cmath>
 #include <iterator>
 #include <map>
+#include <numeric>
 #include <set>
 
+#include "engine/loaded_model.h"
 #include "tests/engine/support.h"
 
 namespace rapt::engine::testing {
@@ -17,7 +19,8 @@ const std::vector<float> kLogits = {1.0f, 3.0f, -2.0f, 2.5f, 3.0f, 0.0f, -1e30f,
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 std::int32_t sample(Sampler& sampler, const std::vector<float>& logits = kLogits) {
-  return sampler.sample(logits.data(), static_cast<std::int64_t>(logits.size()));
+  static const ContextPtr context = make_context(1, nullptr, nullptr);
+  return sampler.sample(context.get(), logits.data(), static_cast<std::int64_t>(logits.size()));
 }
 
 // softmax(logits / temperature) over `kept`, 0 elsewhere
@@ -120,10 +123,36 @@ TEST(SamplerTest, TopPKeepsManyLightTokens) {
   logits[600] = std::log(1000.0f);
   Sampler sampler({.temperature = 1.0, .top_p = 0.74999, .seed = 13});
   std::set<std::int32_t> drawn;
-  for (int i = 0; i < 20000; ++i) drawn.insert(sampler.sample(logits.data(), 1001));
+  for (int i = 0; i < 20000; ++i) drawn.insert(sample(sampler, logits));
   EXPECT_EQ(drawn.size(), 501u);  // each light one is drawn some 13 times
   EXPECT_EQ(*drawn.rbegin(), 600);
   EXPECT_EQ(*std::prev(drawn.end(), 2), 499);
+}
+
+// A large vocabulary of about as likely tokens, of which some hundred are kept: exactly those, among equals the lowest ids.
+std::set<std::int32_t> drawn_of_many(const SamplerOptions& options, const std::vector<float>& logits) {
+  Sampler sampler(options);
+  std::set<std::int32_t> drawn;
+  for (int i = 0; i < 20000; ++i) drawn.insert(sample(sampler, logits));
+  return drawn;
+}
+
+TEST(SamplerTest, FindsTheLikeliestOfManyWhereverTheyAre) {
+  constexpr std::int64_t kTokens = 3000;
+  std::vector<float> logits(kTokens);
+  for (std::int64_t id = 0; id < kTokens; ++id) logits[static_cast<std::size_t>(id)] = static_cast<float>(id * 7919 % 1000) / 1000;  // each three times
+  std::vector<std::int32_t> ids(kTokens);
+  std::iota(ids.begin(), ids.end(), 0);
+  const auto logit_of = [&](std::int32_t id) { return logits[static_cast<std::size_t>(id)]; };
+  std::stable_sort(ids.begin(), ids.end(), [&](std::int32_t a, std::int32_t b) { return logit_of(a) > logit_of(b); });
+  double total = 0, sum = 0;
+  for (const std::int32_t id : ids) total += std::exp(static_cast<double>(logit_of(id)));
+  std::size_t count = 0;
+  while (sum < 0.19995 * total) sum += std::exp(static_cast<double>(logit_of(ids[count++])));
+  ASSERT_EQ(count % 3, 1u) << "one of three equals is kept";
+  EXPECT_EQ(drawn_of_many({.temperature = 1.0, .top_p = 0.19995, .seed = 14}, logits), std::set<std::int32_t>(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(count)));
+  for (const std::int64_t k : {1, 100, 301, 700})
+    EXPECT_EQ(drawn_of_many({.temperature = 2.0, .top_k = k, .seed = 15}, logits), std::set<std::int32_t>(ids.begin(), ids.begin() + k)) << "top_k " << k;
 }
 
 TEST(SamplerTest, TopKOfOneAndColdAreGreedy) {
