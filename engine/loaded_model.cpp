@@ -116,6 +116,24 @@ void check_arithmetic(rapt_context* context, Arithmetic arithmetic) {
               rapt_context_isa(context));
 }
 
+// What the weights do not tell: sessions of a model with another rotary base, or window, hold other keys.
+void note_configuration(const ModelFiles& files, WeightReader& reader) {
+  reader.note(files.config);
+  if (files.gguf == nullptr) return;
+  for (const GgufValue& value : files.gguf->values()) {
+    if (!value.key.starts_with(files.family + ".")) continue;
+    reader.note(value.key);
+    reader.note(value.payload);
+  }
+}
+
+void check_special_tokens(const Tokenizer& tokenizer, std::int64_t context_length, const std::string& path) {
+  const std::size_t around = tokenizer.roles().before.size() + tokenizer.roles().after.size();
+  if (around <= static_cast<std::size_t>(context_length)) return;
+  throw_error(RAPT_INVALID_FILE, "%s: a context of %lld tokens has no room for the %zu that stand around every text", printable(path).c_str(),
+              static_cast<long long>(context_length), around);
+}
+
 }  // namespace
 
 ContextPtr make_context(int num_threads, const char* backend, const char* isa) {
@@ -149,13 +167,18 @@ LoadedModel::LoadedModel(const std::string& path, const rapt_model_params& param
     throw_error(RAPT_INVALID_FILE, "%s: the tokenizer has %lld tokens, but the model %lld", printable(file_path).c_str(),
                 static_cast<long long>(tokenizer_->vocab_size()), static_cast<long long>(shape().vocab_size));
   }
+  if (tokenizer_ != nullptr) check_special_tokens(*tokenizer_, shape().context_length, file_path);
   if (!shape().writes) return;
-  const bool prefers_f16 = rounds_inputs_ && backend_ != "onednn";  // which reads f32 alone
+  const bool f32_alone = backend_ == "onednn", prefers_f16 = rounds_inputs_ && !f32_alone;
+  const rapt_dtype dtype = cache_dtype(params.kv_dtype, prefers_f16);
+  if (f32_alone && dtype != RAPT_F32) {
+    throw_error(RAPT_UNSUPPORTED, "params->kv_dtype must be RAPT_KV_F32 or RAPT_KV_AUTO with backend onednn, which reads keys and values of f32 alone");
+  }
   pool_ = std::make_shared<KvPool>(KvShape{.num_layers = shape().num_layers,
                                            .num_kv_heads = shape().num_kv_heads,
                                            .head_dim = shape().head_dim,
                                            .context_length = shape().context_length,
-                                           .dtype = cache_dtype(params.kv_dtype, prefers_f16)});
+                                           .dtype = dtype});
 }
 
 void LoadedModel::load_safetensors(rapt_context* context, const std::string& path, const rapt_model_params& params) {
@@ -185,6 +208,7 @@ void LoadedModel::load_weights(rapt_context* context, const WeightSource& source
     return params.on_progress != nullptr && params.on_progress(done, params.user) != 0;
   };
   WeightReader reader(context, source, "", progress, arithmetic_);
+  note_configuration(files, reader);
   model_ = load_model(files, reader);
   fingerprint_ = reader.fingerprint();
   rounds_inputs_ = reader.rounds_inputs();

@@ -61,6 +61,8 @@ void WeightReader::done_with(const std::string& name, const StoredTensor& tensor
   }
 }
 
+void WeightReader::note(std::string_view configuration) { fingerprint_ = add_crc(fingerprint_, configuration); }
+
 std::vector<float> WeightReader::read(const std::string& name, const std::vector<std::int64_t>& shape) {
   const StoredTensor tensor = need(name, shape);
   std::int64_t count = 1;

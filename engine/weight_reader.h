@@ -63,8 +63,9 @@ class WeightReader {
   std::int64_t num_parameters() const { return num_parameters_; }
   // Whether a layer's arithmetic rounds its inputs.
   bool rounds_inputs() const { return rounds_inputs_; }
-  // Tells models apart: a CRC-32 over the names of the tensors read and the first bytes of each.
+  // Tells models apart: a CRC-32 over the names of the tensors read and the first bytes of each, and over what was noted.
   std::uint32_t fingerprint() const { return fingerprint_; }
+  void note(std::string_view configuration);
 
  private:
   // The tensor, which must have this shape and a type of weights.

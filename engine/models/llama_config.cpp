@@ -1,6 +1,8 @@
 // See llama_config.h. Keys are tables: one row has both spellings.
 #include "engine/models/llama_config.h"
 
+#include <algorithm>
+
 #include "engine/error.h"
 #include "engine/models/config.h"
 #include "engine/models/rotary_config.h"
@@ -44,7 +46,7 @@ void parse_windows(const Json& object, const std::string& what, LlamaConfig* con
   const auto window = object.find("sliding_window");
   if (window == object.end() || window->is_null()) return;
   if (!json_bool(object, "use_sliding_window", config->variant->window_by_default, what)) return;
-  const std::int64_t size = json_integer(object, "sliding_window", 1, INT64_MAX, what);
+  const std::int64_t size = std::min(json_integer(object, "sliding_window", 1, INT64_MAX, what), kMostContext);  // a larger one hides nothing
   const auto types = object.find("layer_types");
   const bool typed = types != object.end() && types->is_array();
   if (typed && types->size() != config->windows.size()) {
@@ -106,7 +108,7 @@ LlamaConfig from_gguf(const Gguf& file, const std::string& what, const LlamaVari
   config.tied_head = file.find_tensor("output.weight") == nullptr;
   config.pairing = variant.in_gguf;
   config.rotary_frequencies = rotary_frequencies_from_gguf(file, prefix, config.head_dim, what);
-  const std::int64_t window = file.integer(prefix + ".attention.sliding_window", 0, INT64_MAX, 0);
+  const std::int64_t window = std::min(file.integer(prefix + ".attention.sliding_window", 0, INT64_MAX, 0), kMostContext);
   config.windows.assign(static_cast<std::size_t>(config.num_layers), window - 1);  // 0: all
   return config;
 }

@@ -133,7 +133,7 @@ RAPT_API rapt_status rapt_tokenizer_decode(const rapt_tokenizer* tokenizer, cons
  * what was said never does, whatever it looks like. A conversation without a system message gets the family's own, where it has one.
  * ids, capacity and count as in rapt_tokenize. RAPT_UNSUPPORTED: the model has no chat format that rapt knows. */
 typedef struct rapt_chat_message {
-  const char* role;    /* "system" (only the first), "user" or "assistant" */
+  const char* role;    /* "system", as a rule the first alone, "user" or "assistant" */
   const char* content; /* UTF-8, NUL-terminated, as role */
 } rapt_chat_message;
 
@@ -184,7 +184,7 @@ RAPT_API rapt_status rapt_session_load(rapt_model* model, const char* path, rapt
 typedef struct rapt_generate_params {
   size_t struct_size;
   const char* prompt; /* UTF-8, NUL-terminated, behind the token with which the model's texts begin, if it wants one; or prompt_ids
-                         as they are; one of the two, not empty */
+                         as they are; one of the two. Not empty, but for a prompt whose model has such a token */
   const int32_t* prompt_ids;
   size_t num_prompt_ids;
   int64_t num_tokens;        /* to write, at most: 0 (the default) writes none; -1: until the model ends its text, or its context is full */

@@ -88,6 +88,7 @@ class Inspection {
     for_each_choice(row, [&](float* to) { std::copy_n(p, n, to + block_.first()); });
   }
   void clear_weights(std::int64_t row) const {
+    if (p_.weights.dim == 0) return;  // no columns: then strides may be anything
     for_each_choice(row, [&](float* to) { std::fill_n(to, p_.weights.dim, 0.0f); });
   }
 

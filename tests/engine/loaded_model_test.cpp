@@ -69,6 +69,14 @@ TEST_F(LoadedModelTest, KeepsKeysAndValuesInF16WhereInputsAreRounded) {
   EXPECT_EQ(kept(load_model(kData + "/bert")), "none");
   if (rapt_backend_available("onednn") != RAPT_OK) return;
   EXPECT_EQ(kept(load_model(quantised, nullptr, "onednn")), "f32");
+  for (const rapt_kv_dtype dtype : {RAPT_KV_BF16, RAPT_KV_F16, RAPT_KV_I8}) {
+    rapt_model_params params;
+    rapt_model_params_init(&params);
+    params.backend = "onednn";
+    params.kv_dtype = dtype;
+    rapt_model* model = nullptr;
+    EXPECT_TRUE(failed_with(RAPT_UNSUPPORTED, rapt_model_load(plain.c_str(), &params, &model), {"kv_dtype", "onednn"})) << dtype;
+  }
 }
 
 TEST_F(LoadedModelTest, HuggingFaceFolderHasNoTokenizerUnlessItsFilesAreThere) {

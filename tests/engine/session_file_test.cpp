@@ -117,6 +117,26 @@ TEST_F(SessionFileTest, IsOfOneModelOneArithmeticAndOneTypeOfCache) {
   EXPECT_TRUE(refuses(RAPT_INVALID_ARGUMENT, {"another arithmetic"}, exact.get()));
 }
 
+// The same weights, but keys turned otherwise.
+TEST_F(SessionFileTest, IsOfOneConfiguration) {
+  const ScratchFolder folder;
+  const std::string config = read_file(kData + "/llama/config.json"), theta = "\"rope_theta\": ";
+  folder.write("model.safetensors", read_file(kData + "/llama/model.safetensors"));
+  folder.write("config.json", config);
+  const ModelPtr model = load_model(folder.path());
+  const SessionPtr session = create_session(model.get());
+  ASSERT_EQ(rapt_session_append(session.get(), ids_.data(), 2, nullptr, nullptr), RAPT_OK) << rapt_last_error();
+  ASSERT_EQ(rapt_session_save(session.get(), path_.c_str()), RAPT_OK);
+  std::string other = config;
+  const std::size_t at = other.find(theta);
+  ASSERT_NE(at, std::string::npos);
+  other.insert(at + theta.size(), "1");
+  folder.write("config.json", other);
+  EXPECT_TRUE(refuses(RAPT_INVALID_ARGUMENT, {"another model"}, load_model(folder.path()).get()));
+  folder.write("config.json", config);
+  EXPECT_NE(load(load_model(folder.path()).get()), nullptr);
+}
+
 TEST_F(SessionFileTest, AFailureLeavesTheOldFile) {
   const ModelPtr model = load_with(RAPT_KV_F32);
   const SessionPtr session = create_session(model.get());

@@ -26,6 +26,9 @@ double error_of(double got, double right, double most) {
   return got == right ? 0 : std::abs(got - right) / most;
 }
 
+// The larger error, which NaN is.
+double worse(double error, double than) { return error <= than ? than : error; }
+
 struct RowOracle {
   std::vector<double> out, value_size;
   double lse, score_size;
@@ -50,7 +53,7 @@ RowOracle attend(const rapt_attention_params& p, double scale, std::int64_t b, s
     }
     scores.push_back(scale * score);
     if (std::isnan(scores.back()) || scores.back() > top) top = scores.back();
-    r.score_size = std::max(r.score_size, std::abs(scale) * size);
+    if (std::isfinite(scores.back())) r.score_size = std::max(r.score_size, std::abs(scale) * size);  // else it would allow anything
   }
   if (top == -kInfinity) return r;
   double sum = 0;
@@ -94,7 +97,7 @@ double out_error(const Oracle& o, const rapt_tensor& out, ErrorBound bound) {
       for (std::int64_t i = 0; i < o.length; ++i, ++line)
         for (std::int64_t d = 0; d < o.dim; ++d, ++element) {
           const double most = 0x1p-24 * o.value_size[element] * (bound.fixed + bound.score * o.score_size[line]);
-          worst = std::max(worst, error_of(static_cast<double>(row(out, b, h, i)[d]), o.out[element], most));
+          worst = worse(error_of(static_cast<double>(row(out, b, h, i)[d]), o.out[element], most), worst);
         }
   return worst;
 }
@@ -106,7 +109,7 @@ double lse_error(const Oracle& o, const rapt_tensor& lse, ErrorBound bound) {
     for (std::int64_t h = 0; h < o.heads; ++h)
       for (std::int64_t i = 0; i < o.length; ++i, ++line) {
         const double most = 0x1p-24 * (std::abs(o.lse[line]) + bound.fixed + bound.score * o.score_size[line]);
-        worst = std::max(worst, error_of(static_cast<double>(*row(lse, b, h, i)), o.lse[line], most));
+        worst = worse(error_of(static_cast<double>(*row(lse, b, h, i)), o.lse[line], most), worst);
       }
   return worst;
 }

@@ -101,6 +101,16 @@ TEST(BertFilesTest, ReadsWhatSentenceTransformersWrites) {
                           {"text 2 40 tokens", "1 to 30"}));
 }
 
+TEST(BertFilesTest, RefusesAContextWithoutRoomForTheSpecialTokens) {
+  const ScratchFolder folder;
+  for (const char* name : {"config.json", "model.safetensors", "vocab.txt"}) folder.write(name, read_file(kBert + "/" + name));
+  rapt_model* model = nullptr;
+  folder.write("sentence_bert_config.json", R"({"max_seq_length": 1})");
+  EXPECT_TRUE(failed_with(RAPT_INVALID_FILE, rapt_model_load(folder.path().c_str(), nullptr, &model), {"1 tokens", "the 2 that stand around"}));
+  folder.write("sentence_bert_config.json", R"({"max_seq_length": 2})");
+  EXPECT_NE(load_model(folder.path()), nullptr);
+}
+
 TEST(BertFilesTest, RefusesModulesThatItDoesNotCompute) {
   const ScratchFolder folder;
   for (const char* name : {"config.json", "model.safetensors", "vocab.txt"}) folder.write(name, read_file(kBert + "/" + name));

@@ -111,6 +111,8 @@ TEST(LlamaConfigTest, DefaultsAreThoseOfHuggingFace) {
 
 TEST(LlamaConfigTest, WindowsLayerByLayer) {
   Json json = llama_json();
+  json["sliding_window"] = INT64_MAX;  // more than a call of rapt_attention takes
+  for (const std::int64_t window : parse(json, "mistral").windows) EXPECT_LT(window, std::int64_t{1} << 40);
   json["sliding_window"] = 10;
   EXPECT_EQ(parse(json, "mistral").windows, std::vector<std::int64_t>(2, 9));
   EXPECT_EQ(parse(json, "qwen2").windows, std::vector<std::int64_t>(2, -1));
