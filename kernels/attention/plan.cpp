@@ -41,7 +41,7 @@ std::int64_t l2_bytes(const Machine& machine) { return machine.l2_bytes > 0 ? ma
 // Rounding Q or K to bf16 would be an error of the library's making, so all three must be stored so.
 bool choose_bf16_products(const AttentionProblem& p, const KernelTable& kernels) {
   const auto is_bf16 = [](const TensorView& t) { return t.dtype == DType::kBf16; };
-  return kernels.bf16.gemm && is_bf16(p.q) && is_bf16(p.k) && is_bf16(p.v) && !p.paging.k_panels;
+  return kernels.bf16.serves_attention && is_bf16(p.q) && is_bf16(p.k) && is_bf16(p.v) && !p.paging.k_panels;
 }
 
 // A power of two from 64 on. Smaller blocks read and write the output state more often (128 for D = 128: 10 % slower on

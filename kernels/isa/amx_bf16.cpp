@@ -1,34 +1,16 @@
 // ISA level "amx_bf16": level avx512_bf16 with products of tiles (AMX-TILE, AMX-BF16): Intel Sapphire Rapids and later. Replaces the products
-// of bf16 attention and linear layers, and what in f32 these cores want otherwise than AMD's: larger register tiles, another e^x, and no
-// products beside it. The rest is that of the levels below. Exports isa_amx_bf16.
+// of bf16 attention and linear layers; the rest is that of the levels below, avx512_intel among them. Exports isa_amx_bf16.
 #include "kernels/simd/amx_bf16.h"
 
-#include "kernels/ops/all.h"
 #include "kernels/ops/bf16_pack.h"
 #include "kernels/ops/bf16x3_gemm.h"
 #include "kernels/ops/tile_few_rows.h"
 #include "kernels/ops/tile_gemm.h"
 #include "kernels/ops/tile_softmax_gemm.h"
-#include "kernels/ops/weigh_and_gemm.h"
 #include "kernels/runtime/cpu_features.h"
 
 namespace rapt {
 namespace {
-__attribute__((noinline)) void gemm_f32_6x64__amx_bf16(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const float* b,
-                                                       std::int64_t b_stride, float* c, std::int64_t ldc, bool accumulate, FetchAhead* ahead) {
-  gemm_full_tiles<simd::AmxBf16, 6, 4>(m, k, a, lda, b, b_stride, c, ldc, accumulate, ahead);
-}
-__attribute__((noinline)) void gemm_bias_f32_6x64__amx_bf16(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const float* b,
-                                                            std::int64_t b_stride, float* c, std::int64_t ldc, bool accumulate, FetchAhead* ahead,
-                                                            TileBias bias) {
-  biased_full_tiles<simd::AmxBf16, 6, 4>(m, k, a, lda, b, b_stride, c, ldc, accumulate, ahead, bias);
-}
-__attribute__((noinline)) void gemm_max_f32_6x64__amx_bf16(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const float* b,
-                                                           std::int64_t b_stride, float* c, std::int64_t ldc, bool accumulate, FetchAhead* ahead,
-                                                           float* best) {
-  max_full_tiles<simd::AmxBf16, 6, 4>(m, k, a, lda, b, b_stride, c, ldc, accumulate, ahead, best);
-}
-
 __attribute__((noinline)) void gemm_bf16_32x64__amx_bf16(std::int64_t m, std::int64_t k, const Bf16* a, std::int64_t lda, const Bf16* panel, float* c,
                                                          std::int64_t ldc, bool accumulate) {
   tile_panel<simd::AmxBf16, 2, kLinesOfRows>(m, kTilePanel, k, a, lda, panel, c, ldc, accumulate);
@@ -38,15 +20,11 @@ void overlay(KernelTable& t) {
   using I = simd::AmxBf16;
   constexpr int kVectors = kTilePanel / I::kLanes, kStep = I::kTileDepth;
   t.isa = I::kName;
-  fill_products<I, 6, 4, gemm_f32_6x64__amx_bf16, gemm_bias_f32_6x64__amx_bf16>(t);
-  t.gemm_name = "gemm_f32_6x64__amx_bf16";
-  t.softmax_products.max_gemm = max_gemm<I, 6, 4, gemm_f32_6x64__amx_bf16, gemm_max_f32_6x64__amx_bf16>;
-  t.softmax_products.softmax_gemm = weigh_and_gemm<I, 6, 4, gemm_f32_6x64__amx_bf16>;
-  fill_softmax<I>(t);
   t.bf16x3.split_rows = split_rows<I>;
   t.bf16x3.gemm = bf16x3_gemm<I>;
   t.bf16.mr = t.bf16.rows_step = kTileBlock;
   t.bf16.k_step = kStep;
+  t.bf16.serves_attention = true;
   t.bf16.gemm_name = "gemm_bf16_32x64__amx_bf16";
   t.bf16.gemm = tile_gemm<I, gemm_bf16_32x64__amx_bf16>;
   t.bf16.transposed_gemm = tile_transposed_gemm<I>;
@@ -60,5 +38,5 @@ void overlay(KernelTable& t) {
 }  // namespace
 extern constinit const IsaDescriptor isa_amx_bf16 = {
     "amx_bf16",
-    kCpuAvx2 | kCpuFma | kCpuF16c | kCpuAvx512F | kCpuAvx512Bw | kCpuAvx512Dq | kCpuAvx512Vl | kCpuAvx512Vnni | kCpuAvx512Bf16 | kCpuAmxBf16, overlay};
+    kCpuAvx2 | kCpuFma | kCpuF16c | kCpuAvx512F | kCpuAvx512Bw | kCpuAvx512Dq | kCpuAvx512Vl | kCpuAvx512Vnni | kCpuAvx512Bf16 | kCpuAmxBf16 | kCpuIntel, overlay};
 }  // namespace rapt

@@ -33,6 +33,7 @@ void overlay(KernelTable& t) {
   t.bf16.mr = 6;
   t.bf16.rows_step = 12;
   t.bf16.k_step = 2;
+  t.bf16.serves_attention = !(cpu_features() & kCpuIntel);  // whose cores do half as many of these a cycle as multiply-adds of f32
   t.bf16.gemm_name = "gemm_bf16_6x64__avx512_bf16";
   t.bf16.gemm = bf16_gemm<I, 6, 4, gemm_bf16_6x64__avx512_bf16>;
   t.bf16.transposed_gemm = bf16_transposed_gemm<I>;

@@ -15,6 +15,7 @@ enum CpuFeature : std::uint32_t {
   kCpuAvx512Vnni = 1u << 7,
   kCpuAvx512Bf16 = 1u << 8,
   kCpuAmxBf16 = 1u << 9,  // with AMX-TILE, and the system's permission for this process
+  kCpuIntel = 1u << 10,   // not an instruction: whose core it is, where that decides what is fast
 };
 
 std::uint32_t cpu_features();

@@ -20,13 +20,14 @@ constexpr int kNumIsas = sizeof kIsas / sizeof *kIsas;
 
 bool cpu_has(const IsaDescriptor& isa) { return (isa.cpu_features & ~cpu_features()) == 0; }
 
-// Level i: the overlays of the levels 0 .. i, one over the other. An overlay is itself code of its level (the compiler copies
-// its pointers with that level's vectors), so the levels that the CPU lacks are not even built.
+// Level i: the overlays of those of the levels 0 .. i that the CPU has, one over the other. An overlay is itself code of its level (the compiler copies
+// its pointers with that level's vectors), so the levels that the CPU lacks are not even built, and what one maker's cores want (avx512_intel) is left out on another's.
 struct Tables {
   KernelTable at[kNumIsas] = {};
   Tables() {
     for (int level = 0; level < kNumIsas; ++level)
-      for (int i = 0; i <= level && cpu_has(*kIsas[level]); ++i) kIsas[i]->overlay(at[level]);
+      for (int i = 0; i <= level && cpu_has(*kIsas[level]); ++i)
+        if (cpu_has(*kIsas[i])) kIsas[i]->overlay(at[level]);
   }
 };
 }  // namespace

@@ -129,6 +129,7 @@ struct Bf16Kernels {
   int rows_step;          // rows that fill the tiles of all products, where few columns do not ask for others
   int k_step;             // rows of a are read up to a multiple of it, past k they must be 0: 2, a pair, or 32, a tile
   const char* gemm_name;  // as in KernelTable
+  bool serves_attention;  // not where f32 products are faster: Q, K and V of bf16 become f32 there
   bool multiplies_tiles() const { return k_step > 2; }
 
   // c[m, n] = a[m, k] * b[k, n], or += with accumulate, with a fused multiply-add for each product. Subnormal factors and results count as 0.

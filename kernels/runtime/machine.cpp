@@ -42,6 +42,11 @@ bool may_use_tiles() {
   return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
 }
 
+bool is_intel() {
+  unsigned a, b, c, d;
+  return __get_cpuid(0, &a, &b, &c, &d) && b == signature_INTEL_ebx && c == signature_INTEL_ecx && d == signature_INTEL_edx;
+}
+
 std::uint32_t read_features() {
   unsigned a, b, c, d;
   if (!__get_cpuid(1, &a, &b, &c, &d)) return 0;
@@ -52,7 +57,7 @@ std::uint32_t read_features() {
   constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24, kTileState = 3u << 17;
   unsigned b7 = 0, c7 = 0, d7 = 0;
   if (!__get_cpuid_count(7, 0, &a, &b7, &c7, &d7)) return 0;
-  std::uint32_t features = 0;
+  std::uint32_t features = is_intel() ? std::uint32_t{kCpuIntel} : 0;
   if (saves_ymm && has_fma) features |= kCpuFma;
   if (saves_ymm && has_f16c) features |= kCpuF16c;
   if (saves_ymm && (b7 & bit_AVX2)) features |= kCpuAvx2;

@@ -6,22 +6,13 @@
 // each switch between threads.
 #pragma once
 #include "kernels/simd/avx512_bf16.h"
+#include "kernels/simd/avx512_intel.h"
 
 namespace rapt::simd {
 namespace {
 
-struct AmxBf16 : Avx512Bf16 {
+struct AmxBf16 : OfIntel<Avx512Bf16> {
   static constexpr const char* kName = "amx_bf16";
-  // Six rows of four vectors with C in memory: three with C in registers, twelve sums, leave too little to hide the latency of a
-  // multiply-add behind (73 instead of 87 % of the peak at D = 64).
-  static constexpr bool kTotalsInMemory = true;
-  // For those sums: a plain zero makes GCC write their first step as one of its own, with copies of its factors, or copy one zero into each, which
-  // takes the pipes of products (3 to 8 % of gemm).
-  static V zero_of_its_own() {
-    V v;
-    asm volatile("vpxord %0, %0, %0" : "=v"(v));  // volatile, or one serves for all
-    return v;
-  }
   static constexpr int kTileRows = 16, kTileColumns = 16, kTileDepth = 32;  // of f32 sums; products of a row by a column
 
   // Tiles 0 to 7: rows of each, all of 64 bytes. A tile with no rows must not be used.
@@ -66,12 +57,6 @@ struct AmxBf16 : Avx512Bf16 {
     return before;
   }
   static void restore_mode(unsigned before) { _mm_setcsr(before); }
-
-  // One instruction each, on either pipe of products (ops/math.h: exp_by_scaling).
-  static V above_floor(V x) { return _mm512_reduce_ps(x, 0x09); }     // x - floor(x); of -infinity 0
-  static V beside_nearest(V x) { return _mm512_reduce_ps(x, 0x08); }  // x - its nearest integer; of -infinity 0
-  // a < b ? 0 : p 2^floor(t)
-  static V scaled_unless_less(V a, V b, V p, V t) { return _mm512_maskz_scalef_ps(_mm512_cmp_ps_mask(a, b, _CMP_NLT_UQ), p, t); }
 
   // To nearest, half away from zero; 3.39e38 and more to infinity, NaN to anything.
   static V nearest_bf16(V x) { return upper_half(_mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(x), _mm512_set1_epi32(0x8000)))); }

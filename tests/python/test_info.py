@@ -45,6 +45,7 @@ def test_levels_follow_the_cpu():
     assert available["avx2"] == ({"avx2", "fma"} <= set(flags))
     avx512 = {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx2", "fma"}
     assert available["avx512"] == (avx512 <= set(flags))
+    assert not available["avx512_intel"] or available["avx512"]  # and the CPU is Intel's
     assert available["avx512_vnni"] == (avx512 | {"avx512_vnni"} <= set(flags))
     assert available["avx512_bf16"] == (avx512 | {"avx512_vnni", "avx512_bf16"} <= set(flags))
     # The system may refuse a process its tiles; then there is no such level, whatever the CPU.

@@ -41,7 +41,7 @@ WRONG = [
     (["generate", MODEL, "--prompt", "a", "--threads", "0"], '--threads is "0"'),
     (["generate", MODEL, "--prompt", "a", "--threads", "5000"], "5000"),
     (["generate", MODEL, "--prompt", "a", "--backend", "cuda"], "must be rapt, reference or onednn"),
-    (["generate", MODEL, "--prompt", "a", "--isa", "sse2"], "must be scalar, avx2, avx512, avx512_vnni, avx512_bf16 or amx_bf16"),
+    (["generate", MODEL, "--prompt", "a", "--isa", "sse2"], "must be scalar, avx2, avx512, avx512_intel, avx512_vnni, avx512_bf16 or amx_bf16"),
     (["generate", MODEL, "--prompt", "é"], "U+00E9"),
     (["generate", MODEL, "--prompt", "a" * 129], "129 tokens"),
     (["generate", MODEL, "--prompt", "a", "--arithmetic", "f64"], "must be int8, f32 or bf16"),

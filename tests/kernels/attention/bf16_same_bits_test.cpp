@@ -27,7 +27,7 @@ class Bf16SameBits : public testing::TestWithParam<Runner> {
  protected:
   void SetUp() override {
     RAPT_SKIP_IF_UNAVAILABLE(GetParam());
-    if (!kernel_table(GetParam().isa.c_str())->bf16.gemm) GTEST_SKIP() << GetParam().isa << " has no products of bf16";
+    if (!kernel_table(GetParam().isa.c_str())->bf16.serves_attention) GTEST_SKIP() << GetParam().isa << " has no products of bf16 that serve attention on this CPU";
   }
 };
 

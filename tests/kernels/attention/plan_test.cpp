@@ -153,7 +153,7 @@ TEST_P(PlanTest, ChoosesAndPrintsTheProducts) {
     TensorView* const inputs[] = {&problem.q, &problem.k, &problem.v};
     for (int i = 0; i < 3; ++i) inputs[i]->dtype = i == f32 ? DType::kF32 : DType::kBf16;
     const Plan plan = make_plan(problem, machine(), kernels());
-    EXPECT_EQ(plan.bf16_products, f32 < 0 && kernels().bf16.gemm);
+    EXPECT_EQ(plan.bf16_products, f32 < 0 && kernels().bf16.serves_attention);
     const std::string text = to_string(plan, problem, kernels());
     EXPECT_NE(text.find(plan.bf16_products ? ", bf16 products, " : ", f32 products, "), std::string::npos) << text;
   }

@@ -56,7 +56,7 @@ std::int64_t panel_width(const Target& target) { return kernel_table(target.isa 
 bool has_bf16_products(const RandomCase& c, const Target& target) {
   const bool all_bf16 = c.q_type == RAPT_BF16 && c.kv_type == RAPT_BF16 && (c.v_type == 0 || c.v_type - 1 == RAPT_BF16);
   return all_bf16 && !c.panels && target.backend == std::string("rapt") &&
-         kernel_table(target.isa ? target.isa : rapt_context_isa(nullptr))->bf16.gemm;
+         kernel_table(target.isa ? target.isa : rapt_context_isa(nullptr))->bf16.serves_attention;
 }
 
 std::string different_values(const Outputs& got, const Outputs& want, const RandomCase& c, const Target& target, double more) {
