@@ -157,5 +157,12 @@ def line(name: str, times: turns.Times, values: dict[str, float], ours: turns.Ti
             f"{values['GB/s']:>7.2f} {read:>11} {times.samples:>7} {ratio:>8}  {label}").rstrip()  # fmt: skip
 
 
+def measure_given(given: dict[str, Any]) -> dict[str, Any]:
+    import torch
+
+    with torch.inference_mode():  # for all tensors and calls, so that entering it is in nobody's time
+        return measure(Spec(**{**given, "shape": shapes.Shape(*given["shape"])}))
+
+
 if __name__ == "__main__":
-    sys.exit(run.child(lambda given: measure(Spec(**{**given, "shape": shapes.Shape(*given["shape"])}))))
+    sys.exit(run.child(measure_given))
