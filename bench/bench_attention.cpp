@@ -119,9 +119,7 @@ void add_options(CLI::App& app, Options& options) {
       ->type_name("NAMES")
       ->delimiter(',')
       ->allow_extra_args(false)
-      ->check([](const std::string& backend) {
-        return rapt_backend_available(backend.c_str()) == RAPT_OK ? std::string() : std::string(rapt_last_error());
-      })
+      ->check(backend_error)
       ->capture_default_str();
   add_isa_option(app, options);
   add_threads_option(app, options);

@@ -72,6 +72,15 @@ std::vector<std::uint8_t> random_weight(WeightType type, const Shape& shape) {
   return bytes;
 }
 
+// Of stored weights that few rows go through in turn, so that they come from memory each time, as those of a model do. Not more than
+// a gigabyte, which takes seconds to pack: of an L3 of hundreds of megabytes a part may answer. The row says how much, weights_MB.
+std::int64_t bytes_in_turn() {
+  rapt_machine_info info;
+  rapt_machine_info_init(&info);
+  rapt_get_machine_info(&info);
+  return std::min(dram_bytes(info.l3_bytes, 1), std::int64_t{1} << 30);
+}
+
 struct Case {
   WeightType type;
   Arithmetic arithmetic;
@@ -90,13 +99,12 @@ Row measure(const Case& c, const Options& options, const std::string& isa, int t
   if (rapt_context_create(&params, &context) != RAPT_OK) throw BadInput(rapt_last_error());
   layers->context.reset(context);
   const std::vector<std::uint8_t> bytes = random_weight(c.type, c.shape);
-  // For few rows so many copies that they come from memory each time, as those of a model do.
-  const std::int64_t copies = c.rows < 16 ? 1 + (std::int64_t{128} << 20) / static_cast<std::int64_t>(bytes.size()) : 1;
+  const std::int64_t copies = c.rows < 16 ? 1 + bytes_in_turn() / static_cast<std::int64_t>(bytes.size()) : 1;
   for (std::int64_t i = 0; i < copies; ++i)
     layers->weights.emplace_back(context, c.type, bytes.data(), c.shape.out, c.shape.in, c.arithmetic);
   layers->x = random_buffer(c.rows * c.shape.in, 2);
   layers->y = random_buffer(c.rows * c.shape.out, 3);
-  // Several layers a call of the clock, so that short ones are seen too.
+  // Several layers a call of the clock, so that short ones are seen too; the row is of one.
   const std::int64_t repeat = std::min<std::int64_t>(copies, 16);
   const auto run = [=] {
     for (std::int64_t i = 0; i < repeat; ++i) {
@@ -106,8 +114,11 @@ Row measure(const Case& c, const Options& options, const std::string& isa, int t
   };
   Row row;
   row.times = time_in_turns({{run, {}}}, options.seconds).front();
-  row.flops = 2.0 * static_cast<double>(repeat * c.rows * c.shape.in) * static_cast<double>(c.shape.out);
-  row.bytes = static_cast<double>(repeat) * static_cast<double>(bytes.size());
+  row.times.min /= static_cast<double>(repeat);
+  row.times.median /= static_cast<double>(repeat);
+  row.flops = 2.0 * static_cast<double>(c.rows * c.shape.in) * static_cast<double>(c.shape.out);
+  row.bytes = static_cast<double>(bytes.size());
+  row.counters["weights_MB"] = static_cast<double>(copies) * row.bytes / 1e6;
   row.peak = peak;
   return row;
 }
@@ -122,6 +133,7 @@ void add_rows(const Options& options) {
   add_context("int8_peak_" + isa, std::to_string(int8 / 1e9) + " GOP/s");
   if (bf16 > 0) add_context("bf16_peak_" + isa, std::to_string(bf16 / 1e9) + " GFLOP/s");
   measure_dram(isa, threads);
+  bool any = false;
   for (const std::int64_t rows : options.rows)
     for (const std::string& type_name : options.types)
       for (const std::string& arithmetic : options.arithmetics)
@@ -132,9 +144,14 @@ void add_rows(const Options& options) {
           const double peak = multiplies_bytes(one.arithmetic) ? int8 : one.arithmetic == Arithmetic::kBf16 ? bf16 : fma;
           if (peak == 0) continue;  // a level without products of bf16
           if (one.arithmetic == Arithmetic::kBf16x3 && !kernel_table(isa.c_str())->bf16x3.gemm) continue;
+          any = true;
           add_row(type_name + "/" + arithmetic + "/" + shape_name + "/rows:" + std::to_string(rows),
                   [=] { return measure(one, options, isa, threads, peak); });
         }
+  if (!any)
+    throw BadInput("--type=" + CLI::detail::join(options.types) + ", --arithmetic=" + CLI::detail::join(options.arithmetics) +
+                   " and --shape=" + CLI::detail::join(options.shapes) + " leave no row on level " + isa +
+                   ": f32 is for every type, int8 and int8_fine for quantised ones, bf16x3 for F32; IN must be whole blocks of the type");
 }
 
 void add_options(CLI::App& app, Options& options) {
@@ -163,6 +180,7 @@ void add_options(CLI::App& app, Options& options) {
       ->capture_default_str();
   app.add_option("--backend", options.backend, "Whose product of f32 weights: " + join_names(rapt_backend_name))
       ->type_name("NAME")
+      ->check(backend_error)
       ->take_last()
       ->capture_default_str();
   add_isa_option(app, options);

@@ -17,7 +17,10 @@ import sys
 import tempfile
 import zipfile
 
-import numpy as np
+try:
+    import numpy as np
+except ImportError:
+    np = None  # --help needs none
 
 # The element types of torch's storages: NumPy's view of the bytes. bfloat16 has none, so it is read as its upper half.
 STORAGE_DTYPES = {
@@ -309,10 +312,12 @@ def write_safetensors(path, arrays, metadata, dtype):
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)
         os.replace(temporary, path)
-    except OSError as error:
+    except BaseException as error:  # Ctrl-C too
         if temporary and os.path.exists(temporary):
             os.unlink(temporary)
-        raise BadFile(f"cannot write {path}: {error.strerror}") from None
+        if isinstance(error, OSError):
+            raise BadFile(f"cannot write {path}: {error.strerror}") from None
+        raise
     return 8 + len(text) + offset
 
 
@@ -363,6 +368,9 @@ def parse_arguments(arguments):
 
 def main(arguments=None):
     options = parse_arguments(arguments)
+    if np is None:
+        print(f"convert_nanogpt.py: {sys.executable} has no NumPy (Debian: python3-numpy)", file=sys.stderr)
+        return 1
     try:
         convert(options)
     except BadFile as error:

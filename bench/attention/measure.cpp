@@ -5,6 +5,7 @@
 #include <exception>
 #include <memory>
 #include <new>
+#include <stdexcept>
 
 #include "bench/common/buffer.h"
 #include "bench/common/timing.h"
@@ -18,8 +19,10 @@ struct DestroyContext {
   void operator()(rapt_context* context) const { rapt_context_destroy(context); }
 };
 
+using ContextPtr = std::unique_ptr<rapt_context, DestroyContext>;
+
 struct Subject {
-  std::unique_ptr<rapt_context, DestroyContext> context;
+  ContextPtr context;
   rapt_attention_params call;
   Buffer out;
   Row row;
@@ -33,6 +36,17 @@ std::string explain(rapt_context* context, const rapt_attention_params& call) {
   return rapt_explain(context, &call, text, sizeof text) == RAPT_OK ? text : rapt_last_error();
 }
 
+ContextPtr make_context(const AttentionSettings& settings, const std::string& backend) {
+  rapt_context_params params;
+  rapt_context_params_init(&params);
+  params.num_threads = settings.threads;
+  params.backend = backend.c_str();
+  params.isa = settings.isa.c_str();
+  rapt_context* context = nullptr;
+  if (rapt_context_create(&params, &context) != RAPT_OK) throw std::runtime_error(rapt_last_error());
+  return ContextPtr(context);
+}
+
 bool is_bf16(const rapt_attention_params& p) {
   return p.q.dtype == RAPT_BF16 && p.k.dtype == RAPT_BF16 && p.v.dtype == RAPT_BF16;
 }
@@ -44,16 +58,9 @@ Subject make_subject(const Call& call, const AttentionSettings& settings, const 
   subject.out = random_buffer(shape.batch * shape.q_heads * shape.q_len * shape.head_dim_v, 4);
   subject.call.out =
       rapt_tensor_of(subject.out.get(), call.out_type, shape.batch, shape.q_heads, shape.q_len, shape.head_dim_v);
-  rapt_context_params params;
-  rapt_context_params_init(&params);
-  params.num_threads = settings.threads;
-  params.backend = backend.c_str();
-  params.isa = settings.isa.c_str();
-  rapt_context* context = nullptr;
-  subject.row.error = error_of(rapt_context_create(&params, &context));
-  subject.context.reset(context);
-  if (subject.row.error.empty()) subject.row.error = error_of(rapt_attention(context, &subject.call));
-  if (settings.explain && subject.row.error.empty()) subject.row.label = explain(context, subject.call);
+  subject.context = make_context(settings, backend);
+  subject.row.error = error_of(rapt_attention(subject.context.get(), &subject.call));
+  if (settings.explain && subject.row.error.empty()) subject.row.label = explain(subject.context.get(), subject.call);
   subject.row.flops = attention_flops(shape);
   subject.row.bytes = kv_bytes(shape, type_size(call.params.k.dtype));
   return subject;
@@ -130,8 +137,9 @@ std::vector<Row> measure(const Shape& shape, const AttentionSettings& settings) 
   const Buffer q = random_buffer(shape.batch * shape.q_heads * shape.q_len * shape.head_dim, 1);
   const Buffer k = random_buffer(shape.batch * shape.kv_heads * shape.kv_len * shape.head_dim, 2);
   const Buffer v = random_buffer(shape.batch * shape.kv_heads * shape.kv_len * shape.head_dim_v, 3);
+  const ContextPtr writer = make_context(settings, "rapt");
   std::vector<Call> calls;
-  for (const Variant& variant : settings.variants) calls.push_back(make_call(variant, shape, q.get(), k.get(), v.get()));
+  for (const Variant& variant : settings.variants) calls.push_back(make_call(variant, writer.get(), shape, q.get(), k.get(), v.get()));
   std::vector<Subject> subjects = make_subjects(calls, settings);
   time_all(subjects, settings);
   std::vector<Row> rows;

@@ -94,7 +94,7 @@ rapt_kv_append_params append(Call& call, const rapt_tensor& k, const rapt_tensor
   params.block_table_stride = pages;
   params.kv_lengths = empty.data();
   params.k_layout = layout;
-  if (rapt_kv_append(nullptr, &params) != RAPT_OK) throw std::runtime_error(rapt_last_error());
+  if (rapt_kv_append(call.context, &params) != RAPT_OK) throw std::runtime_error(rapt_last_error());
   return params;
 }
 
@@ -178,8 +178,9 @@ const Variant& parse_variant(const std::string& name) {
   throw BadInput("--variant=" + name + " is none of " + names + ", all");
 }
 
-Call make_call(const Variant& variant, const Shape& shape, const float* q, const float* k, const float* v) {
+Call make_call(const Variant& variant, rapt_context* context, const Shape& shape, const float* q, const float* k, const float* v) {
   Call call;
+  call.context = context;
   call.shape = shape;
   rapt_attention_params_init(&call.params);
   call.params.q = rapt_tensor_f32(q, shape.batch, shape.q_heads, shape.q_len, shape.head_dim);

@@ -13,6 +13,7 @@ namespace rapt::bench {
 
 // The parameters of a call without its output, and the memory of what a variant adds. q, k and v may lie elsewhere.
 struct Call {
+  rapt_context* context;  // writes pages; of the level that reads them, because panels are laid out for one
   Shape shape;
   rapt_attention_params params;
   rapt_dtype out_type = RAPT_F32;
@@ -36,6 +37,6 @@ const std::vector<Variant>& variants();  // the first is "plain"
 const Variant& parse_variant(const std::string& name);
 
 // Contiguous f32 inputs [batch, heads, length, dim] of the shape, its causal mask; `variant` applied.
-Call make_call(const Variant& variant, const Shape& shape, const float* q, const float* k, const float* v);
+Call make_call(const Variant& variant, rapt_context* context, const Shape& shape, const float* q, const float* k, const float* v);
 
 }  // namespace rapt::bench

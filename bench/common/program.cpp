@@ -75,6 +75,10 @@ void add_isa_option(CLI::App& app, CommonOptions& options) {
       ->take_last();
 }
 
+std::string backend_error(const std::string& backend) {
+  return rapt_backend_available(backend.c_str()) == RAPT_OK ? std::string() : std::string(rapt_last_error());
+}
+
 std::string join_names(const char* (*name)(int)) {
   std::string joined;
   for (int i = 0; name(i); ++i) joined.append(i ? ", " : "").append(name(i));

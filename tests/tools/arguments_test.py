@@ -49,6 +49,7 @@ WRONG = [
     (["chat", CHAT_MODEL, "--tokens", "0"], '--tokens is "0"'),
     (["chat", CHAT_MODEL, "--system", ""], "--system is empty"),
     (["embed", BERT, "--file", "a", "b"], "TEXT excludes --file"),
+    (["embed", BERT, "--kv-dtype", "f16", "a"], "there is no option --kv-dtype"),
     (["embed"], "MODEL is required"),
     (["tokenize", BERT, "--json-lines", "a"], "TEXT excludes --json-lines"),
     (["eval", MODEL], "--text is required"),

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Iterable, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench" / "peers"))
-from harness.shapes import Shape, named_shapes  # noqa: E402
+from harness.errors import BadInput  # noqa: E402
+from harness.shapes import Shape, parse_shape  # noqa: E402
 
 OURS = "rapt"
 
@@ -66,11 +67,17 @@ def unique(values: Iterable[Any]) -> list[Any]:
 
 
 def shape_of(name: str, row: dict[str, Any]) -> Shape | None:
-    """By the row's own numbers, else by its name."""
+    """By the row's own numbers, else by its name: that of a shape, and after it perhaps a mask and a variant."""
     keys = ("batch", "q_heads", "kv_heads", "q_len", "kv_len", "head_dim", "head_dim_v")
     if all(key in row for key in keys):
         return Shape(name, *(int(row[key]) for key in keys), "bottom_right" if row.get("causal") else "none")
-    return named_shapes().get(name)
+    text, *more = name.split("/")
+    try:
+        shape = parse_shape(text)
+    except BadInput:
+        return None
+    causal = more[0] if more and more[0] in ("none", "top_left", "bottom_right") else shape.causal
+    return shape._replace(name=name, causal=causal)
 
 
 def limits_of(row: dict[str, Any]) -> dict[str, float]:
@@ -92,8 +99,10 @@ def parse_name(name: str) -> tuple[str, str, str, int] | None:
 
 
 def parse_row(row: dict[str, Any]) -> Row | None:
-    """None for a row of something else than attention."""
-    parsed = parse_name(row.get("name", ""))
+    """None for a row that failed, or of something else than attention."""
+    if row.get("error_occurred"):
+        return None
+    parsed = parse_name(row["name"])
     shape = parsed and shape_of(parsed[0], row)
     if not parsed or not shape or "GFLOP/s" not in row:
         return None
@@ -113,11 +122,27 @@ def read(path: str) -> Machine:
         raise BadFile(f"{path} is not JSON") from None
     if not isinstance(content, dict) or not isinstance(content.get("benchmarks"), list):
         raise BadFile(f"{path} has no list \"benchmarks\": it is not of Google Benchmark's schema")
-    rows = [row for row in map(parse_row, content["benchmarks"]) if row]
+    try:
+        rows = [row for row in map(parse_row, content["benchmarks"]) if row]
+        skipped = [(row["name"], row.get("error_message", "")) for row in content["benchmarks"] if row.get("error_occurred")]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise BadFile(f"{path} has a row that is not of Google Benchmark's schema: {type(error).__name__}: {error}") from None
     if not rows:
         raise BadFile(f"{path} has no rows of attention: it must come from bench/peers/attention.py or bench_attention")
-    skipped = [(row["name"], row.get("error_message", "")) for row in content["benchmarks"] if row.get("error_occurred")]
-    return Machine(content.get("context", {}), rows, skipped)
+    context = content.get("context")
+    return Machine(context if isinstance(context, dict) else {}, rows, skipped)
+
+
+def section_names(paths: Iterable[str]) -> list[str]:
+    """The files' names without folder and suffix; one that comes again gets a number, because plots are named after them."""
+    names: list[str] = []
+    for path in paths:
+        name, number = Path(path).stem, 1
+        while name in names:
+            number += 1
+            name = f"{Path(path).stem}-{number}"
+        names.append(name)
+    return names
 
 
 class Comparison(NamedTuple):

@@ -91,6 +91,7 @@ Command add_chat(CLI::App& parent) {
       ->transform(whole_number(1, std::numeric_limits<std::int64_t>::max()));
   add_sampling_options(*app, options->sampling);
   add_model_options(*app, options->model);
+  add_kv_dtype_option(*app, options->model);
   app->add_flag("--stats", options->stats, "tokens per second of each question and answer, on the\nstandard error");
   return {app, [options] { return run(*options); }};
 }

@@ -20,7 +20,7 @@
 namespace rapt::tool {
 namespace {
 
-constexpr const char* kDescription = "Times one attention problem on every backend, and checks the results.";
+constexpr const char* kDescription = "Times one attention problem on every backend, and compares the results.";
 constexpr const char* kFooter =
     "The reference computes in double precision with three plain loops: it says what is right, not\n"
     "what is fast. Inputs are normal random numbers, the same in every run.\n\n"

@@ -58,6 +58,7 @@ Command add_eval(CLI::App& parent) {
   CLI::App* app = parent.add_subcommand("eval", kDescription)->footer(kFooter)->group("Commands");
   app->add_option("--text", options->text_path, "the text, in UTF-8")->type_name("FILE")->required()->check(not_empty());
   add_model_options(*app, options->model);
+  add_kv_dtype_option(*app, options->model);
   app->add_flag("--json", options->json, "JSON in place of lines of label, tab, value");
   return {app, [options] { return run(*options); }};
 }

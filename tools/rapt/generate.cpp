@@ -71,6 +71,7 @@ Command add_generate(CLI::App& parent) {
       ->type_name("N")
       ->transform(whole_number(1, std::numeric_limits<std::int64_t>::max()));
   add_model_options(*app, options->model);
+  add_kv_dtype_option(*app, options->model);
   app->add_flag("--stats", options->stats,
                 "tokens per second of the prompt and of the generation\n(after its first token), on the standard error");
   return {app, [options] { return run(*options); }};

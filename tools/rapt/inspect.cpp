@@ -154,6 +154,7 @@ Command add_inspect(CLI::App& parent) {
   app->add_option("--prompt", options->prompt, "the text, in UTF-8")->type_name("TEXT")->required()->check(not_empty());
   app->add_option("--html", options->html, "where the page goes")->type_name("FILE")->required()->check(not_empty());
   add_model_options(*app, options->model);
+  add_kv_dtype_option(*app, options->model);
   return {app, [options] { return run(*options); }};
 }
 

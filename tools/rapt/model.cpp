@@ -18,6 +18,9 @@ void add_model_options(CLI::App& app, ModelOptions& options) {
                  "(weights and inputs rounded where that errs little;\nfrom level avx512_bf16 on)\n(default: int8)")
       ->type_name("NAME")
       ->check(one_of({"int8", "f32", "bf16"}));
+}
+
+void add_kv_dtype_option(CLI::App& app, ModelOptions& options) {
   app.add_option("--kv-dtype", options.kv_dtype,
                  "type of the cache of keys and values: f32, bf16, f16, int8,\nor auto: f16 where --arithmetic rounds inputs, else f32\n(default: auto)")
       ->type_name("NAME")

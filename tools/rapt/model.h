@@ -23,6 +23,9 @@ struct ModelOptions {
 
 void add_model_options(CLI::App& app, ModelOptions& options);
 
+// Of commands that keep keys and values, which making vectors does not.
+void add_kv_dtype_option(CLI::App& app, ModelOptions& options);
+
 Model load_model(const ModelOptions& options);
 
 }  // namespace rapt::tool

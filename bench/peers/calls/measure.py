@@ -71,21 +71,23 @@ def fastest_variant(peer: Peer, inputs: Inputs, expected: Any) -> Candidate:
 
 
 def prepare(spec: Spec, inputs: Inputs, info: dict[str, Any]) -> tuple[dict[str, Candidate], dict[str, str]]:
-    """The peers that take part, and why the others do not."""
+    """The peers that take part, and why the others do not. rapt runs first, asked for or not: its result is what the others' must be."""
     candidates: dict[str, Candidate] = {}
     skipped: dict[str, str] = {}
-    for name in spec.peers:
+    expected = None
+    for name in dict.fromkeys(["rapt", *spec.peers]):
         peer = PEERS[name]
         try:
             if reason := peer.unavailable(info):
                 raise Skip(reason)
-            expected = candidates["rapt"].call.result() if "rapt" in candidates else None
             candidates[name] = fastest_variant(peer, inputs, expected)
         except ImportError as error:
             skipped[name] = f"not installed ({error})"
         except Skip as reason:
             skipped[name] = str(reason)
-    return candidates, skipped
+        if name == "rapt" and name in candidates:
+            expected = candidates[name].call.result()
+    return {name: candidates[name] for name in spec.peers if name in candidates}, skipped
 
 
 def counters(spec: Spec, level: str, limits: machine.Limits, times: turns.Times) -> dict[str, float]:
@@ -155,5 +157,12 @@ def line(name: str, times: turns.Times, values: dict[str, float], ours: turns.Ti
             f"{values['GB/s']:>7.2f} {read:>11} {times.samples:>7} {ratio:>8}  {label}").rstrip()  # fmt: skip
 
 
+def measure_given(given: dict[str, Any]) -> dict[str, Any]:
+    import torch
+
+    with torch.inference_mode():  # for all tensors and calls, so that entering it is in nobody's time
+        return measure(Spec(**{**given, "shape": shapes.Shape(*given["shape"])}))
+
+
 if __name__ == "__main__":
-    sys.exit(run.child(lambda given: measure(Spec(**{**given, "shape": shapes.Shape(*given["shape"])}))))
+    sys.exit(run.child(measure_given))

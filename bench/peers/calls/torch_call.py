@@ -11,13 +11,10 @@ TORCH = "torch==2.13.0"
 
 def remember(call: Callable[[], Any]) -> Call:
     """Keeps the last result."""
-    import torch
-
     last: list[Any] = [None]
 
     def run() -> None:
-        with torch.inference_mode():
-            last[0] = call()
+        last[0] = call()
 
     return Call(run, lambda: last[0])
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -19,9 +20,12 @@ from .errors import Failure
 ROOT = Path(__file__).resolve().parents[3]
 HOME = ROOT / "build" / "peers"
 LOGS = ROOT / "build" / "logs"
-PYTHON = HOME / "venv" / "bin" / "python"
+VENV = HOME / "venv"
+PYTHON, PIP = VENV / "bin" / "python", VENV / "bin" / "pip"
 PACKAGE_BUILD = HOME / "package"  # where pip builds rapt
-COMMIT = HOME / "rapt-commit"  # what pip built it from
+# What the environment has, noted inside it: they go together.
+COMMIT = VENV / "rapt-commit"  # what pip built rapt from
+RAPT_STAMP = VENV / "installed-rapt"
 BENCH_BUILD = HOME / "bench"
 BENCH_MACHINE = BENCH_BUILD / "bench" / "bench_machine"
 
@@ -38,8 +42,11 @@ CMAKE_OPTIONS = ["-DCMAKE_BUILD_TYPE=Release", *(f"-DRAPT_{part}=OFF" for part i
 def run(log: Path, command: list[str], **environment: str) -> None:
     """Appends the command's output to the log. Raises Failure with the last line that says something."""
     with log.open("a") as out:
-        status = subprocess.run(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                                env={**os.environ, **environment}).returncode  # fmt: skip
+        try:
+            status = subprocess.run(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                                    env={**os.environ, **environment}).returncode  # fmt: skip
+        except OSError as error:
+            raise Failure(f"{command[0]}: {error.strerror}") from None
     if status:
         lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
         errors = [line for line in lines if "error" in line.lower()]
@@ -86,10 +93,10 @@ def install_debian(log: Path) -> None:
 
 
 def make_venv(log: Path) -> None:
-    if PYTHON.exists():
+    if PIP.exists():  # the last that venv makes: one that was interrupted is made again
         return
     system = Path("/usr/bin/python3")  # the one whose headers python3-dev has
-    run(log, [str(system if system.exists() else sys.executable), "-m", "venv", str(PYTHON.parents[1])])
+    run(log, [str(system if system.exists() else sys.executable), "-m", "venv", str(VENV)])
 
 
 def pip(log: Path, *arguments: str) -> None:
@@ -98,12 +105,16 @@ def pip(log: Path, *arguments: str) -> None:
 
 
 def install_peer(requirements: list[str]) -> Callable[[Path], None]:
-    stamp = HOME / f"installed-{hashlib.sha256(' '.join(requirements).encode()).hexdigest()[:12]}"
+    stamp = VENV / f"installed-{hashlib.sha256(' '.join(requirements).encode()).hexdigest()[:12]}"
     return lambda log: once(stamp, "\n".join(requirements), lambda: pip(log, *requirements))
 
 
 def git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
+    """Its output; "" where there is no git, or no repository."""
+    try:
+        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
+    except OSError:
+        return ""
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
@@ -121,10 +132,13 @@ def install_rapt(log: Path) -> None:
             "--config-settings=cmake.define.CMAKE_EXPORT_COMPILE_COMMANDS=ON", ".")  # fmt: skip
         COMMIT.write_text(commit())
 
-    once(HOME / "installed-rapt", digest(SOURCES), install)
+    once(RAPT_STAMP, digest(SOURCES), install)
 
 
 def build_bench_machine(log: Path) -> None:
+    cache = BENCH_BUILD / "CMakeCache.txt"
+    if cache.exists() and f"CMAKE_HOME_DIRECTORY:INTERNAL={ROOT}" not in cache.read_text().splitlines():
+        shutil.rmtree(BENCH_BUILD)  # of a checkout that was moved or copied: CMake refuses it
     if not (BENCH_BUILD / "build.ninja").exists():
         run(log, ["cmake", "-S", ".", "-B", str(BENCH_BUILD), "-G", "Ninja", *CMAKE_OPTIONS])
     run(log, ["cmake", "--build", str(BENCH_BUILD), "--target", "bench_machine"])
@@ -143,11 +157,12 @@ def set_up(peers: dict[str, list[str]]) -> None:
 
 
 def entered() -> bool:
-    return Path(sys.prefix).resolve() == PYTHON.parents[1].resolve()
+    return Path(sys.prefix).resolve() == VENV.resolve()
 
 
 def enter() -> None:
     """Goes on in the virtual environment: runs this program again with its Python."""
-    if not PYTHON.exists():
-        raise Failure("build/peers/venv does not exist; run once without --no-setup")
+    for needed in (PYTHON, RAPT_STAMP, BENCH_MACHINE):
+        if not needed.exists():
+            raise Failure(f"{needed.relative_to(ROOT)} does not exist; run once without --no-setup")
     os.execv(PYTHON, [str(PYTHON), *sys.argv])

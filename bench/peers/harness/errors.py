@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import NoReturn
 
 
@@ -28,6 +29,11 @@ def choice_list(option: str, text: str, choices: list[str]) -> list[str]:
         if name not in choices:
             raise BadInput(f"{option}={text}: '{name}' is none of {', '.join(choices)}")
     return chosen
+
+
+def thread_list(text: str) -> list[int]:
+    """--threads: no more than the CPUs that this process may use, to which each row is bound."""
+    return number_list("--threads", text, 1, len(os.sched_getaffinity(0)))
 
 
 def number_list(option: str, text: str, least: int, most: int) -> list[int]:

@@ -24,7 +24,10 @@ def bench_machine(isa: str, threads: int, rows: str, seconds: float) -> dict[str
     """The JSON of the rows whose names match."""
     command = [str(BENCH_MACHINE), f"--threads={threads}", f"--benchmark_min_time={seconds}", "--benchmark_format=json",
                f"--isa={isa}", f"--benchmark_filter=^({rows})/threads:{threads}(/|$)"]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+    except OSError as error:
+        raise Failure(f"{BENCH_MACHINE}: {error.strerror}") from None
     if done.returncode:
         raise Failure(f"bench_machine failed: {done.stderr.strip()}")
     return json.loads(done.stdout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,17 @@ def join(before: dict[str, Any], context: dict[str, Any], rows: list[Row], path:
 
 
 def write(path: str, context: dict[str, Any], rows: list[Row]) -> None:
+    """Beside the file, then in its place: an interrupted run keeps the rows before."""
+    text = json.dumps({"context": context, "benchmarks": rows}, indent=1) + "\n"
     try:
-        Path(path).write_text(json.dumps({"context": context, "benchmarks": rows}, indent=1) + "\n")
+        if os.path.exists(path) and not os.path.isfile(path):  # a device or a pipe is no file to be replaced
+            Path(path).write_text(text)
+            return
+        part = Path(f"{os.path.realpath(path)}.part")
+        try:
+            part.write_text(text)
+            os.replace(part, os.path.realpath(path))
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
         raise BadInput(f"--json={path}: {error.strerror}") from None

@@ -35,7 +35,13 @@ def child(measure: Callable[[dict[str, Any]], dict[str, Any]]) -> int:
     """The other side of in_process."""
     spec = json.loads(sys.argv[1])
     bind(spec["threads"])
-    Path(sys.argv[2]).write_text(json.dumps(measure(spec)))
+    try:
+        Path(sys.argv[2]).write_text(json.dumps(measure(spec)))
+    except errors.Failure as error:
+        say(f"  {error}")
+        return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 
@@ -49,6 +55,8 @@ class Report:
     def __init__(self, program: str, file: str | None, append: bool, isa: str, info: dict[str, Any]) -> None:
         self.program, self.file, self.isa, self.info = program, file, isa, info
         self.before = rows.read(file) if file and append and Path(file).exists() else None
+        if self.before is not None:  # a file of another machine or commit is refused before anything is measured
+            rows.join(self.before, machine.make_context(program, isa, info, {}), [], file)
         self.rows: list[rows.Row] = []
         self.versions: dict[str, str] = {}
 
@@ -79,7 +87,6 @@ def check_file_options(json_file: str | None, append: bool) -> None:
 
 def main(name: str, prepare: Callable[[], tuple[Any, dict[str, list[str]]]], run: Callable[[Any], int]) -> int:
     """prepare: the checked arguments, and what pip installs for whom."""
-    sys.dont_write_bytecode = True
     try:
         arguments, requirements = prepare()
         if not environment.entered():

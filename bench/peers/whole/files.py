@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
+import tempfile
 from pathlib import Path
 
 from harness.environment import HOME
@@ -45,5 +47,9 @@ def gpt2() -> Path:
         from transformers import GPT2Config, GPT2LMHeadModel
 
         torch.manual_seed(1)
-        GPT2LMHeadModel(GPT2Config()).save_pretrained(folder)
+        with tempfile.TemporaryDirectory(dir=HOME) as temporary:  # so that a folder of that name is whole
+            made = Path(temporary) / folder.name
+            GPT2LMHeadModel(GPT2Config()).save_pretrained(made)
+            shutil.rmtree(folder, ignore_errors=True)
+            made.rename(folder)
     return folder

@@ -61,9 +61,9 @@ def with_torch(job: Job, threads: int) -> Callable[[], object]:
     quiet()
     model = GPT2LMHeadModel.from_pretrained(files.gpt2()).eval()
     if job.kind == "prompt":
-        ids = torch.tensor([token_ids(job.tokens, 50000)])
+        ids = torch.tensor([token_ids(job.tokens)])
         return inference(lambda: model(ids))
-    ids = [torch.tensor([[token]]) for token in token_ids(job.tokens, 50000, seed=2)]
+    ids = [torch.tensor([[token]]) for token in token_ids(job.tokens, seed=2)]
 
     def generate() -> None:
         past = None

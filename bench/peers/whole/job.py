@@ -41,6 +41,6 @@ class Doer(NamedTuple):
     make: Callable[[Job, int], Callable[[], object]]  # for a number of threads: what does the job once. Raises Skip
 
 
-def token_ids(count: int, vocabulary: int, seed: int = 1) -> list[int]:
-    """Ids of ordinary tokens, the same for everybody."""
+def token_ids(count: int, vocabulary: int = 40000, seed: int = 1) -> list[int]:
+    """Ids of ordinary tokens, the same for everybody who writes text; SmolLM2 and GPT-2 have more than 40000."""
     return [1000 % vocabulary + (i * 7919 + seed * 31) % (vocabulary - 1000 % vocabulary) for i in range(count)]

@@ -55,10 +55,10 @@ def has_tiles() -> bool:
 def make(job: Job, threads: int, flash: bool) -> Callable[[], object]:
     context: Any = Context(job, threads, flash)
     if job.kind == "prompt":
-        ids = token_ids(job.tokens, 40000)
+        ids = token_ids(job.tokens)
         return lambda: (context.rollback(0), context.decode(ids))
-    context.decode(token_ids(job.depth, 40000))
-    ids = token_ids(job.tokens, 40000, seed=2)
+    context.decode(token_ids(job.depth))
+    ids = token_ids(job.tokens, seed=2)
 
     def generate() -> None:
         for token in ids:

@@ -28,16 +28,16 @@ def make(job: Job, threads: int, arithmetic: str = "int8") -> Callable[[], objec
         return lambda: model.embed(texts)
     session = model.session()
     if job.kind == "prompt":
-        ids = token_ids(job.tokens, 40000)
+        ids = token_ids(job.tokens)
         return lambda: (session.rollback(0), session.prefill(ids))
-    past = token_ids(job.depth, 40000)
+    past = token_ids(job.depth)
     if past:
         session.prefill(past)
     return lambda: generate(session, job)
 
 
 def generate(session: Any, job: Job) -> None:
-    for token in token_ids(job.tokens, 40000, seed=2):
+    for token in token_ids(job.tokens, seed=2):
         session.decode(token)
     session.rollback(job.depth)
 

@@ -1,5 +1,6 @@
 """bench/peers/attention.py: its help and its words on bad input, before anything is installed or measured."""
 
+import os
 import unittest
 
 import support
@@ -17,6 +18,12 @@ class Attention(unittest.TestCase):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         for name in (*PEERS, *named_shapes()):
             self.assertIn(name, done.stdout)
+
+    def test_threads_are_those_that_the_process_may_use(self):
+        cpus = os.sched_getaffinity(0)
+        self.addCleanup(os.sched_setaffinity, 0, cpus)
+        os.sched_setaffinity(0, {min(cpus)})
+        self.assertIn("--threads=2; it must be numbers from 1 to 1,", attention("--threads=2", "--no-setup").stderr)
 
     def test_bad_input_is_one_line_that_says_what_is_right(self):
         for argument, text in (

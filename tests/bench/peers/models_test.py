@@ -1,8 +1,11 @@
 """bench/peers/models.py: its help, its words on bad input, and the jobs' tokens, before anything is installed or measured."""
 
+import argparse
 import unittest
 
 import support
+
+import models
 from whole import DOERS
 from whole.job import JOBS, token_ids
 
@@ -21,6 +24,11 @@ class Models(unittest.TestCase):
             done = support.command("models.py", argument)
             self.assertEqual((done.returncode, done.stdout), (2, ""), argument)
             self.assertRegex(done.stderr, f"^models.py: .*{text}.*\n$")
+
+    def test_rapt_alone_still_needs_what_writes_gpt2s_files(self):
+        for job, wanted in (("gpt2/prompt:512", True), ("minilm/1x16", False)):
+            found = models.requirements(argparse.Namespace(who=["rapt"], job=[job]))
+            self.assertEqual(any("transformers" in word for words in found.values() for word in words), wanted)
 
     def test_tokens_are_ordinary_ones_and_as_many_as_asked(self):
         for count, vocabulary in ((0, 40000), (512, 40000), (126, 5000), (16, 50257)):

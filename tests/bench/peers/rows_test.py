@@ -1,9 +1,11 @@
 """bench/peers/harness/rows.py: the schema, and which files may be joined."""
 
 import json
+import os
 import pathlib
 import tempfile
 import unittest
+from unittest import mock
 
 import support  # noqa: F401
 from harness import rows
@@ -32,6 +34,18 @@ class Rows(unittest.TestCase):
     def test_a_file_reads_back(self):
         rows.write(self.file, CONTEXT, [row("a", 1)])
         self.assertEqual(rows.read(self.file), {"context": CONTEXT, "benchmarks": [row("a", 1)]})
+
+    def test_an_interrupted_write_leaves_the_file_as_it_was(self):
+        rows.write(self.file, CONTEXT, [row("a", 1)])
+        for name in ("dumps", "replace"):
+            with mock.patch.object(json if name == "dumps" else os, name, side_effect=KeyboardInterrupt), self.assertRaises(KeyboardInterrupt):
+                rows.write(self.file, CONTEXT, [row("b", 2)])
+        self.assertEqual(rows.read(self.file)["benchmarks"], [row("a", 1)])
+        self.assertEqual(os.listdir(os.path.dirname(self.file)), ["rows.json"])
+
+    def test_a_device_stays_one(self):
+        rows.write(os.devnull, CONTEXT, [])
+        self.assertFalse(os.path.isfile(os.devnull))
 
     def test_joining_replaces_rows_of_the_same_name_and_adds_versions(self):
         before = {"context": CONTEXT, "benchmarks": [row("a", 1), row("b", 2)]}

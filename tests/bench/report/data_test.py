@@ -35,6 +35,18 @@ class Data(unittest.TestCase):
         (row,) = self.read(made).rows
         self.assertEqual((row.shape.name, row.dtype, row.peer, row.seconds), ("h16_2048_d64", "f32", "onednn", 3e-3))
 
+    def test_a_row_of_bench_attention_with_numbers_a_mask_and_a_variant(self):
+        for name, shape, causal in (
+            ("2,8,4,3,512,32,16/rapt/avx2/threads:1", "2,8,4,3,512,32,16", "none"),
+            ("gpt2_1024c/none/rapt/avx2/threads:1", "gpt2_1024c/none", "none"),
+            ("1,8,4,3,512,32/top_left/softcap/rapt/avx2/threads:1", "1,8,4,3,512,32/top_left/softcap", "top_left"),
+            ("h16_2048_d64c/plain/rapt/amx_bf16/threads:2", "h16_2048_d64c/plain", "bottom_right"),
+        ):
+            (row,) = self.read({**support.row("x", "rapt", 3.0), "name": f"{name}/manual_time"}).rows
+            self.assertEqual((row.shape.name, row.shape.causal, row.peer), (shape, causal, "rapt"))
+            if shape.startswith("2,"):
+                self.assertEqual(row.shape[1:8], (2, 8, 4, 3, 512, 32, 16))
+
     def test_other_rows_are_left_out_and_failed_ones_named(self):
         failed = {"name": "clip_77/f32/zentorch/threads:1", "error_occurred": True, "error_message": "needs AVX-512"}
         machine = self.read({"name": "fma/avx2/threads:1", "GFLOP/s": 1.0, "real_time": 1.0}, support.row("clip_77", "rapt", 1.0), failed)
@@ -52,6 +64,11 @@ class Data(unittest.TestCase):
         self.assertEqual(data.comparisons(machine, "f32", 2), [])
 
 
+class Names(unittest.TestCase):
+    def test_files_of_one_name_are_told_apart(self):
+        self.assertEqual(data.section_names(["a/x.json", "x-2.json", "b/x.json", "y.json"]), ["x", "x-2", "x-3", "y"])
+
+
 class BadFiles(unittest.TestCase):
     def test_each_is_one_line_that_names_the_file(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -61,6 +78,13 @@ class BadFiles(unittest.TestCase):
                 done = support.report(path)
                 self.assertEqual((done.returncode, done.stdout), (2, ""))
                 self.assertIn(f"bench_report: {path} {words}", done.stderr)
+                self.assertEqual(done.stderr.count("\n"), 1)
+            whole = support.row("head_16", "rapt", 1.0)
+            for row in (1, {**whole, "name": 5}, {"error_occurred": True}, {key: value for key, value in whole.items() if key != "real_time"},
+                        {**whole, "time_unit": "h"}, {**whole, "GFLOP/s": "much"}):  # fmt: skip
+                done = support.report(support.write(path, [row]))
+                self.assertEqual((done.returncode, done.stdout), (2, ""))
+                self.assertIn(f"bench_report: {path} has a row that is not of Google Benchmark's schema: ", done.stderr)
                 self.assertEqual(done.stderr.count("\n"), 1)
             done = support.report(path.with_name("none.json"))
             self.assertEqual((done.returncode, done.stderr), (2, f"bench_report: {path.with_name('none.json')}: No such file or directory\n"))

@@ -56,9 +56,9 @@ class Call:
 
     def _numbers(self) -> None:
         if "scale" in self.given:
-            self._set("softmax_scale", _options.real("scale", self.given["scale"], "1 / sqrt(head_dim)"))
+            self._set("softmax_scale", _options.real("scale", self.given["scale"], ", or None for 1 / sqrt(head_dim)"))
         if "softcap" in self.given:
-            self._set("softcap", _options.positive("softcap", self.given["softcap"], "none"))
+            self._set("softcap", _options.positive("softcap", self.given["softcap"], ", or None for none"))
 
     def _integers(self, name: str, shape: tuple[int, ...], dtype: str = "int64") -> Any:
         """The argument as an array, if it was given."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Union
 
 from . import _core, _options
@@ -53,7 +53,7 @@ class Model:
     ) -> None:
         if not hasattr(_core, "Model"):
             raise NotImplementedError("this rapt was built without its engine, for lack of PCRE2, utf8proc, zlib, nlohmann-json or RapidJSON")
-        _, isa, num_threads = _options.runtime("rapt", isa, threads)
+        backend, isa, num_threads = _options.runtime("rapt" if backend is None else backend, isa, threads)
         self._core = _core.Model(
             _path(path), num_threads, backend, isa, _choice("kv_dtype", kv_dtype, _KV_DTYPES),
             _choice("arithmetic", arithmetic, _ARITHMETICS),
@@ -84,6 +84,8 @@ class Model:
         Each message is {"role": "system", "user" or "assistant", "content": text}. What was said never becomes a special token.
         """
         roles, contents = [], []
+        if isinstance(messages, Mapping) or not isinstance(messages, Iterable):
+            raise TypeError(f"messages is {messages!r}; it must be a list of messages")
         for n, message in enumerate(messages):
             if not isinstance(message, Mapping) or not {"role", "content"} <= set(message):
                 raise TypeError(f'messages[{n}] must be {{"role": ..., "content": ...}}')
@@ -119,13 +121,16 @@ class Model:
                 afterwards it holds the prompt and the text but for the last token written, which to go on with prefill() comes first;
                 where the model ended its text nothing is missing.
         """
+        if session is not None and not isinstance(session, Session):
+            raise TypeError(f"session is {session!r}; it must be a Session, or None for one of its own")
         if session is not None and session._model is not self:
             raise ValueError("session is of another model")
         text, ids = self._prompt(prompt)
         core = session._core if session is not None else _core.Session(self._core)
         generation = _core.Generation(
-            core, text, ids, -1 if tokens is None else _count("tokens", tokens), temperature, _count("top_k", top_k), top_p,
-            repetition_penalty, _count("seed", seed, 2**64 - 1), ignore_ends,
+            core, text, ids, -1 if tokens is None else _count("tokens", tokens), _options.real("temperature", temperature, ""),
+            _count("top_k", top_k), _options.real("top_p", top_p, ""), _options.real("repetition_penalty", repetition_penalty, ""),
+            _count("seed", seed, 2**64 - 1), _options.flag("ignore_ends", ignore_ends),
         )
         return _pieces(generation)
 
@@ -136,8 +141,8 @@ class Model:
         """
         import numpy
 
-        if isinstance(texts, (str, bytes)):
-            raise TypeError("texts is a text; it must be a list of texts")
+        if isinstance(texts, (str, bytes)) or not isinstance(texts, Iterable):
+            raise TypeError(f"texts is {texts!r}; it must be a list of texts")
         encoded = [_utf8(f"texts[{n}]", text) for n, text in enumerate(texts)]
         vectors = numpy.empty((len(encoded), self._info["embed_dim"]), numpy.float32)
         self._core.embed(encoded, vectors)
@@ -154,9 +159,9 @@ class Model:
         """(text, None) or (None, ids)"""
         if isinstance(prompt, str):
             return _text("prompt", prompt).encode("utf-8"), None
-        if len(prompt) > 0 and isinstance(prompt[0], Mapping):
+        if isinstance(prompt, Sequence) and len(prompt) > 0 and isinstance(prompt[0], Mapping):
             return None, _ids(self.chat_ids(prompt))
-        return None, _ids(prompt)
+        return None, _ids(prompt, "prompt", "a text, messages, or integers, one after the other")
 
 
 class Session:
@@ -213,8 +218,9 @@ def _pieces(generation: Any) -> Iterator[str]:
 
 
 def _choice(name: str, value: Any, values: dict[str, int]) -> int:
-    if value not in values:
-        raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(map(str, values))}")
+    if not isinstance(value, (str, type(None))) or value not in values:
+        error = ValueError if isinstance(value, str) else TypeError
+        raise error(f"{name} is {value!r}; it must be one of {', '.join(map(str, values))}")
     return values[value]
 
 
@@ -239,19 +245,22 @@ def _utf8(name: str, value: Any) -> bytes:
 
 
 def _path(path: Any) -> bytes:
-    encoded = os.fsencode(path)
+    try:
+        encoded = os.fsencode(path)
+    except TypeError:
+        raise TypeError(f"path is {path!r}; it must be a text, bytes or an os.PathLike") from None
     if b"\0" in encoded:
         raise ValueError("path has a NUL in it")
     return encoded
 
 
-def _ids(ids: Any) -> Any:
+def _ids(ids: Any, name: str = "ids", what: str = "integers, one after the other") -> Any:
     """Any list or array of integers as int32. A copy: the caller's may change once the GIL is released, after the ids were checked."""
     import numpy
 
     array = numpy.asarray(ids)
     if array.ndim != 1 or (array.size > 0 and array.dtype.kind not in "iu"):
-        raise TypeError("ids must be integers, one after the other")
+        raise TypeError(f"{name} must be {what}")
     if array.size > 0 and not (0 <= array.min() and array.max() < 2**31):
-        raise ValueError(f"ids must be from 0 to 2^31 - 1, but there is {array.min() if array.min() < 0 else array.max()}")
+        raise ValueError(f"{name} must be from 0 to 2^31 - 1, but there is {array.min() if array.min() < 0 else array.max()}")
     return numpy.array(array, numpy.int32, order="C")

@@ -1,4 +1,4 @@
-"""Arguments of attention() that are no arrays: numbers and names, checked. Layer: below _arguments.py."""
+"""Arguments that are no arrays: numbers and names, checked. Layer: below _arguments.py."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ _KV_LAYOUTS = ("rows", "panels")  # rapt_kv_layout
 NO_WINDOW = (-1, -1)  # the default of attention(), known by identity
 
 
-def real(name: str, value: Any, meaning_of_none: str) -> float:
+def real(name: str, value: Any, otherwise: str) -> float:
+    """`otherwise` ends the text of an error: ", or None for ..."."""
     if not isinstance(value, numbers.Real) or isinstance(value, bool):
-        raise TypeError(f"{name} is {value!r}; it must be a number, or None for {meaning_of_none}")
+        raise TypeError(f"{name} is {value!r}; it must be a number{otherwise}")
     if not math.isfinite(value):
         raise ValueError(f"{name} is {float(value)}; it must be finite")
     return float(value)
 
 
-def positive(name: str, value: Any, meaning_of_none: str) -> float:
-    value = real(name, value, meaning_of_none)
+def positive(name: str, value: Any, otherwise: str) -> float:
+    value = real(name, value, otherwise)
     if value <= 0:
-        raise ValueError(f"{name} is {value:g}; it must be positive, or None for {meaning_of_none}")
+        raise ValueError(f"{name} is {value:g}; it must be positive{otherwise}")
     return value
 
 
 def integer(name: str, value: Any, least: int, most: int, otherwise: str) -> int:
-    """`otherwise` ends the texts of errors: ", or None for ..."."""
+    """`otherwise` as in real()."""
     try:
         number = operator.index(value)
     except TypeError:
