@@ -136,8 +136,8 @@ typedef void (*rapt_score_fn)(float* s, const rapt_score_row* row, void* user);
 typedef struct rapt_attention_params {
   size_t struct_size;   /* set by rapt_attention_params_init; how later versions know which fields you have */
   rapt_tensor q;        /* [batch, num_q_heads, q_len, head_dim] f32, bf16 or f16. The arithmetic is f32, except where q, k and v are all
-                           bf16 and the level is avx512_bf16 or amx_bf16: products of bf16 with f32 sums, weights rounded to bf16, and
-                           elements, products and sums below 2^-126 count as 0 */
+                           bf16 and the level is amx_bf16, or avx512_bf16 on other CPUs than Intel's, where f32 is faster: products of bf16 with f32 sums,
+                           weights rounded to bf16, and elements, products and sums below 2^-126 count as 0 */
   rapt_tensor k;        /* [batch, num_kv_heads, kv_len, head_dim]; num_q_heads is a multiple of num_kv_heads, */
   rapt_tensor v;        /* [batch, num_kv_heads, kv_len, head_dim_v]  and query head h reads KV head h / group_size; also i8 */
   rapt_tensor out;      /* [batch, num_q_heads, q_len, head_dim_v] f32, bf16 or f16; must not overlap q, k, v or itself */

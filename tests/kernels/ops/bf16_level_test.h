@@ -21,6 +21,16 @@ inline std::vector<std::string> levels_with(std::uint32_t feature) {
 }
 inline std::vector<std::string> bf16_levels() { return levels_with(kCpuAvx512Bf16); }
 
+// Of what attention alone uses: where it does not, that has other exponentials than the level's f32 kernels.
+class Bf16AttentionTest : public LevelTest {
+ protected:
+  void SetUp() override {
+    LevelTest::SetUp();
+    if (!IsSkipped() && !HasFatalFailure() && !kernels().bf16.serves_attention)
+      GTEST_SKIP() << GetParam() << " has no products of bf16 that serve attention on this CPU";
+  }
+};
+
 #define RAPT_INSTANTIATE_FOR_BF16_LEVELS(suite) \
   INSTANTIATE_TEST_SUITE_P(All, suite, testing::ValuesIn(bf16_levels()), level_name)
 

@@ -14,7 +14,7 @@ double coarse_error(double x) { return (3 + 1.25 * std::abs(x)) * 0x1p-24; }
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-class Bf16Softmax : public LevelTest {
+class Bf16Softmax : public Bf16AttentionTest {
  protected:
   void expect_step(std::int64_t n, float scale, Place place) const {
     name_case_for_faults("bf16 online_softmax of " + std::to_string(n));

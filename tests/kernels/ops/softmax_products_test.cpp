@@ -166,7 +166,7 @@ TEST_P(SoftmaxProducts, NotANumberMakesTheSumNaN) {
 
 INSTANTIATE_TEST_SUITE_P(All, SoftmaxProducts, testing::ValuesIn(levels_with(kCpuAvx512F)), level_name);
 
-class Bf16SoftmaxProducts : public LevelTest {
+class Bf16SoftmaxProducts : public Bf16AttentionTest {
  protected:
   // b in panels of pairs.
   struct Panels {

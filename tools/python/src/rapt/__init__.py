@@ -120,8 +120,8 @@ def attention(
         return_max_score: also return the largest score of every row: [batch, num_q_heads, q_len]. Weights, column sums,
             entropy and largest score together cost one second look at the keys.
         backend: "rapt" (the kernels), "reference" (double precision, slow) or "onednn"; see info().
-        isa: "scalar", "avx2", "avx512", "avx512_vnni", "avx512_bf16" or "amx_bf16": the instructions the kernels may use; the last
-            two multiply bf16 q, k and v as they are. None: the best that this CPU has, or the level named by the environment's RAPT_ISA when the calling thread made its first call.
+        isa: "scalar", "avx2", "avx512", "avx512_intel", "avx512_vnni", "avx512_bf16" or "amx_bf16": the instructions the kernels may
+            use; "amx_bf16", and "avx512_bf16" on other CPUs than Intel's, multiply bf16 q, k and v as they are. None: the best that this CPU has, or the level named by the environment's RAPT_ISA when the calling thread made its first call.
         threads: how many threads work on the call. None: as many as the process may use (see info()). The same bits
             come out for any number. OpenMP's threads spin while they wait for one another; where other programs want the
             CPUs too, start Python with OMP_WAIT_POLICY=passive in its environment.
