@@ -3,6 +3,7 @@
 #include "engine/sampler.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -17,6 +18,8 @@ namespace {
 std::size_t likeliest_at_once(std::size_t k) { return 2 * k + 256; }
 
 constexpr float kLowest = -std::numeric_limits<float>::infinity(), kLargest = std::numeric_limits<float>::max();
+
+std::size_t power_of(std::uint64_t weight) { return static_cast<std::size_t>(std::bit_width(weight)); }
 
 // Whether one of x[count] is above `most` or not a number. A loop without a branch, which compilers turn into vectors.
 bool any_above(const float* x, std::int64_t count, float most) {
@@ -95,7 +98,7 @@ void Sampler::reserve(std::size_t vocab_size) {
   x_.reserve(most);
   ids_.reserve(most);
   likeliest_.reserve(std::min(likeliest_at_once(most), vocab_size));
-  if (options_.top_p < 1) kept_.reserve(most);
+  if (options_.top_p < 1) weights_.reserve(most);
 }
 
 // The logits themselves where there is no penalty. What is no logit stays none.
@@ -158,26 +161,34 @@ Sampler::Weight Sampler::total_weight() {
   return total;
 }
 
-// The fewest tokens, the likeliest first, whose weights sum to top_p of the total; returns their sum.
-Sampler::Weight Sampler::keep_top_p(Weight total) {
+// The fewest tokens, the likeliest first, whose weights sum to top_p of the total: their sum, and the least likely of them.
+Sampler::Kept Sampler::top_p(Weight total) {
+  if (options_.top_p >= 1) return {total, {0, std::numeric_limits<std::int32_t>::max()}};
   // Those so light that all of them together weigh at most half of what is left out are not among them: of 49,152 tokens nearly all.
   const float light = static_cast<float>((1 - options_.top_p) / 2 * static_cast<double>(total) / static_cast<double>(x_.size()) / parts_);
-  kept_.clear();
+  // The others by powers of two, which leaves few to be put in order.
+  std::array<Weight, 64> sums = {};
+  Weight all = 0;
+  weights_.clear();
   for_each_above(
       x_.data(), static_cast<std::int64_t>(x_.size()), [&] { return light; },
-      [&](std::int64_t i) { kept_.push_back({weight_of(x_[static_cast<std::size_t>(i)]), id_at(static_cast<std::size_t>(i))}); });
-  const auto sum_of = [](auto begin, auto end) {
-    Weight sum = 0;
-    for (; begin != end; ++begin) sum += begin->x;
-    return sum;
-  };
-  const double enough = options_.top_p * static_cast<double>(total);
-  Weight before = 0;  // of what is likelier than [first, last), in which the last one to keep is
-  auto first = kept_.begin(), last = kept_.end();
+      [&](std::int64_t i) {
+        const Candidate<Weight> candidate = {weight_of(x_[static_cast<std::size_t>(i)]), id_at(static_cast<std::size_t>(i))};
+        weights_.push_back(candidate);
+        sums[power_of(candidate.x)] += candidate.x;
+        all += candidate.x;
+      });
+  const double enough = std::min(options_.top_p * static_cast<double>(total), static_cast<double>(all));
+  Weight before = 0;  // of what is likelier than [first, last), in which the least likely is
+  std::size_t power = sums.size() - 1;
+  for (; static_cast<double>(before + sums[power]) < enough; --power) before += sums[power];
+  auto first = weights_.begin();
+  auto last = std::partition(first, weights_.end(), [&](const auto& candidate) { return power_of(candidate.x) == power; });
   while (last - first > 1) {
     const auto middle = first + (last - first) / 2;
     std::nth_element(first, middle, last, Candidate<Weight>::likelier);
-    const Weight sum = before + sum_of(first, middle);
+    Weight sum = before;
+    for (auto candidate = first; candidate != middle; ++candidate) sum += candidate->x;
     if (static_cast<double>(sum) >= enough) {
       last = middle;
     } else {
@@ -185,24 +196,21 @@ Sampler::Weight Sampler::keep_top_p(Weight total) {
       first = middle;
     }
   }
-  kept_.erase(last, kept_.end());
-  std::sort(kept_.begin(), kept_.end(), Candidate<Weight>::before);
-  return sum_of(kept_.begin(), kept_.end());
+  return {before + first->x, *first};
 }
 
-// One of `count` tokens by its weight.
-template <class WeightOf, class IdOf>
-std::int32_t Sampler::draw(std::size_t count, Weight total, WeightOf weight_of, IdOf id_of) {
-  Weight left = static_cast<Weight>(random_.uniform() * static_cast<double>(total));
-  std::size_t chosen = 0;  // where rounding leaves something over, the last token that has any weight
-  for (std::size_t i = 0; i < count; ++i) {
-    const Weight weight = weight_of(i);
-    if (weight == 0) continue;
-    chosen = i;
-    if (left < weight) break;
-    left -= weight;
+// One of the tokens kept, by its weight.
+std::int32_t Sampler::draw(const Kept& kept) {
+  Weight left = static_cast<Weight>(random_.uniform() * static_cast<double>(kept.sum));
+  std::int32_t chosen = -1;  // where rounding leaves something over, the last token that has any weight
+  for (std::size_t i = 0; i < x_.size(); ++i) {
+    const Candidate<Weight> candidate = {weight_of(x_[i]), id_at(i)};
+    if (candidate.x == 0 || Candidate<Weight>::likelier(kept.least, candidate)) continue;
+    chosen = candidate.id;
+    if (left < candidate.x) break;
+    left -= candidate.x;
   }
-  return id_of(chosen);
+  return chosen;
 }
 
 std::int32_t Sampler::sample(rapt_context* context, const float* logits, std::int64_t vocab_size) {
@@ -213,14 +221,7 @@ std::int32_t Sampler::sample(rapt_context* context, const float* logits, std::in
 
   read(logits, vocab_size);
   weigh(context, logits[best]);
-  const Weight total = total_weight();
-  if (options_.top_p >= 1) {
-    return draw(
-        x_.size(), total, [&](std::size_t i) { return weight_of(x_[i]); }, [&](std::size_t i) { return id_at(i); });
-  }
-  const Weight kept = keep_top_p(total);
-  return draw(
-      kept_.size(), kept, [&](std::size_t i) { return kept_[i].x; }, [&](std::size_t i) { return kept_[i].id; });
+  return draw(top_p(total_weight()));
 }
 
 }  // namespace rapt::engine

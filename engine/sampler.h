@@ -55,6 +55,10 @@ class Sampler {
     static bool before(const Candidate& a, const Candidate& b) { return a.id < b.id; }
   };
   using Weight = std::uint64_t;  // in parts of the likeliest token's
+  struct Kept {
+    Weight sum;
+    Candidate<Weight> least;  // the least likely
+  };
 
   void reserve(std::size_t vocab_size);
   const float* penalised(const float* logits, std::int64_t vocab_size);
@@ -63,10 +67,9 @@ class Sampler {
   void weigh(rapt_context* context, float best);
   Weight weight_of(float x) const;
   Weight total_weight();
-  Weight keep_top_p(Weight total);
+  Kept top_p(Weight total);
+  std::int32_t draw(const Kept& kept);
   std::int32_t id_at(std::size_t i) const { return ids_.empty() ? static_cast<std::int32_t>(i) : ids_[i]; }
-  template <class WeightOf, class IdOf>
-  std::int32_t draw(std::size_t count, Weight total, WeightOf weight_of, IdOf id_of);
 
   SamplerOptions options_;
   SplitMix64 random_;
@@ -79,7 +82,7 @@ class Sampler {
   float parts_ = 0;  // that the likeliest token's weight, 1, is divided into
   std::size_t reserved_ = 0;
   std::vector<Candidate<float>> likeliest_;
-  std::vector<Candidate<Weight>> kept_;
+  std::vector<Candidate<Weight>> weights_;
 };
 
 }  // namespace rapt::engine
