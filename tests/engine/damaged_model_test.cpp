@@ -1,6 +1,7 @@
 // Whole models of which a bit of the header is wrong, or the end is missing: an error, or a model that computes. Every place with
 // RAPT_TEST_FULL=1, else every seventh. What the parsers alone make of damage: formats/.
 #include "tests/engine/support.h"
+#include "tests/support/runner.h"
 
 namespace rapt::engine::testing {
 namespace {
@@ -47,7 +48,7 @@ class DamagedModelTest : public ::testing::TestWithParam<Case> {
     EXPECT_EQ(rapt_session_append(session, ids, 3, nullptr, logits.data()), RAPT_OK) << rapt_last_error();
     return 1;
   }
-  static std::size_t step() { return std::getenv("RAPT_TEST_FULL") != nullptr ? 1 : 7; }
+  static std::size_t step() { return test::full_tier() ? 1 : 7; }
 
   ScratchFolder folder_;
   std::string whole_, path_;

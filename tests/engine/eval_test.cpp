@@ -1,4 +1,5 @@
 // The loss of a text against nanoGPT's, which windows count, cancelling.
+#include "tests/engine/progress.h"
 #include "tests/engine/support.h"
 
 namespace rapt::engine::testing {
@@ -34,17 +35,6 @@ TEST_F(EvalTest, LeavesOutTheRestUnlessThereIsNothingElse) {
   EXPECT_EQ(num_tokens_, 127);
   EXPECT_GT(eval(text_.substr(0, 2)), 0);
   EXPECT_EQ(num_tokens_, 1);
-}
-
-struct Progress {
-  std::vector<double> seen;
-  double cancel_at = 2;
-};
-
-int note_progress(double done, void* user) {
-  Progress* const progress = static_cast<Progress*>(user);
-  progress->seen.push_back(done);
-  return done >= progress->cancel_at;
 }
 
 TEST_F(EvalTest, ReportsProgressAndCancels) {

@@ -252,7 +252,27 @@ TEST(GenerateEndTest, TheTokenThatEndsATextEndsIt) {
   EXPECT_EQ(rapt_session_length(session.get()), stats.prompt_tokens + 13);  // the last token was never computed
 }
 
-// A text that ends inside a character gives its bytes at the end.
+// A text that ends inside a character gives its bytes at the end; all before are whole characters.
+TEST(GenerateEndTest, ATextMayEndInsideACharacter) {
+  const ModelPtr model = load_model(kChat);
+  std::vector<std::string> pieces;
+  rapt_generate_params params;
+  rapt_generate_params_init(&params);
+  params.prompt = "say\n";
+  params.on_text = [](const char* text, std::size_t size, void* user) {
+    static_cast<std::vector<std::string>*>(user)->emplace_back(text, size);
+    return 0;
+  };
+  params.user = &pieces;
+  params.num_tokens = 3;
+  ASSERT_EQ(rapt_generate(model.get(), &params, nullptr), RAPT_OK) << rapt_last_error();
+  EXPECT_EQ(pieces, (std::vector<std::string>{"T", "h", "\xc3"}));
+  pieces.clear();
+  params.num_tokens = 7;
+  ASSERT_EQ(rapt_generate(model.get(), &params, nullptr), RAPT_OK) << rapt_last_error();
+  EXPECT_EQ(pieces, (std::vector<std::string>{"T", "h", "é", " ", "\xe6\xbc"}));
+}
+
 TEST_F(GenerateTest, WithoutANumberItEndsWithTheContext) {
   EXPECT_EQ(generate(params_for(&output_, -1)).size(), 128u - kPrompt.size());
 }

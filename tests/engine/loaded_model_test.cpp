@@ -6,6 +6,7 @@
 
 #include "engine/formats/json.h"
 #include "tests/engine/gguf_bytes.h"
+#include "tests/engine/progress.h"
 #include "tests/engine/support.h"
 
 namespace rapt::engine::testing {
@@ -112,17 +113,6 @@ TEST_F(LoadedModelTest, SaysThatAModelInSeveralFilesIsNotRead) {
   GgufBytes part(0, 1);
   part.key("split.count", GgufValueType::kUint16).number(std::uint16_t{2});
   EXPECT_TRUE(refuses(folder_.write("model-00002-of-00002.gguf", part.bytes()), "one of 2 files of a model"));
-}
-
-struct Progress {
-  std::vector<double> seen;
-  double cancel_at = 2;
-};
-
-int note_progress(double done, void* user) {
-  Progress* const progress = static_cast<Progress*>(user);
-  progress->seen.push_back(done);
-  return done >= progress->cancel_at;
 }
 
 TEST_F(LoadedModelTest, ReportsProgressAndCancels) {

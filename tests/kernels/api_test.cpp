@@ -186,7 +186,6 @@ TEST_P(Api, Silent) {
 
 INSTANTIATE_TEST_SUITE_P(All, Api, testing::ValuesIn(all_runners()), runner_name);
 
-// One hidden context a thread, none of them in another's way.
 // Else the inner call would write over the workspace of the outer one.
 TEST(ApiScoreFunction, CannotCallWithTheContextOfItsCall) {
   for (const bool hidden : {false, true}) {
@@ -210,6 +209,7 @@ TEST(ApiScoreFunction, CannotCallWithTheContextOfItsCall) {
   }
 }
 
+// One hidden context a thread, none of them in another's way.
 TEST(ApiDefaultContext, SeveralThreadsCallAtOnce) {
   const Sizes sizes = {1, 2, 2, 60, 60, 16};
   const Call expected(sizes);

@@ -85,6 +85,7 @@ class Errors:
         blind = ~oracle.visible(case.causal, case.q_len, case.kv_len).any(axis=1)
         assert not np.asarray(out)[:, :, blind].any()
         error = np.asarray(out, np.float64) - truth
+        assert np.isfinite(error).all(), case  # NaN is neither larger nor smaller than a bound
         if blind.any():
             error, truth = error[:, :, ~blind], truth[:, :, ~blind]
         entry = self.groups.setdefault(case.group, np.zeros(3))

@@ -68,3 +68,12 @@ def test_the_rule_tells_errors_apart():
     assert len(accuracy.compare(large, small)[1]) == len(large)
     assert not accuracy.compare(small, large)[1] and not accuracy.compare(small, small)[1]
     assert not accuracy.compare(errors[0].groups, errors[0].groups)[1]
+
+
+def test_the_rule_is_not_deaf_to_nan():
+    case = next(accuracy.cases([64]))
+    truth = np.zeros((1, 4, case.q_len, 64))
+    out = truth.astype(np.float32)
+    out[0, 2, 0, 3] = np.nan
+    with pytest.raises(AssertionError):
+        accuracy.Errors().add(case, out, truth)

@@ -56,3 +56,91 @@ def test_errors_of_the_call_come_with_the_call(rng):
     lengths[1] = 10
     with pytest.raises(ValueError, match="kv_lengths"):
         call()
+
+
+def paged(rng, kv_len=9):
+    """q and pages of 4 keys, three pages a sequence, and what goes with them."""
+    q, _, _ = arrays(rng)
+    k, v = rng.standard_normal((2, 6, 2, 4, 8)).astype(np.float32)
+    table = np.array([[5, 0, 2], [1, 4, 3]], np.int32)
+    return (q, k, v), {"block_table": table, "kv_lengths": np.array([kv_len, kv_len - 2], np.int64)}
+
+
+def test_a_cache_that_grows(rng):
+    """Lengths and tables are read anew: decoding prepares once."""
+    qkv, options = paged(rng, 7)
+    call = rapt.prepare(*qkv, causal=True, **options)
+    for grown, first_page in ((0, 5), (1, 5), (3, 1)):
+        options["kv_lengths"] += grown
+        options["block_table"][0, 0] = first_page
+        np.testing.assert_array_equal(call(), rapt.attention(*qkv, causal=True, **options))
+
+
+def test_documents_are_of_as_many_keys_as_were_prepared(rng):
+    """k_documents is read at a distance of the largest length from sequence to sequence, which lengths that grow would lead out of it."""
+    qkv, options = paged(rng)
+    lengths = options["kv_lengths"]
+    options |= {"q_documents": rng.randint(0, 2, (2, 5)), "k_documents": rng.randint(0, 2, (2, 9))}
+    call = rapt.prepare(*qkv, **options)
+    lengths[1] = 9
+    np.testing.assert_array_equal(call(), rapt.attention(*qkv, **options))
+    for change in (1, -1):
+        lengths[:] = 9 + change
+        with pytest.raises(ValueError, match=rf"k_documents has 9 keys a batch; it must have {9 + change}, the largest of kv_lengths"):
+            call()
+
+
+# What prepare() says it reads anew, and a change of each that changes the result.
+READ_ANEW = {
+    "kv_lengths": ("int64", [9, 7], [3, 4]),
+    "q_offsets": ("int64", [4, 2], [0, 1]),
+    "prefix_lengths": ("int64", [0, 1], [9, 8]),
+    "q_documents": ("int32", [[0, 0, 1, 1, 1]] * 2, [[1, 0, 1, 0, 1]] * 2),
+    "k_documents": ("int32", [[0, 0, 1, 1, 1, 0, 1, 0, 1]] * 2, [[1, 0, 1, 0, 1, 0, 0, 0, 1]] * 2),
+    "alibi_slopes": ("float32", [0, 1, 2, 3], [3, 2, 1, 0]),
+    "sinks": ("float32", [0, 1, 2, 3], [3, 2, 1, 0]),
+}
+
+
+def expect_changes_arrive(qkv, of_type, as_read):
+    """`of_type`: makes an array of a type. Whether a change of each array of READ_ANEW arrives: if it is of the type it is read in, `as_read`."""
+    for name, (dtype, before, after) in READ_ANEW.items():
+        other = {"int64": "int32", "int32": "int64", "float32": "float64"}[dtype]
+        given = of_type(before, dtype if as_read else other)
+        options = {"causal": True, "q_documents": [[0] * 5] * 2, "k_documents": [[0] * 9] * 2} if "documents" in name else {"causal": True}
+        options[name] = given
+        call = rapt.prepare(*qkv, **options)
+        old = rapt.attention(*qkv, **options)
+        given[...] = of_type(after, dtype)
+        new = rapt.attention(*qkv, **options)
+        assert not (np.asarray(old) == np.asarray(new)).all(), name
+        np.testing.assert_array_equal(call(), new if as_read else old, name)
+
+
+@pytest.mark.parametrize("as_read", [True, False])
+def test_arrays_are_read_anew_where_nothing_converts_them(rng, as_read):
+    expect_changes_arrive(arrays(rng), np.array, as_read)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("as_read", [True, False])
+def test_tensors_are_read_anew_where_nothing_converts_them(rng, as_read):
+    import torch
+
+    def of_type(values, dtype):
+        return torch.tensor(values, dtype=getattr(torch, dtype))
+
+    expect_changes_arrive([torch.from_numpy(x) for x in arrays(rng)], of_type, as_read)
+    (q, k, v), options = paged(rng)
+    pages = [torch.from_numpy(x) for x in (q, k, v)]
+    call = rapt.prepare(*pages, **{name: torch.from_numpy(x) for name, x in options.items()})
+    options["block_table"][0, 0] = 1
+    np.testing.assert_array_equal(call(), rapt.attention(q, k, v, **options))
+
+
+def test_a_tree_is_packed_when_prepared(rng):
+    qkv, tree = arrays(rng), np.tril(np.ones((2, 5, 5), bool))
+    call = rapt.prepare(*qkv, tree_mask=tree)
+    expected = rapt.attention(*qkv, tree_mask=tree)
+    tree[...] = False
+    np.testing.assert_array_equal(call(), expected)

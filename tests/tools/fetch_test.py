@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import tempfile
 import threading
@@ -115,9 +116,9 @@ class Fetch(unittest.TestCase):
         self.assertEqual(requests[1:], [(f"/files/{WHEEL}", "bytes=11-"), (f"/files/{WHEEL}", None)])
 
     def test_no_index(self):
-        with index([]) as (url, _):
-            pass
-        self.refused(url, "cannot get")
+        with socket.socket() as nobody:  # has the port, and does not listen
+            nobody.bind(("127.0.0.1", 0))
+            self.refused(f"http://127.0.0.1:{nobody.getsockname()[1]}/simple", "cannot get")
 
     def test_a_folder_that_cannot_be_made(self):
         (self.folder / "file").touch()

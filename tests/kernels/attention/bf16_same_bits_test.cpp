@@ -3,12 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "kernels/runtime/convert.h"
 #include "kernels/runtime/kernel_table.h"
+#include "tests/kernels/attention/dirty_context.h"
 #include "tests/support/rng.h"
 #include "tests/support/runner.h"
 #include "tests/support/tensor.h"
@@ -82,20 +82,10 @@ TEST_P(Bf16SameBits, SmokeQueriesInChunks) {
 }
 
 TEST_P(Bf16SameBits, WhateverIsInTheWorkspace) {
-  rapt_context_params params;
-  rapt_context_params_init(&params);
-  params.num_threads = 2;
-  params.isa = GetParam().isa.c_str();
-  params.alloc = [](std::size_t bytes, std::size_t alignment, void*) {
-    void* const memory = std::aligned_alloc(alignment, bytes);
-    std::fill_n(static_cast<unsigned char*>(memory), bytes, 0xff);
-    return memory;
-  };
-  params.free = [](void* memory, void*) { std::free(memory); };
   const Context clean(GetParam(), 2);
   for (const Shape& shape : kShapes)
     for (const std::int64_t chunk : {std::int64_t{1}, std::int64_t{9}, shape.q_len}) {
-      const Context dirty(params);
+      const Context dirty = dirty_context(GetParam(), 2);
       EXPECT_TRUE(attend(dirty, shape, chunk) == attend(clean, shape, chunk)) << "chunks of " << chunk << ", head size " << shape.dim;
     }
 }

@@ -118,7 +118,7 @@ Shape RandomCall::mask_shape(std::int64_t broadcast) const {
 void RandomCall::make_masks() {
   if (c.mask) {
     const rapt_dtype type = c.mask == 1 ? RAPT_BOOL : type_of(c.mask - 2);
-    mask = make(type, mask_shape(c.mask_broadcast), 0);
+    mask = make(type, mask_shape(c.mask_broadcast), c.layout);
     const bool stretches = rng_.below(2);  // hidden, for blocks that are skipped
     std::int64_t count = 0;
     mask.for_each([&](auto b, auto h, auto i, auto j) {
@@ -134,7 +134,7 @@ void RandomCall::make_masks() {
     Shape shape = mask_shape(c.block_mask_broadcast);
     shape[2] = (c.q_len + p_.block_mask_q - 1) / p_.block_mask_q;
     shape[3] = (max_kv_len() + p_.block_mask_kv - 1) / p_.block_mask_kv;
-    block_mask = make(RAPT_BOOL, shape, 0);
+    block_mask = make(RAPT_BOOL, shape, c.layout);
     block_mask.for_each(
         [&](auto b, auto h, auto i, auto j) { block_mask.set(b, h, i, j, static_cast<double>(rng_.below(2))); });
     p_.block_mask = block_mask.view();
@@ -157,7 +157,7 @@ void RandomCall::make_scores() {
   constexpr double kCaps[] = {0, 5, 30, 50};
   p_.softcap = kCaps[c.softcap];
   if (c.bias) {
-    bias = random(type_of(c.bias - 1), mask_shape(c.bias_broadcast), 0);
+    bias = random(type_of(c.bias - 1), mask_shape(c.bias_broadcast), c.layout);
     p_.bias = bias.view();
   }
   std::vector<float> slopes, logits;

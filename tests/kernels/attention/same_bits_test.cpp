@@ -10,6 +10,7 @@
 #include "kernels/attention/problem.h"
 #include "kernels/runtime/kernel_table.h"
 #include "kernels/runtime/machine.h"
+#include "tests/kernels/attention/dirty_context.h"
 #include "tests/support/call.h"
 #include "tests/support/runner.h"
 
@@ -144,18 +145,7 @@ TEST_P(AttentionSameBits, WithOrWithoutLse) {
 
 // A context's workspace keeps what earlier calls left in it, and an allocator may hand out memory full of NaN.
 TEST_P(AttentionSameBits, WhateverIsInTheWorkspace) {
-  rapt_context_params params;
-  rapt_context_params_init(&params);
-  params.num_threads = 2;
-  params.backend = GetParam().backend.c_str();
-  params.isa = GetParam().isa.empty() ? nullptr : GetParam().isa.c_str();
-  params.alloc = [](std::size_t bytes, std::size_t alignment, void*) {
-    void* const memory = std::aligned_alloc(alignment, bytes);
-    std::fill_n(static_cast<unsigned char*>(memory), bytes, 0xff);
-    return memory;
-  };
-  params.free = [](void* memory, void*) { std::free(memory); };
-  const Context dirty(params), clean(GetParam(), 2);
+  const Context dirty = dirty_context(GetParam(), 2), clean(GetParam(), 2);
   for (int turn = 0; turn < 2; ++turn)
     for (const Sizes& sizes : some_sizes()) {
       const Call a(sizes), b(sizes);

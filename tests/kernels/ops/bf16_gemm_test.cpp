@@ -11,7 +11,7 @@ class Bf16Gemm : public LevelTest {
   // Packed by hand: columns past n are NaN, which must not be seen, and rows past k are 0.
   std::vector<Bf16> pack(const Bf16Matrix& b) const {
     const std::int64_t nr = kernels().nr, rows = padded(kernels(), b.rows);
-    std::vector<Bf16> panels(static_cast<std::size_t>(round_up_to(b.columns, nr) * rows), Bf16Matrix::kNaN);
+    std::vector<Bf16> panels(static_cast<std::size_t>(round_up(b.columns, nr) * rows), Bf16Matrix::kNaN);
     for (std::int64_t p = 0; p < rows; ++p)
       for (std::int64_t j = 0; j < b.columns; ++j)
         panels[static_cast<std::size_t>(place_in_pairs(p, j, rows, nr))] = p < b.rows ? b.row(p)[j] : Bf16{};

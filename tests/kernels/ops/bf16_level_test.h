@@ -7,6 +7,7 @@
 
 #include "kernels/runtime/convert.h"
 #include "kernels/runtime/cpu_features.h"
+#include "kernels/runtime/rounding.h"
 #include "tests/kernels/ops/level_test.h"
 #include "tests/support/rng.h"
 
@@ -57,10 +58,8 @@ struct Bf16Matrix {
   Memory memory;
 };
 
-inline std::int64_t round_up_to(std::int64_t a, std::int64_t b) { return (a + b - 1) / b * b; }
-
 // k up to a multiple of the level's k_step: what a row of A, and a panel, have.
-inline std::int64_t padded(const KernelTable& kernels, std::int64_t k) { return round_up_to(k, kernels.bf16.k_step); }
+inline std::int64_t padded(const KernelTable& kernels, std::int64_t k) { return round_up(k, kernels.bf16.k_step); }
 
 // [m, k] with 0 behind each row, as products read it.
 struct PaddedRows : Bf16Matrix {

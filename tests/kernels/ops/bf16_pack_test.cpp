@@ -9,13 +9,13 @@ class Bf16Pack : public LevelTest {
   // Panels of `rows` by `columns`, filled by `pack`, against element(k, n), in the columns that there are up to a multiple of `filled`.
   template <class Pack, class Element>
   void expect(std::int64_t rows, std::int64_t columns, std::int64_t filled, Place place, Pack pack, Element element) const {
-    const std::int64_t nr = kernels().nr, all = padded(kernels(), rows), size = all * round_up_to(columns, nr);
+    const std::int64_t nr = kernels().nr, all = padded(kernels(), rows), size = all * round_up(columns, nr);
     const Memory out(size, place, sizeof(Bf16));
     Bf16* const panels = reinterpret_cast<Bf16*>(out.bytes());
     std::fill_n(panels, size, Bf16Matrix::kNaN);
     pack(panels);
     for (std::int64_t k = 0; k < all; ++k)
-      for (std::int64_t n = 0; n < round_up_to(columns, filled); ++n) {
+      for (std::int64_t n = 0; n < round_up(columns, filled); ++n) {
         const Bf16 right = k < rows && n < columns ? element(k, n) : Bf16{};
         ASSERT_EQ(panels[place_in_pairs(k, n, all, nr)].bits, right.bits)
             << "row " << k << " of " << rows << ", column " << n << " of " << columns;
@@ -70,7 +70,7 @@ class Bf16RoundRows : public LevelTest {
     const float special[] = {0x1.01p0f, 0x1.03p0f, 0x1.010002p0f, -0x1.fffffep127f, NAN, INFINITY, -0x1p-127f, 0x1.fffffcp-127f, 0x1p-126f};
     const Matrix x(rows, dim, place == Place::kHeap ? 3 : 0, place);
     for (std::int64_t i = 0; i < rows * dim; i += 3) x.at(i / dim, i % dim) = special[i / 3 % 9];
-    const std::int64_t ldo = round_up_to(dim, kernels().nr);
+    const std::int64_t ldo = round_up(dim, kernels().nr);
     const Memory memory(rows * ldo, place, sizeof(Bf16));
     Bf16* const out = reinterpret_cast<Bf16*>(memory.bytes());
     std::fill_n(out, rows * ldo, Bf16Matrix::kNaN);

@@ -47,7 +47,7 @@ class FewRows : public LevelTest {
     const Rows b(type, n, k, gap, place, kMore);
     const float* const scales = scaled ? b.scales(type) : nullptr;
     const Matrix a(m, k, gap, place, 1), c(m, n, gap, place), expected(m, n);
-    std::vector<float> panels(static_cast<std::size_t>(round_up_to(n, nr) * k));
+    std::vector<float> panels(static_cast<std::size_t>(round_up(n, nr) * k));
     kernels().pack_transposed[type](n, k, b.row_pointers(false), scales, panels.data());
     kernels().gemm(m, n, k, a.data(), a.stride(), {panels.data(), nr, k * nr}, expected.data(), expected.stride(), false);
     kernels().few_rows.transposed_gemm[type](m, n, k, a.data(), a.stride(), b.row_pointers(m % 2), scales, c.data(), c.stride());
@@ -60,7 +60,7 @@ class FewRows : public LevelTest {
     const Rows b(RAPT_I8, k, n, gap, place, kMore);
     const float* const scales = scaled ? b.scales(RAPT_I8) : nullptr;
     const Matrix a(m, k, gap, place, 1), c(m, n, gap, place), expected(m, n);
-    std::vector<float> panels(static_cast<std::size_t>(round_up_to(n, nr) * k));
+    std::vector<float> panels(static_cast<std::size_t>(round_up(n, nr) * k));
     kernels().pack_panels[RAPT_I8](k, n, b.row_pointers(false), scales, panels.data());
     for (const bool accumulate : {false, true}) {  // the second time to what the first left
       kernels().gemm(m, n, k, a.data(), a.stride(), {panels.data(), nr, k * nr}, expected.data(), expected.stride(), accumulate);

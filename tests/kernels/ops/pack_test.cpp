@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "kernels/runtime/convert.h"
+#include "kernels/runtime/rounding.h"
 
 namespace rapt::test {
 namespace {
@@ -16,8 +17,6 @@ std::vector<const void*> rows_at(const float* first, std::int64_t n, std::int64_
   for (std::int64_t i = 0; i < n; ++i) rows.push_back(first + i * stride);
   return rows;
 }
-
-std::int64_t round_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b * b; }
 
 void expect_transposed(const KernelTable& kernels, Place place) {
   const std::int64_t nr = kernels.nr;

@@ -80,7 +80,7 @@ class SoftmaxProducts : public LevelTest {
  protected:
   std::int64_t wrong_maxima(std::int64_t m, std::int64_t n, std::int64_t k, Place place = Place::kHeap, Ends which = Ends::kNone) const {
     name_case_for_faults("max_gemm m " + std::to_string(m) + ", n " + std::to_string(n) + ", k " + std::to_string(k));
-    const std::int64_t gap = place == Place::kHeap ? 3 : 0, wide = which == Ends::kNone ? n : round_up_to(n, kMaxLanes);
+    const std::int64_t gap = place == Place::kHeap ? 3 : 0, wide = which == Ends::kNone ? n : round_up(n, kMaxLanes);
     const Matrix a(m, k, gap, place, 1), b(k, wide, gap, place, 2), c(m, wide, gap, place), expected(m, n), best(m, kMaxLanes, 0, place);
     const PanelView view = {b.data(), b.stride(), kernels().nr};
     const std::vector<std::int64_t> ends = make_ends(which, m, n);
@@ -98,8 +98,8 @@ class SoftmaxProducts : public LevelTest {
 
   std::int64_t wrong_sums(std::int64_t m, std::int64_t n, std::int64_t k, Place place = Place::kHeap, Ends which = Ends::kNone) const {
     name_case_for_faults("softmax_gemm m " + std::to_string(m) + ", n " + std::to_string(n) + ", k " + std::to_string(k));
-    const std::int64_t gap = place == Place::kHeap ? 3 : 0, wide = round_up_to(n, kMaxLanes);
-    const Matrix s(m, round_up_to(k, kColumnsOfWeights), gap, place), b(k, wide, gap, place, 2), c(m, wide, gap, place);
+    const std::int64_t gap = place == Place::kHeap ? 3 : 0, wide = round_up(n, kMaxLanes);
+    const Matrix s(m, round_up(k, kColumnsOfWeights), gap, place), b(k, wide, gap, place, 2), c(m, wide, gap, place);
     hide_some(s);
     const std::vector<std::int64_t> ends = make_ends(which, m, k);
     fill_behind(s, ends, -kInfinity);
@@ -171,7 +171,7 @@ class Bf16SoftmaxProducts : public Bf16AttentionTest {
   // b in panels of pairs.
   struct Panels {
     Panels(const KernelTable& kernels, const Bf16Matrix& b, Place place)
-        : stride(padded(kernels, b.rows) * kernels.nr), memory(round_up_to(b.columns, kernels.nr) / kernels.nr * stride, place, sizeof(Bf16)) {
+        : stride(padded(kernels, b.rows) * kernels.nr), memory(round_up(b.columns, kernels.nr) / kernels.nr * stride, place, sizeof(Bf16)) {
       kernels.bf16.pack_panels(b.rows, b.columns, b.row_pointers().data(), reinterpret_cast<Bf16*>(memory.bytes()));
     }
     Bf16PanelView view() const { return {reinterpret_cast<const Bf16*>(memory.bytes()), stride}; }
@@ -185,7 +185,7 @@ class Bf16SoftmaxProducts : public Bf16AttentionTest {
     const PaddedRows a(kernels(), m, k, 2 * gap, place);
     const Bf16Matrix b(k, n, 0, Place::kHeap, 2);
     const Panels panels(kernels(), b, place);
-    const Matrix c(m, which == Ends::kNone ? n : round_up_to(n, kMaxLanes), gap, place), expected(m, n), best(m, kMaxLanes, 0, place);
+    const Matrix c(m, which == Ends::kNone ? n : round_up(n, kMaxLanes), gap, place), expected(m, n), best(m, kMaxLanes, 0, place);
     const std::vector<std::int64_t> ends = make_ends(which, m, n);
     kernels().bf16.gemm(m, n, k, a.data(), a.stride, panels.view(), expected.data(), expected.stride(), false);
     for (std::int64_t i = 0; i < m; ++i)
@@ -202,7 +202,7 @@ class Bf16SoftmaxProducts : public Bf16AttentionTest {
 
   std::int64_t wrong_sums(std::int64_t m, std::int64_t n, std::int64_t k, Place place = Place::kHeap, Ends which = Ends::kNone) const {
     name_case_for_faults("bf16 softmax_gemm m " + std::to_string(m) + ", n " + std::to_string(n) + ", k " + std::to_string(k));
-    const std::int64_t gap = place == Place::kHeap ? 3 : 0, wide = round_up_to(k, kColumnsOfWeights);
+    const std::int64_t gap = place == Place::kHeap ? 3 : 0, wide = round_up(k, kColumnsOfWeights);
     const Matrix s(m, wide, gap, place), c(m, n, gap, place), expected(m, n);
     hide_some(s);
     const std::vector<std::int64_t> ends = make_ends(which, m, k);

@@ -102,11 +102,24 @@ TEST(KernelTableTest, SmokeBf16KernelsAreCompleteOrAbsent) {
     EXPECT_EQ(bf16.pack_panels != nullptr, there) << level;
     EXPECT_EQ(bf16.round_rows != nullptr, there) << level;
     EXPECT_EQ(bf16.online_softmax != nullptr, there) << level;
+    EXPECT_EQ(bf16.max_gemm != nullptr, there) << level;
+    EXPECT_EQ(bf16.softmax_gemm != nullptr, there) << level;
     EXPECT_EQ(bf16.all_finite != nullptr, there) << level;
+    for (const auto& finish_rows : bf16.finish_rows) EXPECT_EQ(finish_rows != nullptr, there) << level;
     if (!there) continue;
     EXPECT_EQ(bf16.rows_step % bf16.mr, 0) << level;
     EXPECT_TRUE(bf16.k_step == 2 || bf16.k_step == 32) << level;
     EXPECT_EQ(bf16.gemm_name, "gemm_bf16_" + std::to_string(bf16.mr) + "x" + std::to_string(table->nr) + "__" + level);
+  }
+}
+
+// f32 by tiles of bf16.
+TEST(KernelTableTest, SmokeBf16x3KernelsAreCompleteOrAbsent) {
+  for (const std::string& level : all_levels()) {
+    const KernelTable* table = kernel_table(level.c_str());
+    if (!table) continue;
+    EXPECT_EQ(table->bf16x3.split_rows != nullptr, level == "amx_bf16") << level;
+    EXPECT_EQ(table->bf16x3.gemm != nullptr, level == "amx_bf16") << level;
   }
 }
 

@@ -1,6 +1,7 @@
 // Implements attention_arguments.h. A new member of rapt_attention_params is a line in one of the tables.
 #include "attention_arguments.h"
 
+#include <algorithm>
 #include <cstring>
 #include <stdexcept>
 #include <string>
@@ -51,7 +52,7 @@ constexpr std::pair<const char*, const std::int64_t * Params::*> kInt64Arrays[] 
     {"weight_rows", &Params::weight_rows},
 };
 constexpr std::pair<const char*, const std::int32_t * Params::*> kInt32Arrays[] = {
-    {"q_documents", &Params::q_documents}, {"k_documents", &Params::k_documents}, {"block_table", &Params::block_table}};
+    {"q_documents", &Params::q_documents}, {"block_table", &Params::block_table}};
 constexpr std::pair<const char*, const float * Params::*> kFloatArrays[] = {{"alibi_slopes", &Params::alibi_slopes},
                                                                             {"sinks", &Params::sinks}};
 
@@ -72,6 +73,8 @@ void AttentionArguments::set(const char* name, nb::handle value) {
     params_.k_layout = static_cast<rapt_kv_layout>(nb::cast<int>(value));
   else if (std::strcmp(name, "tree_mask") == 0)
     set_tree_mask(value);
+  else if (std::strcmp(name, "k_documents") == 0)
+    set_k_documents(value);
   else if (!set_tensor(kTensors, params_, arrays_, name, value) && !set_number(name, value) && !set_elements(name, value))
     throw std::logic_error("rapt: no argument is called " + std::string(name));
 }
@@ -83,6 +86,7 @@ const rapt_attention_params& AttentionArguments::params() {
   check_overlap("v", params_.v);
   check_overlap("mask", params_.mask);
   check_overlap("bias", params_.bias);
+  check_documents();
   return params_;
 }
 
@@ -108,6 +112,11 @@ bool AttentionArguments::set_elements(const char* name, nb::handle value) {
   return true;
 }
 
+void AttentionArguments::set_k_documents(nb::handle value) {
+  params_.k_documents = arrays_.elements<std::int32_t>("k_documents", value);
+  keys_of_documents_ = static_cast<std::int64_t>(arrays_.last().shape(1));
+}
+
 // To bits: [batch, q_len, ceil(q_len / 64)].
 void AttentionArguments::set_tree_mask(nb::handle value) {
   const bool* visible = arrays_.elements<bool>("tree_mask", value);
@@ -124,4 +133,16 @@ void AttentionArguments::set_tree_mask(nb::handle value) {
 void AttentionArguments::check_overlap(const char* name, const rapt_tensor& input) const {
   if (input.data != params_.out.data || !input.data) return;
   throw nb::value_error(("out overlaps " + std::string(name) + "; it must be memory of its own").c_str());
+}
+
+// rapt.h has no extent of k_documents: it is [batch, the largest of kv_lengths], and a prepared call reads the lengths anew.
+void AttentionArguments::check_documents() const {
+  if (!params_.k_documents || !params_.block_table || params_.cu_seqlens_q) return;  // what excludes each other rapt_attention says
+  const auto batch = static_cast<size_t>(params_.q.shape[0]);
+  std::int64_t kv_len = 0;
+  for (size_t b = 0; b < batch; ++b) kv_len = std::max(kv_len, params_.kv_lengths[b]);
+  if (kv_len == keys_of_documents_) return;
+  throw nb::value_error(("k_documents has " + std::to_string(keys_of_documents_) + " keys a batch; it must have " +
+                         std::to_string(kv_len) + ", the largest of kv_lengths")
+                            .c_str());
 }

@@ -23,10 +23,13 @@ class __attribute__((visibility("hidden"))) AttentionArguments {
  private:
   bool set_number(const char* name, nanobind::handle value);
   bool set_elements(const char* name, nanobind::handle value);
+  void set_k_documents(nanobind::handle value);
   void set_tree_mask(nanobind::handle value);
+  void check_documents() const;
   void check_overlap(const char* name, const rapt_tensor& input) const;
 
   rapt_attention_params params_;
   Arrays arrays_;
+  std::int64_t keys_of_documents_ = 0;
   std::vector<std::uint64_t> tree_mask_;
 };

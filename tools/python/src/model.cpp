@@ -237,8 +237,8 @@ class Generation {
     params.repetition_penalty = repetition_penalty;
     params.seed = seed;
     params.ignore_ends = ignore_ends ? 1 : 0;
-    session_->with([&](rapt_session* session) {
-      params.session = session;
+    session_->with([&](rapt_session* held) {
+      params.session = held;
       loads_ = session_->loads();
       return rapt_generation_start(session_->model()->get(), &params, &generation_);
     });

@@ -150,9 +150,14 @@ def prepare(q: Array, k: Array, v: Array, **options: Unpack[AllOptions[Array]]) 
     """attention() of these arrays as an object to be called again and again, each time over what the arrays then hold.
 
     Arguments and errors are those of attention(), whose looking at them costs some 5 microseconds; a prepared call costs a
-    tenth of that. Results are allocated once, and every call writes them anew. The arrays are kept alive. Small arguments given
-    as lists are what they were when the call was prepared. Arrays of integers, which say where to read, must not change while a call
-    runs.
+    tenth of that. Results are allocated once, and every call writes them anew. The arrays are kept alive.
+
+    Every call reads anew: q, k, v, mask, bias, block_mask and the scales; and of the small arguments the arrays that are contiguous
+    and of the type in which they are read: int64 lengths, offsets, cu_seqlens, weight_heads and weight_rows, int32 tables and
+    documents, float32 slopes and sinks. Copied when the call is prepared, and the same ever after: lists, arrays of other types, with
+    gaps or repeated, and a tree_mask. With a block_table the extent of keys is the largest of kv_lengths: where that changes, what was
+    prepared with a mask, documents or results over keys raises ValueError. Arrays of integers, which say where to read, must not
+    change while a call runs.
 
         call = rapt.prepare(q, k, v, out=out, causal=True)
         call()                     # writes out, and returns it

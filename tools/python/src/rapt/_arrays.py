@@ -82,16 +82,20 @@ def integers(
     empty = 0 in array.shape  # an empty list has no type of its own
     if not _is(array, "int", "uint") and not empty:
         raise TypeError(f"{name} has dtype {_dtype_name(array)}; it must hold integers")
-    if library.__name__ == "torch":
-        array = array.to(library.int64)  # PyTorch finds no maximum of its unsigned types
-    largest = _LARGEST[dtype]
-    fits = empty or (array.itemsize <= _BYTES[dtype] and _is(array, "int"))
-    if not fits and (int(array.max()) > largest or int(array.min()) < -largest - 1):
-        raise ValueError(f"{name} holds a number that does not fit in {dtype}")
+    if not empty and not (array.itemsize <= _BYTES[dtype] and _is(array, "int")):
+        _check_range(library, name, array, dtype)
     array = _contiguous(library, _repeated(name, array, shape), dtype)
     if shared:
         return array
     return array.clone() if library.__name__ == "torch" else array.copy()
+
+
+def _check_range(library: ModuleType, name: str, array: Any, dtype: str) -> None:
+    if library.__name__ == "torch":
+        array = array.to(library.int64)  # PyTorch finds no maximum of its unsigned types
+    largest = _LARGEST[dtype]
+    if int(array.max()) > largest or int(array.min()) < -largest - 1:
+        raise ValueError(f"{name} holds a number that does not fit in {dtype}")
 
 
 def numbers(library: ModuleType, name: str, value: Any, shape: tuple[int, ...]) -> Any:
