@@ -43,6 +43,9 @@ RAPT_INSTANTIATE_ON_EVERYTHING(GreedyTest);
 
 // 200 tokens after 15: the last 87 are written past the context of 128.
 TEST_P(GreedyTest, WritesTheGoldenTextOnOneAndTwoThreads) {
+  const std::string level = isa();
+  if (std::string(backend()) == "reference" && level != "scalar" && level != rapt_context_isa(nullptr))
+    GTEST_SKIP() << "10 seconds for attention that is the same on every level, between linear layers that backend rapt is tested with";
   const SafeTensors golden(kGolden);
   ASSERT_EQ(golden.metadata().at("prompt"), kPrompt);
   std::vector<std::int32_t> expected = read_ids(golden, "greedy_ids");

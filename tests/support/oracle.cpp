@@ -26,8 +26,8 @@ double error_of(double got, double right, double most) {
   return got == right ? 0 : std::abs(got - right) / most;
 }
 
-// The larger error, which NaN is.
-double worse(double error, double than) { return error <= than ? than : error; }
+// The larger error; NaN, where a bound is 0 or infinite by mistake, is none that passes.
+double worse(double error, double than) { return std::isnan(error) || error > than ? error : than; }
 
 struct RowOracle {
   std::vector<double> out, value_size;
