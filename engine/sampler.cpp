@@ -96,8 +96,10 @@ void Sampler::reserve(std::size_t vocab_size) {
   if (options_.temperature == 0) return;
   const std::size_t k = options_.top_k > 0 ? static_cast<std::size_t>(options_.top_k) : vocab_size, most = std::min(k, vocab_size);
   x_.reserve(most);
-  ids_.reserve(most);
-  likeliest_.reserve(std::min(likeliest_at_once(most), vocab_size));
+  if (most < vocab_size) {
+    ids_.reserve(most);
+    likeliest_.reserve(std::min(likeliest_at_once(most), vocab_size));
+  }
   if (options_.top_p < 1) weights_.reserve(most);
 }
 

@@ -154,7 +154,7 @@ void silu(rapt_context* context, std::int64_t n, float* x);
 void silu_mul(rapt_context* context, std::int64_t rows, std::int64_t dim, const float* gate, std::int64_t ld_gate,
               const float* up, std::int64_t ld_up, float* y, std::int64_t ldy);
 
-// In place over n values, none above 0: e^x, which is 1 for 0 and 0 below -87.3. On the calling thread.
+// In place over n values, none above 0: e^x, which is 1 for 0; below -87.3, where it is subnormal, perhaps 0. On the calling thread.
 void exponentials(rapt_context* context, std::int64_t n, float* x);
 
 // y[rows, dim] += x, both contiguous.

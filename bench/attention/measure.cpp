@@ -47,8 +47,8 @@ ContextPtr make_context(const AttentionSettings& settings, const std::string& ba
   return ContextPtr(context);
 }
 
-bool is_bf16(const rapt_attention_params& p) {
-  return p.q.dtype == RAPT_BF16 && p.k.dtype == RAPT_BF16 && p.v.dtype == RAPT_BF16;
+bool multiplies_bf16(const Subject& subject) {
+  return explain(subject.context.get(), subject.call).find("bf16 products") != std::string::npos;
 }
 
 Subject make_subject(const Call& call, const AttentionSettings& settings, const std::string& backend) {
@@ -104,8 +104,8 @@ void time_all(std::vector<Subject>& subjects, const AttentionSettings& settings)
   std::vector<Subject*> timed;
   Peak fma(settings, fma_rate), bf16(settings, bf16_rate);
   std::vector<Candidate> candidates = {fma.candidate()};
-  const bool has_bf16 = machine_loops(settings.isa.c_str())->bf16_dot &&
-                        std::any_of(subjects.begin(), subjects.end(), [](const Subject& s) { return is_bf16(s.call); });
+  const bool has_bf16 =
+      machine_loops(settings.isa.c_str())->bf16_dot && std::any_of(subjects.begin(), subjects.end(), multiplies_bf16);
   if (has_bf16) candidates.push_back(bf16.candidate());
   const std::size_t first_call = candidates.size();
   for (Subject& subject : subjects) {
@@ -116,7 +116,7 @@ void time_all(std::vector<Subject>& subjects, const AttentionSettings& settings)
   }
   const std::vector<Times> times = time_in_turns(candidates, settings.seconds);
   for (std::size_t i = 0; i < timed.size(); ++i) {
-    const Peak& peak = has_bf16 && is_bf16(timed[i]->call) ? bf16 : fma;
+    const Peak& peak = has_bf16 && multiplies_bf16(*timed[i]) ? bf16 : fma;
     timed[i]->row.times = times[first_call + i];
     timed[i]->row.peak = peak.best();
     timed[i]->row.peak_median = peak.median();

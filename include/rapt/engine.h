@@ -28,8 +28,8 @@ extern "C" {
 
 typedef struct rapt_model rapt_model;
 
-/* How linear layers multiply. Attention inside is computed in f32, but in bf16 where layers of RAPT_ARITHMETIC_BF16 write its inputs and
- * nothing lies between: in models that make vectors. */
+/* How linear layers multiply. Attention inside is computed in f32, but in bf16, where the level has it for attention (rapt.h), if layers of RAPT_ARITHMETIC_BF16 write
+ * its inputs and nothing lies between: in models that make vectors. */
 typedef enum rapt_arithmetic {
   /* The default. With quantised weights (Q4_0, Q8_0, Q6_K ...) inputs are rounded to 8 bits in blocks of 32, as llama.cpp does, or
    * more finely in the layers that matter most; several times faster. With others as RAPT_ARITHMETIC_F32. */
@@ -38,7 +38,7 @@ typedef enum rapt_arithmetic {
    * numbers each, six products for one: no less exact, but numbers below 2^-103 lose bits, and products below 2^-126 count as 0. */
   RAPT_ARITHMETIC_F32 = 1,
   /* Weights of any type and inputs are rounded to bf16, sums are f32: with f32 weights up to twice as fast, in tiles (amx_bf16) four
-   * times. A rounded weight takes two bytes of memory. In a Llama, whose later layers would make much of it, not so in the first two
+   * times, on Intel's cores without tiles half as fast. A rounded weight takes two bytes of memory. In a Llama, whose later layers would make much of it, not so in the first two
    * fifths of its blocks, the last tenth, the values' projections and the head, which go as with RAPT_ARITHMETIC_F32. Needs ISA level
    * avx512_bf16 or amx_bf16: RAPT_UNSUPPORTED on others. */
   RAPT_ARITHMETIC_BF16 = 2
@@ -193,7 +193,8 @@ typedef struct rapt_generate_params {
   double top_p;              /* keep the most likely tokens that sum to p, 0 < p <= 1 (default 1: all) */
   double repetition_penalty; /* > 0, 1 (default): none; divides positive and multiplies negative logits of tokens seen
                                 (Keskar et al. 2019, CTRL) */
-  uint64_t seed;             /* the same seed, the same text, on every machine's same ISA level */
+  uint64_t seed;             /* the same seed, the same text, on the same ISA level of every machine; from avx512_vnni on, of every
+                                CPU of the same maker, since there Intel's have other exponentials */
   size_t prompt_chunk;       /* most tokens a forward pass of the prompt, up to 256; 0: 256 */
   int ignore_ends;           /* other than 0: a token with which the model ends a text is shown, and the text goes on */
   /* NULL, or a session of the model: tokens that it has and that the prompt begins with are not computed again, others are

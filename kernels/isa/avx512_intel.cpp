@@ -9,17 +9,17 @@
 namespace rapt {
 namespace {
 __attribute__((noinline)) void gemm_f32_6x64__avx512_intel(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const float* b,
-                                                       std::int64_t b_stride, float* c, std::int64_t ldc, bool accumulate, FetchAhead* ahead) {
+                                                           std::int64_t b_stride, float* c, std::int64_t ldc, bool accumulate, FetchAhead* ahead) {
   gemm_full_tiles<simd::Avx512Intel, 6, 4>(m, k, a, lda, b, b_stride, c, ldc, accumulate, ahead);
 }
 __attribute__((noinline)) void gemm_bias_f32_6x64__avx512_intel(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const float* b,
-                                                            std::int64_t b_stride, float* c, std::int64_t ldc, bool accumulate, FetchAhead* ahead,
-                                                            TileBias bias) {
+                                                                std::int64_t b_stride, float* c, std::int64_t ldc, bool accumulate, FetchAhead* ahead,
+                                                                TileBias bias) {
   biased_full_tiles<simd::Avx512Intel, 6, 4>(m, k, a, lda, b, b_stride, c, ldc, accumulate, ahead, bias);
 }
 __attribute__((noinline)) void gemm_max_f32_6x64__avx512_intel(std::int64_t m, std::int64_t k, const float* a, std::int64_t lda, const float* b,
-                                                           std::int64_t b_stride, float* c, std::int64_t ldc, bool accumulate, FetchAhead* ahead,
-                                                           float* best) {
+                                                               std::int64_t b_stride, float* c, std::int64_t ldc, bool accumulate, FetchAhead* ahead,
+                                                               float* best) {
   max_full_tiles<simd::Avx512Intel, 6, 4>(m, k, a, lda, b, b_stride, c, ldc, accumulate, ahead, best);
 }
 

@@ -103,7 +103,7 @@ inline __attribute__((always_inline)) void exp_by_table(typename I::V* x) {
 
 // The same with an instruction for f = t - n, t = x log2(e), and one for p 2^floor(n): 2^f by a polynomial that is 1 at 0, of degree 6 for
 // |f| <= 1/2 (relative error 3.0e-9 with its coefficients in f32). Coarsely n is floor(t), which need not be computed, and the polynomial one of
-// degree 5 on [0, 1) (8.3e-8). Where every instruction takes one of two pipes (Intel's cores with AMX) that is 11 and 9 places instead of 14 and
+// degree 5 on [0, 1) (8.3e-8). Where every instruction takes one of two pipes (Intel's cores) that is 11 and 9 places instead of 14 and
 // 11. On Zen 5 both instructions take the two pipes of additions.
 template <simd::Isa I, int N, bool kCoarse = false>
 inline __attribute__((always_inline)) void exp_by_scaling(typename I::V* x) {

@@ -247,6 +247,7 @@ def test_models_live_as_long_as_their_sessions_and_texts():
         (TypeError, "top_p is 'x'", lambda m: m.generate("a", top_p="x")),
         (TypeError, "repetition_penalty is None", lambda m: m.generate("a", repetition_penalty=None)),
         (ValueError, "temperature is inf; it must be finite", lambda m: m.generate("a", temperature=float("inf"))),
+        (ValueError, "temperature is inf; it must be finite", lambda m: m.generate("a", temperature=10**400)),
         (TypeError, "ignore_ends is 'x'", lambda m: m.generate("a", ignore_ends="x")),
         (TypeError, "session is 5", lambda m: m.generate("a", session=5)),
         (TypeError, "messages is 5", lambda m: m.chat_ids(5)),

@@ -80,11 +80,11 @@ def shape_of(name: str, row: dict[str, Any]) -> Shape | None:
     return shape._replace(name=name, causal=causal)
 
 
-def limits_of(row: dict[str, Any]) -> dict[str, float]:
+def limits_of(row: dict[str, Any], dtype: str) -> dict[str, float]:
     found = {match[1]: float(value) for key, value in row.items() if (match := re.fullmatch(r"read_(\w+)_GB/s", key))}
     if "fma_peak_GFLOP/s" in row:
         found["fma"] = float(row["fma_peak_GFLOP/s"])
-    elif row.get("%peak"):
+    elif row.get("%peak") and dtype != "bf16":  # that of bench_attention may be a share of other products' peak
         found["fma"] = 100 * row["GFLOP/s"] / row["%peak"]
     return found
 
@@ -95,7 +95,10 @@ def parse_name(name: str) -> tuple[str, str, str, int] | None:
     if found:
         return found[1], found[2], found[3], int(found[4])
     found = re.fullmatch(r"(.+)/(rapt|reference|onednn)/\w+/threads:(\d+)(?:/manual_time)?", name)
-    return (found[1], "f32", found[2], int(found[3])) if found else None
+    if not found:
+        return None
+    variant = re.search(r"/(bf16|f16)(?:_panels)?$", found[1])
+    return found[1], variant[1] if variant else "f32", found[2], int(found[3])
 
 
 def parse_row(row: dict[str, Any]) -> Row | None:
@@ -110,7 +113,7 @@ def parse_row(row: dict[str, Any]) -> Row | None:
     unit = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}[row.get("time_unit", "ns")]
     seconds = float(row["real_time"]) * unit
     return Row(shape, dtype, peer, threads, seconds, float(row.get("median_s", seconds)), float(row["GFLOP/s"]),
-               float(row.get("GB/s", 0)), float(row.get("%peak", math.nan)), float(row.get("%read", math.nan)), limits_of(row))  # fmt: skip
+               float(row.get("GB/s", 0)), float(row.get("%peak", math.nan)), float(row.get("%read", math.nan)), limits_of(row, dtype))  # fmt: skip
 
 
 def read(path: str) -> Machine:

@@ -44,8 +44,16 @@ class Data(unittest.TestCase):
         ):
             (row,) = self.read({**support.row("x", "rapt", 3.0), "name": f"{name}/manual_time"}).rows
             self.assertEqual((row.shape.name, row.shape.causal, row.peer), (shape, causal, "rapt"))
+            self.assertEqual((row.dtype, "fma" in row.limits), ("f32", True))
             if shape.startswith("2,"):
                 self.assertEqual(row.shape[1:8], (2, 8, 4, 3, 512, 32, 16))
+
+    def test_variants_of_other_types_are_no_rows_of_f32(self):
+        for variant, dtype in (("bf16", "bf16"), ("f16", "f16"), ("bf16_panels", "bf16"), ("int8_kv", "f32")):
+            made = {**support.row("x", "rapt", 3.0), "name": f"gpt2_1024c/{variant}/rapt/amx_bf16/threads:1/manual_time"}
+            del made["fma_peak_GFLOP/s"]
+            (row,) = self.read(made).rows
+            self.assertEqual((row.dtype, "fma" in row.limits), (dtype, dtype != "bf16"))
 
     def test_other_rows_are_left_out_and_failed_ones_named(self):
         failed = {"name": "clip_77/f32/zentorch/threads:1", "error_occurred": True, "error_message": "needs AVX-512"}

@@ -206,6 +206,23 @@ TEST_P(Linear, RowOperationsAreTheKernelsForAnyThreads) {
   }
 }
 
+// What weights of sampling are made of: 1 for 0, as many as there are, whatever their number.
+TEST_P(Linear, ExponentialsAreThoseOfNumbersUpToZero) {
+  const Context context(runner(), 1);
+  for (const std::int64_t n : {1, 15, 64, 65, 1000}) {
+    const Matrix x(1, n, 0, Place::kBeforeGuard);
+    for (std::int64_t i = 0; i < n; ++i) x.data()[i] = i == n / 2 ? 0.0f : i == n / 3 ? -INFINITY : -0.087f * static_cast<float>(i % 1000);
+    std::vector<double> expected;
+    for (std::int64_t i = 0; i < n; ++i) expected.push_back(std::exp(static_cast<double>(x.data()[i])));
+    exponentials(context.get(), n, x.data());
+    for (std::int64_t i = 0; i < n; ++i) {
+      const double right = expected[static_cast<std::size_t>(i)], size = right > 0 ? -std::log(right) : 0;
+      EXPECT_NEAR(x.data()[i], right, 2 * (1 + size) * 0x1p-24 * right) << i << " of " << n;
+    }
+    EXPECT_EQ(x.data()[n / 2], 1.0f);
+  }
+}
+
 RAPT_INSTANTIATE_FOR_LEVELS(Linear);
 
 }  // namespace

@@ -156,7 +156,7 @@ def prepare(q: Array, k: Array, v: Array, **options: Unpack[AllOptions[Array]]) 
     and of the type in which they are read: int64 lengths, offsets, cu_seqlens, weight_heads and weight_rows, int32 tables and
     documents, float32 slopes and sinks. Copied when the call is prepared, and the same ever after: lists, arrays of other types, with
     gaps or repeated, and a tree_mask. With a block_table the extent of keys is the largest of kv_lengths: where that changes, what was
-    prepared with a mask, documents or results over keys raises ValueError. Arrays of integers, which say where to read, must not
+    prepared with a mask, bias, block_mask, documents or results over keys raises ValueError. Arrays of integers, which say where to read, must not
     change while a call runs.
 
         call = rapt.prepare(q, k, v, out=out, causal=True)

@@ -37,14 +37,15 @@ class Model:
         backend: of the attention inside: "rapt", "reference" or "onednn".
         isa: as in attention().
         kv_dtype: how sessions keep keys and values: "float32", "bfloat16", "float16" or "int8". None: "float16" where linear layers round
-            their inputs, beside which it is not seen, else "float32".
+            their inputs, beside which it is not seen, else "float32"; backend "onednn" reads no other.
         arithmetic: of linear layers: "int8" rounds the inputs of those with quantised weights to 8 bits, "float32" does not and is
             slower; "bfloat16" rounds weights and inputs where that errs little, on ISA levels "avx512_bf16" and "amx_bf16".
 
     Raises:
         ValueError: a file that is no model, with what is wrong with it; an unknown name.
         OSError: a file that cannot be read.
-        NotImplementedError: a family or a backend that rapt lacks, an arithmetic that the ISA level lacks, or a package that was built without the engine.
+        NotImplementedError: a family or a backend that rapt lacks, an arithmetic that the ISA level lacks, a kv_dtype that backend "onednn" does not
+            read, or a package that was built without the engine.
     """
 
     def __init__(

@@ -17,9 +17,13 @@ def real(name: str, value: Any, otherwise: str) -> float:
     """`otherwise` ends the text of an error: ", or None for ..."."""
     if not isinstance(value, numbers.Real) or isinstance(value, bool):
         raise TypeError(f"{name} is {value!r}; it must be a number{otherwise}")
-    if not math.isfinite(value):
-        raise ValueError(f"{name} is {float(value)}; it must be finite")
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an int that no double holds
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"{name} is {number}; it must be finite")
+    return number
 
 
 def positive(name: str, value: Any, otherwise: str) -> float:
