@@ -151,8 +151,8 @@ void add_rows(const Options& options) {
   if (!any)
     throw BadInput("--type=" + CLI::detail::join(options.types) + ", --arithmetic=" + CLI::detail::join(options.arithmetics) +
                    " and --shape=" + CLI::detail::join(options.shapes) + " leave no row on level " + isa +
-                   ": f32 is for every type, int8 and int8_fine for quantised ones, bf16 for every type on levels avx512_bf16 and amx_bf16, bf16x3 for F32 on amx_bf16; IN must be "
-                   "whole blocks of the type");
+                   ": f32 is for every type, int8 and int8_fine for quantised ones, bf16 for every type on levels avx512_bf16 and "
+                   "amx_bf16, bf16x3 for F32 on amx_bf16; IN must be whole blocks of the type");
 }
 
 void add_options(CLI::App& app, Options& options) {

@@ -20,8 +20,8 @@ struct Row {
   std::string error;  // not empty: the row failed, and why
 };
 
-// Registers a row; measure is called once each repetition, and what it throws fails the row. Counters: GFLOP/s, GB/s and %peak by the minimum and
-// the highest peak, %peak_median by the medians of both, median_s and samples.
+// Registers a row; measure is called once each repetition, and what it throws fails the row. Counters: GFLOP/s, GB/s and %peak by
+// the minimum and the highest peak, %peak_median by the medians of both, median_s and samples.
 void add_row(const std::string& name, std::function<Row()> measure);
 
 // Whether a row failed since the program started.

@@ -3,6 +3,25 @@
 #pragma once
 #include "bench/machine/loops.h"
 
+// `steps` rounds of an instruction that multiplies two vectors and may add to a third, in 16 chains; all registers are 0.
+#define RAPT_PRODUCTS(instruction, steps)                                                                                     \
+  asm volatile(                                                                                                               \
+      ".irp r, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16\n\t"                                                                  \
+      "vpxorq %%zmm\\r, %%zmm\\r, %%zmm\\r\n\t"                                                                               \
+      ".endr\n\t"                                                                                                             \
+      ".p2align 6\n"                                                                                                          \
+      "1:\n\t"                                                                                                                \
+      ".irp r, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n\t" instruction                                                         \
+      " %%zmm16, %%zmm16, %%zmm\\r\n\t"                                                                                       \
+      ".endr\n\t"                                                                                                             \
+      "dec %[count]\n\t"                                                                                                      \
+      "jnz 1b\n\t"                                                                                                            \
+      "vzeroupper"                                                                                                            \
+      : [count] "+r"(steps)                                                                                                   \
+      :                                                                                                                       \
+      : "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12",      \
+        "xmm13", "xmm14", "xmm15", "xmm16")
+
 namespace rapt::bench {
 namespace {
 
