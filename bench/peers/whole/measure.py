@@ -10,8 +10,8 @@ from typing import Any, Callable
 
 from harness import rows, run, turns
 
-from . import DOERS
-from .job import JOBS, Doer, Job, Skip
+from . import DOERS, start
+from .job import JOBS, Doer, Job, Skip, takes
 
 HEADER = f"  {'who':<16} {'min ms':>10} {'median ms':>10} {'tokens/s':>10} {'calls':>6} {'ours is':>8}"
 
@@ -19,7 +19,7 @@ HEADER = f"  {'who':<16} {'min ms':>10} {'median ms':>10} {'tokens/s':>10} {'cal
 def prepare(doer: Doer, job: Job, threads: int) -> Callable[[], object]:
     """Ready to be timed: has run once. Raises Skip."""
     try:
-        call = doer.make(job, threads)
+        call = start.in_process(doer.name, threads) if job.kind == "start" else doer.make(job, threads)
         call()
     except ImportError as error:
         raise Skip(f"not installed ({error})") from None
@@ -36,7 +36,7 @@ def measure(spec: dict[str, Any]) -> dict[str, Any]:
     calls: dict[str, Callable[[], object]] = {}
     found = []
     for name in spec["who"]:
-        if job.model not in DOERS[name].models:
+        if not takes(DOERS[name], job):
             continue
         try:
             calls[name] = prepare(DOERS[name], job, threads)
