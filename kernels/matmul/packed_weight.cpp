@@ -16,8 +16,6 @@
 namespace rapt {
 namespace {
 
-constexpr std::int64_t kMaxColumns = 64;  // of a panel, at any level
-
 std::int64_t panel_width(const KernelTable& kernels, WeightType type, Arithmetic arithmetic) {
   return !is_quantized(type) || arithmetic == Arithmetic::kBf16 ? kernels.nr : kernels.weights.nq;
 }
@@ -38,7 +36,7 @@ void pack_panel(const KernelTable& kernels, WeightType type, const std::byte* ro
                                                                   reinterpret_cast<float*>(panel));
   }
   if (count < width) std::memset(panel, 0, static_cast<std::size_t>(panel_column_bytes(type, in) * width));
-  for (std::int64_t i = 0; i < count; ++i) pack_column(type, rows + i * row_bytes, in, i, width, panel);
+  pack_columns(type, rows, row_bytes, in, count, width, panel);
 }
 
 // `count` rows, rounded, to a panel of pairs. values: room for [count, in] floats; rounded: for their rows, ld elements each.

@@ -72,17 +72,22 @@ constexpr PanelFormat kFormats[kNumWeightTypes] = {
     {210, {{208, 2, 1}, {192, 1, 16}, {0, 4, 48}}, nullptr, nullptr},                           // Q6_K
 };
 
-// Calls f(bytes of the block, bytes of the panel) for each run of kSize-byte elements; the sizes are constants inside.
+// A run of `rows` blocks that lie `stride` bytes apart, to the first columns of a panel. Element by element, so that the panel is written as it lies.
 template <int kSize>
-void scatter(const Byte* from, Byte* to, int count, std::int64_t columns) {
-  for (int i = 0; i < count; ++i) std::memcpy(to + i * columns * kSize, from + i * kSize, kSize);
+void scatter(const Byte* from, std::int64_t stride, int elements, std::int64_t rows, std::int64_t columns, Byte* to) {
+  for (int i = 0; i < elements; ++i, from += kSize, to += columns * kSize)
+#pragma GCC unroll 8
+    for (std::int64_t r = 0; r < rows; ++r) std::memcpy(to + r * kSize, from + r * stride, kSize);
 }
+// One column's run back to its block.
 template <int kSize>
-void gather(const Byte* from, Byte* to, int count, std::int64_t columns) {
-  for (int i = 0; i < count; ++i) std::memcpy(to + i * kSize, from + i * columns * kSize, kSize);
+void gather(const Byte* from, Byte* to, int elements, std::int64_t columns) {
+  for (int i = 0; i < elements; ++i) std::memcpy(to + i * kSize, from + i * columns * kSize, kSize);
 }
 constexpr decltype(&scatter<1>) kScatter[] = {nullptr, scatter<1>, scatter<2>, nullptr, scatter<4>};
 constexpr decltype(&gather<1>) kGather[] = {nullptr, gather<1>, gather<2>, nullptr, gather<4>};
+
+constexpr std::int64_t kBlock = 256;  // bytes, at least those of any format
 
 }  // namespace
 
@@ -90,15 +95,20 @@ std::int64_t panel_column_bytes(WeightType type, std::int64_t in) {
   return in / weight_format(type).block_elements * kFormats[static_cast<int>(type)].bytes;
 }
 
-void pack_column(WeightType type, const void* row, std::int64_t in, std::int64_t column, std::int64_t columns, void* panel) {
+void pack_columns(WeightType type, const void* rows, std::int64_t row_bytes, std::int64_t in, std::int64_t count, std::int64_t columns, void* panel) {
   const WeightFormat& file = weight_format(type);
   const PanelFormat& format = kFormats[static_cast<int>(type)];
-  const Byte* from = static_cast<const Byte*>(row);
-  Byte *to = static_cast<Byte*>(panel), block[256];
+  const Byte* from = static_cast<const Byte*>(rows);
+  Byte *to = static_cast<Byte*>(panel), blocks[kMaxColumns * kBlock];
+  auto behind = reinterpret_cast<std::uintptr_t>(rows) + static_cast<std::uintptr_t>(count * row_bytes);
   for (std::int64_t k = 0; k < in; k += file.block_elements, from += file.block_bytes) {
-    if (format.to_panel) format.to_panel(from, block);
+    for (const std::uintptr_t end = behind + static_cast<std::uintptr_t>(count * file.block_bytes); behind < end; behind += 64)
+      __builtin_prefetch(reinterpret_cast<const void*>(behind), 0, 2);
+    if (format.to_panel)
+      for (std::int64_t r = 0; r < count; ++r) format.to_panel(from + r * row_bytes, blocks + r * kBlock);
+    const Byte* const read = format.to_panel ? blocks : from;
     for (const Run& run : format.runs) {
-      if (run.count) kScatter[run.size]((format.to_panel ? block : from) + run.at, to + column * run.size, run.count, columns);
+      if (run.count) kScatter[run.size](read + run.at, format.to_panel ? kBlock : row_bytes, run.count, count, columns, to);
       to += run.size * run.count * columns;
     }
   }
@@ -108,7 +118,7 @@ void unpack_column(WeightType type, const void* panel, std::int64_t in, std::int
   const WeightFormat& file = weight_format(type);
   const PanelFormat& format = kFormats[static_cast<int>(type)];
   const Byte* from = static_cast<const Byte*>(panel);
-  Byte *to = static_cast<Byte*>(row), block[256];
+  Byte *to = static_cast<Byte*>(row), block[kBlock];
   for (std::int64_t k = 0; k < in; k += file.block_elements, to += file.block_bytes) {
     for (const Run& run : format.runs) {
       if (run.count) kGather[run.size](from + column * run.size, (format.to_file ? block : to) + run.at, run.count, columns);

@@ -56,7 +56,7 @@ TEST_P(WeightFormatTest, PanelsGiveEveryByteBack) {
   for (const std::int64_t columns : {8, 16, 32}) {
     const StoredWeight weight(GetParam(), columns, in, static_cast<std::uint64_t>(columns));
     std::vector<std::uint8_t> panel(static_cast<std::size_t>(panel_column_bytes(GetParam(), in) * columns), 0xee);
-    for (std::int64_t c = 0; c < columns; ++c) pack_column(GetParam(), weight.row(c), in, c, columns, panel.data());
+    pack_columns(GetParam(), weight.data(), weight.row_bytes, in, columns, columns, panel.data());
     for (std::int64_t c = 0; c < columns; ++c) {
       std::vector<std::uint8_t> row(static_cast<std::size_t>(weight.row_bytes));
       unpack_column(GetParam(), panel.data(), in, c, columns, row.data());

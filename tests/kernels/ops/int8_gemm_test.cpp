@@ -26,7 +26,7 @@ Bytes pack(const StoredWeight& weight, std::int64_t columns, Place place) {
   const std::int64_t size = panel_column_bytes(weight.type, weight.in) * columns;
   Bytes panel(size, place);
   std::memset(panel.data(), 0, static_cast<std::size_t>(size));
-  for (std::int64_t c = 0; c < weight.out; ++c) pack_column(weight.type, weight.row(c), weight.in, c, columns, panel.data());
+  pack_columns(weight.type, weight.data(), weight.row_bytes, weight.in, weight.out, columns, panel.data());
   return panel;
 }
 
