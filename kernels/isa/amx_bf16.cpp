@@ -4,6 +4,7 @@
 
 #include "kernels/ops/bf16_pack.h"
 #include "kernels/ops/bf16x3_gemm.h"
+#include "kernels/ops/int8_gemv.h"
 #include "kernels/ops/tile_few_rows.h"
 #include "kernels/ops/tile_gemm.h"
 #include "kernels/ops/tile_softmax_gemm.h"
@@ -16,10 +17,22 @@ __attribute__((noinline)) void gemm_bf16_32x64__amx_bf16(std::int64_t m, std::in
   tile_panel<simd::AmxBf16, 2, kLinesOfRows>(m, kTilePanel, k, a, lda, panel, c, ldc, accumulate);
 }
 
+// What a core with tiles wants without using them.
+void fill_int8_gemvs(WeightKernels& t) {
+  using I = simd::AmxBf16;
+  fill_int8_gemv<I, 2, Q8_0>(t, WeightType::kQ8_0);
+  fill_int8_gemv<I, 2, Q4_0>(t, WeightType::kQ4_0);
+  fill_int8_gemv<I, 2, Q4_1>(t, WeightType::kQ4_1);
+  fill_int8_gemv<I, 2, Q5_0>(t, WeightType::kQ5_0);
+  fill_int8_gemv<I, 2, Q5_1>(t, WeightType::kQ5_1);
+  fill_int8_gemv<I, 2, Q4_K>(t, WeightType::kQ4_K);
+}
+
 void overlay(KernelTable& t) {
   using I = simd::AmxBf16;
   constexpr int kVectors = kTilePanel / I::kLanes, kStep = I::kTileDepth;
   t.isa = I::kName;
+  fill_int8_gemvs(t.weights);
   t.bf16x3.split_rows = split_rows<I>;
   t.bf16x3.gemm = bf16x3_gemm<I>;
   t.bf16.mr = t.bf16.rows_step = kTileBlock;

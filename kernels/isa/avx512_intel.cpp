@@ -3,6 +3,7 @@
 #include "kernels/simd/avx512_intel.h"
 
 #include "kernels/ops/all.h"
+#include "kernels/ops/gemv.h"
 #include "kernels/ops/weigh_and_gemm.h"
 #include "kernels/runtime/cpu_features.h"
 
@@ -28,6 +29,9 @@ void overlay(KernelTable& t) {
   t.isa = I::kName;
   fill_products<I, 6, 4, gemm_f32_6x64__avx512_intel, gemm_bias_f32_6x64__avx512_intel>(t);
   t.gemm_name = "gemm_f32_6x64__avx512_intel";
+  t.gemv_panels[(int)DType::kF32] = gemv_panels<I, 4, float>;
+  t.gemv_panels[(int)DType::kBf16] = gemv_panels<I, 4, Bf16>;
+  t.gemv_panels[(int)DType::kF16] = gemv_panels<I, 4, F16>;
   t.softmax_products.max_gemm = max_gemm<I, 6, 4, gemm_f32_6x64__avx512_intel, gemm_max_f32_6x64__avx512_intel>;
   t.softmax_products.softmax_gemm = weigh_and_gemm<I, 6, 4, gemm_f32_6x64__avx512_intel>;
   fill_softmax<I>(t);

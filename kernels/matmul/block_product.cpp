@@ -26,6 +26,9 @@ void int8_product(const KernelTable& kernels, const Int8Kernels<Block>& products
   const WeightKernels& k = kernels.weights;
   const int type = static_cast<int>(weight.type());
   const std::int64_t blocks = weight.in_features() / 32, column_bytes = panel_column_bytes(weight.type(), weight.in_features());
+  if (m == 1 && products.gemv_panels[type])
+    for (; n >= 2 * k.nq; n -= 2 * k.nq, first_column += 2 * k.nq, c += 2 * k.nq)
+      products.gemv_panels[type](blocks, all + first_row * blocks, weight.panels() + first_column * column_bytes, c);
   for (std::int64_t j = 0; j < n; j += k.nq) {
     const std::byte* const panel = weight.panels() + (first_column + j) * column_bytes;
     const int columns = static_cast<int>(std::min<std::int64_t>(k.nq, n - j));
@@ -71,6 +74,10 @@ void stored_product(const KernelTable& kernels, const PackedWeight& weight, cons
                     std::int64_t first_column, std::int64_t n, float* c, std::int64_t ldc) {
   const DType type = stored_dtype(weight.type());
   const std::int64_t nr = kernels.nr, in = weight.in_features(), element = size_of(type);
+  if (m == 1 && kernels.gemv_panels[static_cast<int>(type)]) {
+    for (; n >= 2 * nr; n -= 2 * nr, first_column += 2 * nr, c += 2 * nr)
+      kernels.gemv_panels[static_cast<int>(type)](in, x, weight.panels() + first_column * in * element, c);
+  }
   const bool by_tiles = m >= kernels.mr && type == DType::kF32;  // tiles of other types ask for nothing but what lies behind
   const auto address = [&](const Piece& piece) {
     return reinterpret_cast<const char*>(weight.panels()) + ((first_column + piece.column) * in + piece.first * nr) * element;

@@ -96,6 +96,16 @@ inline __attribute__((always_inline)) void add_scaled(const W& w, int half, cons
   }
 }
 
+template <simd::Isa I, class W, int MR, int NV, class Block>
+inline __attribute__((always_inline)) void add_offsets(const W& w, const Block* x, std::int64_t stride, typename I::V (&acc)[MR][NV]) {
+#pragma GCC unroll 4
+  for (int v = 0; v < NV; ++v) {
+    const typename I::V offset = w.offset(v);
+#pragma GCC unroll 8
+    for (int r = 0; r < MR; ++r) acc[r][v] = I::fma(offset, I::broadcast(x[r * stride].scaled_sum), acc[r][v]);
+  }
+}
+
 // For a single row, to which weights come from DRAM: asks, into L2 (fetch.h), for what lies behind block b of 32, where the next panels follow.
 template <class W>
 inline __attribute__((always_inline)) void fetch_ahead(const std::uint8_t* panel, std::int64_t b) {
@@ -128,13 +138,7 @@ inline __attribute__((always_inline)) void int8_tile(int n, std::int64_t count, 
           dot_quads<I, W, MR, NV, 4, 4>(w, x, stride, sum);
           add_scaled<I, W, MR, NV>(w, 1, x, stride, sum, acc);
         }
-        if constexpr (!W::kSigned)
-#pragma GCC unroll 4
-          for (int v = 0; v < NV; ++v) {
-            const V offset = w.offset(v);
-#pragma GCC unroll 8
-            for (int r = 0; r < MR; ++r) acc[r][v] = I::fma(offset, I::broadcast(x[r * stride].scaled_sum), acc[r][v]);
-          }
+        if constexpr (!W::kSigned) add_offsets<I, W, MR, NV>(w, x, stride, acc);
         ++x;
       });
   for (int r = 0; r < MR; ++r)

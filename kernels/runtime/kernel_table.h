@@ -97,6 +97,9 @@ struct Int8Kernels {
   using Gemm = void(std::int64_t m, int n, std::int64_t count, const Block* x, std::int64_t stride, const void* panel,
                     std::int64_t first, float* c, std::int64_t ldc, bool accumulate);
   Gemm *gemm[kNumWeightTypes], *gemm_unpacked[kNumWeightTypes];
+  // c[2 nq] = x W' for one row of `blocks` blocks and two whole panels that lie one behind the other: the bits of gemm. It asks for what lies
+  // behind them. Null for types that gemm reads as fast.
+  void (*gemv_panels[kNumWeightTypes])(std::int64_t blocks, const Block* x, const void* panels, float* c);
 };
 
 // Linear layers over quantised weights.
@@ -234,6 +237,9 @@ struct KernelTable {
   Bf16x3Kernels bf16x3;
   SoftmaxProducts softmax_products;
   FewRowProducts few_rows;
+  // c[2 nr] = x W' for one row x[k] and two whole panels of dense weights that lie one behind the other: the bits of gemm_stored. It asks for what
+  // lies behind them. By DType; null on levels that read them no faster so.
+  void (*gemv_panels[kNumFloatTypes])(std::int64_t k, const float* x, const void* panels, float* c);
 
   // c[m, n] = a[m, k] * b[k, n], or += with accumulate. Every gemm_steps steps of k an element gets the sum of gemm_sums running
   // sums from 0 (step p goes to sum p % gemm_sums), a fused multiply-add a step: roundings grow with a sum's length, and the bits

@@ -24,7 +24,7 @@ REQUIRED_F32 = (r"gemm_f32_\d+x\d+__\w+$", r"gemm_bias_f32_\d+x\d+__\w+$", r"\bg
 REQUIRED_AVX512 = (*REQUIRED_F32, r"gemm_max_f32_\d+x\d+__\w+$", r"gemm_exp_f32_\d+x\d+__\w+$", r"\bsoftmax_last_tiles<")
 REQUIRED_BF16 = (r"gemm_bf16_\d+x\d+__\w+$", r"gemm_max_bf16_\d+x\d+__\w+$", r"gemm_exp_bf16_\d+x\d+__\w+$", r"\bbf16_softmax_narrow_tiles<", r"\bbf16_panel<",
                  r"\bbf16_row_exp<")
-REQUIRED_INTEL = (r"gemm_f32_\d+x\d+__\w+$", r"gemm_bias_f32_\d+x\d+__\w+$", r"gemm_max_f32_\d+x\d+__\w+$", r"\bgemm_tiles<", r"\brow_exp<", r"\bweigh_rows<")
+REQUIRED_INTEL = (r"\bgemv_panels<", r"gemm_f32_\d+x\d+__\w+$", r"gemm_bias_f32_\d+x\d+__\w+$", r"gemm_max_f32_\d+x\d+__\w+$", r"\bgemm_tiles<", r"\brow_exp<", r"\bweigh_rows<")
 REQUIRED_AMX = (r"gemm_bf16_\d+x\d+__\w+$", r"\btile_max_rows<", r"\btile_weigh<", r"\bbf16_row_exp<", r"\btile_transposed_strip<")
 REQUIRED = {"avx2": REQUIRED_F32, "avx512": REQUIRED_AVX512, "avx512_intel": REQUIRED_INTEL, "avx512_bf16": REQUIRED_BF16, "amx_bf16": REQUIRED_AMX}
 
@@ -39,6 +39,7 @@ ALLOWED = (
     ("avx512", r"^transposed_strip<simd::Avx512, 4, signed char>$", 1, "the pointer to the factors, once in 209 instructions"),
     ("avx512_bf16", r"^gemm_exp_bf16_4x64", 1, "what its counter is compared with, once in 587 instructions of four rows: every register holds a pointer"),
     ("avx512_bf16", r"^bf16_softmax_narrow_tiles<simd::Avx512Bf16, 8, 2, 64>$", 2, "a pointer, in 814 instructions of eight rows: every register holds one"),
+    ("amx_bf16", r"^int8_gemv_panels<simd::AmxBf16, Q[45]_K<", 1, "what its counter is compared with, once in 282 instructions"),
     ("avx512", r"^softmax_last_tiles<simd::Avx512, 5, 2>$", 1, "what its counter is compared with, once in 399 instructions: every register holds a pointer"),
 )
 

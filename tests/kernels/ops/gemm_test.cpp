@@ -31,6 +31,21 @@ class Gemm : public LevelTest {
 
   enum class Panels { kPacked, kInPlace };
 
+  std::int64_t count_wrong_of_two_panels(std::int64_t k, Place place, rapt_dtype type) const {
+    const std::int64_t nr = kernels().nr, n = 2 * nr;
+    const Matrix x(1, k, 0, place, 1), c(1, n, 0, place, 3);
+    const TypedTensor panels = panels_of(type, k, n, place);
+    Rng rng(2);
+    panels.for_each([&](auto, auto, auto i, auto j) { panels.set(0, 0, i, j, rng.uniform(-2, 2)); });
+    kernels().gemv_panels[type](k, x.data(), panels.row(0, 0, 0), c.data());
+    std::int64_t wrong = !c.tensor.surroundings_intact();
+    for (std::int64_t j = 0; j < n; ++j) {
+      const auto weight = [&](std::int64_t p) { return static_cast<float>(panels.get(0, 0, j / nr * k + p, j % nr)); };
+      wrong += !same_bits(expected(k, [&](std::int64_t p) { return std::pair(x.at(0, p), weight(p)); }, nullptr), c.at(0, j));
+    }
+    return wrong;
+  }
+
   // C against the plain sums for one shape, whatever B is stored in; returns how many elements have other bits.
   std::int64_t count_wrong(std::int64_t m, std::int64_t n, std::int64_t k, Panels kind, bool accumulate, Place place) const {
     std::int64_t wrong = 0;
@@ -99,6 +114,15 @@ TEST_P(Gemm, Depths) {
           const std::int64_t n = kernels().nr + 5;
           ASSERT_EQ(count_wrong(m, n, k, kind, accumulate, Place::kHeap), 0) << m << " x " << n << " x " << k;
         }
+}
+
+// One row by two panels at a time, where a level has it.
+TEST_P(Gemm, TwoPanelsOfOneRow) {
+  if (!kernels().gemv_panels[RAPT_F32]) GTEST_SKIP() << "level " << GetParam() << " takes a panel at a time";
+  for (const rapt_dtype type : {RAPT_F32, RAPT_BF16, RAPT_F16})
+    for (const std::int64_t k : {1, 2, 3, 31, 32, 33, 63, 64, 65, 100, 768})
+      for (const Place place : {Place::kHeap, Place::kBeforeGuard, Place::kAfterGuard})
+        ASSERT_EQ(count_wrong_of_two_panels(k, place, type), 0) << "k " << k << ", type " << type;
 }
 
 TEST_P(Gemm, GuardPages) {

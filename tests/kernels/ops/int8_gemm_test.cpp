@@ -51,6 +51,31 @@ class WeightKernelsTest : public LevelTest {
   template <class Block>
   void expect_extremes() const;
 
+  // Against gemm's bits, which count_wrong_of compares with the formula. A format that the level takes a panel at a time has none wrong.
+  template <class Block>
+  std::int64_t count_wrong_of_two_panels(WeightType type, std::int64_t in, Place place) const {
+    const Int8Kernels<Block>& products = int8(Block());
+    const int t = static_cast<int>(type);
+    if (!products.gemv_panels[t]) return 0;
+    const std::int64_t nq = weights().nq, blocks = in / 32, panel_bytes = panel_column_bytes(type, in) * nq;
+    const StoredWeight weight(type, 2 * nq, in, static_cast<std::uint64_t>(in));
+    const Bytes panels(2 * panel_bytes, place);
+    for (int p = 0; p < 2; ++p)
+      pack_columns(type, weight.row(p * nq), weight.row_bytes, in, nq, nq, static_cast<std::uint8_t*>(panels.data()) + p * panel_bytes);
+    const Matrix x(1, in, 0, place, 2), c(1, 2 * nq, 0, place, 5), right(1, 2 * nq, 0, Place::kHeap, 5);
+    for (std::int64_t b = 0; b < blocks; ++b) x.at(0, b * 32 + b * 7 % 32) *= 100;
+    const Bytes quantized(blocks * static_cast<std::int64_t>(sizeof(Block)), place);
+    auto* const q = static_cast<Block*>(quantized.data());
+    products.quantize_rows(1, in, x.data(), x.stride(), q);
+    for (int p = 0; p < 2; ++p)
+      products.gemm[t](1, static_cast<int>(nq), blocks, q, blocks, static_cast<std::uint8_t*>(panels.data()) + p * panel_bytes, 0, right.data() + p * nq,
+                       right.stride(), false);
+    products.gemv_panels[t](blocks, q, panels.data(), c.data());
+    std::int64_t wrong = !c.tensor.surroundings_intact();
+    for (std::int64_t o = 0; o < 2 * nq; ++o) wrong += !same_bits(c.at(0, o), right.at(0, o));
+    return wrong;
+  }
+
   // One product of m rows and n columns, from the panel and from unpacked bytes, in two depths where there are enough blocks;
   // returns how many elements have wrong bits.
   template <class Block>
@@ -104,6 +129,17 @@ TEST_P(WeightKernelsTest, SmokeInt8GemmAllTails) {
       for (std::int64_t n = 1; n <= weights().nq; n += n < 9 || n > weights().nq - 3 ? 1 : 3)
         ASSERT_EQ(count_wrong(type, m, n, weight_format(type).block_elements, (m + n) % 2, Place::kHeap), 0)
             << weight_format(type).name << ", " << m << " x " << n;
+}
+
+// One row by two panels at a time, where a level has it.
+TEST_P(WeightKernelsTest, Int8TwoPanelsOfOneRow) {
+  if (!weights().int8.gemv_panels[static_cast<int>(WeightType::kQ8_0)]) GTEST_SKIP() << "level " << GetParam() << " takes a panel at a time";
+  for (const WeightType type : quantized_types())
+    for (const std::int64_t blocks : {1, 2, 5})
+      for (const Place place : {Place::kHeap, Place::kBeforeGuard, Place::kAfterGuard}) {
+        ASSERT_EQ(count_wrong_of_two_panels<QuantizedBlock>(type, blocks * weight_format(type).block_elements, place), 0) << weight_format(type).name;
+        ASSERT_EQ(count_wrong_of_two_panels<FineBlock>(type, blocks * weight_format(type).block_elements, place), 0) << weight_format(type).name;
+      }
 }
 
 TEST_P(WeightKernelsTest, Int8GemmDepths) {

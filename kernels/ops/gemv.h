@@ -1,0 +1,52 @@
+// c = x W' for one row x and two panels of weights as they are, in f32 or 16 bits: a generated token in f32 arithmetic. Layer: ops.
+// The sums of gemm (gemm.h), so its bits.
+//
+// Bound: one read of the weights, of which two streams on their way come faster out of DRAM than one. Xeon with AMX, one core, GB/s of f32: a loop that only reads
+// 17 to 18.5; a panel at a time, asked for 6 KiB ahead 14.5, 3 KiB 16, 1 KiB 17; two panels 15.5, 16.3 and 19.4 (512 bytes and 1.5 KiB within 3 %), three 16.5; each
+// of two cores with two panels 18.5 to 19.5. So far ahead as 6 KiB the lines asked for are in the way of those that are read. Out of L3: 22 to 25.
+#pragma once
+#include "kernels/ops/gemm.h"
+
+namespace rapt {
+namespace {
+
+inline constexpr std::int64_t kFetchStreams = 1024;  // bytes ahead in each
+
+// c[2 NV lanes] = x W'. panels: one behind the other, [k][NV lanes] each.
+template <simd::Isa I, int NV, class T>
+__attribute__((noinline)) void gemv_panels(std::int64_t k, const float* x, const void* panels, float* c) {
+  static_assert(kHoldsC<I>);
+  using V = typename I::V;
+  constexpr int kColumns = NV * I::kLanes;
+  constexpr std::int64_t kRowBytes = kColumns * (std::int64_t)sizeof(T);
+  const std::int64_t panel_bytes = k * kRowBytes;
+  const T *first = (const T*)panels, *second = first + k * kColumns;
+  V total[2][NV], sum[2][NV];
+  const auto for_each = [](auto f) __attribute__((always_inline)) {
+#pragma GCC unroll 2
+    for (int p = 0; p < 2; ++p)
+#pragma GCC unroll 8
+      for (int v = 0; v < NV; ++v) f(p, v);
+  };
+  for_each([&](int p, int v) __attribute__((always_inline)) { total[p][v] = I::zero(); });
+  for (std::int64_t done = 0; done < k;) {
+    const std::int64_t steps = k - done < kGemmSteps<I> ? k - done : kGemmSteps<I>, ahead = done * kRowBytes + kFetchStreams;
+    // What lies behind a panel is the other, or is read: its stream goes on in the panel after the other.
+    const std::int64_t next = ahead < panel_bytes ? kFetchStreams : kFetchStreams + panel_bytes;
+    for_each([&](int p, int v) __attribute__((always_inline)) { sum[p][v] = I::zero(); });
+    for (std::int64_t i = 0; i < steps; ++i, first += kColumns, second += kColumns) {
+      const V left = I::broadcast(x[done + i]);
+      for_each([&](int p, int v) __attribute__((always_inline)) {
+        const T* const at = (p == 0 ? first : second) + v * I::kLanes;
+        if (v * I::kLanes * (int)sizeof(T) % 64 == 0) __builtin_prefetch((const void*)((std::uintptr_t)at + (std::uintptr_t)next), 0, 2);
+        sum[p][v] = I::fma(left, I::load(at), sum[p][v]);
+      });
+    }
+    for_each([&](int p, int v) __attribute__((always_inline)) { total[p][v] = I::add(total[p][v], sum[p][v]); });
+    done += steps;
+  }
+  for_each([&](int p, int v) __attribute__((always_inline)) { I::store(c + (p * NV + v) * I::kLanes, total[p][v]); });
+}
+
+}  // namespace
+}  // namespace rapt
