@@ -7,7 +7,8 @@
 namespace rapt {
 namespace {
 
-// f(block of 32, its number) over `count` blocks of 32 of a panel, the first of which has number `first`.
+// f(block of 32, its number) over `count` blocks of 32 of a panel, the first of which has number `first`. f must be always_inline: in an
+// object with so many formats GCC makes calls of some.
 template <class W, class F>
 inline __attribute__((always_inline)) void for_each_block(const std::uint8_t* panel, std::int64_t first, std::int64_t count,
                                                           F f) {
@@ -32,7 +33,7 @@ inline __attribute__((always_inline)) typename I::V dequantized(typename I::B qu
 template <simd::Isa I, int NV, template <simd::Isa, int> class Format>
 void dequantize_panel(const void* panel, std::int64_t first, std::int64_t count, float* out, std::int64_t ldo) {
   using W = Format<I, NV>;
-  for_each_block<W>((const std::uint8_t*)panel, first, count, [&](const W& w, std::int64_t block) {
+  for_each_block<W>((const std::uint8_t*)panel, first, count, [&](const W& w, std::int64_t block) __attribute__((always_inline)) {
     float* const to = out + block * 32 * ldo;
 #pragma GCC unroll 2
     for (int v = 0; v < NV; ++v) {
@@ -55,7 +56,7 @@ template <simd::Isa I, int NV, template <simd::Isa, int> class Format>
 void unpack_panel(const void* panel, std::int64_t first, std::int64_t count, void* out) {
   using W = Format<I, NV>;
   using To = UnpackedOf<W>;
-  for_each_block<W>((const std::uint8_t*)panel, first, count, [&](const W& w, std::int64_t block) {
+  for_each_block<W>((const std::uint8_t*)panel, first, count, [&](const W& w, std::int64_t block) __attribute__((always_inline)) {
     std::uint8_t* const to = (std::uint8_t*)out + block * To::kBytes;
     float* const floats = (float*)to;
     std::uint8_t* const bytes = to + 4 * To::kFloats * W::kColumns;
