@@ -13,7 +13,7 @@ using Byte = std::uint8_t;
 
 constexpr WeightFormat kFormats[kNumWeightTypes] = {
     {"F32", 1, 4},    {"BF16", 1, 2},    {"F16", 1, 2},      {"Q8_0", 32, 34},   {"Q4_0", 32, 18},   {"Q4_1", 32, 20},   {"Q5_0", 32, 22},
-    {"Q5_1", 32, 24}, {"Q3_K", 256, 110}, {"Q4_K", 256, 144}, {"Q5_K", 256, 176}, {"Q6_K", 256, 210},
+    {"Q5_1", 32, 24}, {"Q2_K", 256, 84}, {"Q3_K", 256, 110}, {"Q4_K", 256, 144}, {"Q5_K", 256, 176}, {"Q6_K", 256, 210},
 };
 
 template <class T>
@@ -64,6 +64,15 @@ void q5_1(const Byte* p, float* out) {
 
 // Element i of 256 of two bits: of each half of 128 elements, run r, of 32, is bits 2 r and 2 r + 1 of its 32 bytes.
 int two_bits(const Byte* p, int i) { return p[i / 128 * 32 + i % 32] >> i % 128 / 32 * 2 & 3; }
+
+// {16 bytes: s, the low nibbles, and t; 256 pairs of bits q; f16 d, m}: d s q - m t, s and t for each 16 elements.
+void q2_k(const Byte* p, float* out) {
+  const float d = read_half(p + 80), m = read_half(p + 82);
+  for (int i = 0; i < 256; ++i) {
+    const float scale = d * static_cast<float>(p[i / 16] & 15), offset = m * static_cast<float>(p[i / 16] >> 4);  // 15 bits each: exact
+    out[i] = scale * static_cast<float>(two_bits(p + 16, i)) - offset;
+  }
+}
 
 // {32 bytes: upper bits; 64 bytes: lower two; 12 bytes: 6-bit s[16]; f16 d}: d (s - 32) (q - 4), s for each 16 elements.
 // The upper bit of element i is bit i / 32 of byte i % 32. Of s[k] the lower four bits are nibbles, the low ones first, the upper two
@@ -120,7 +129,7 @@ void q6_k(const Byte* p, float* out) {
 
 // Of F32 none: the values are what the file has.
 constexpr void (*kBlocks[kNumWeightTypes])(const Byte*, float*) = {nullptr, bf16, f16,  q8_0, q4_0, q4_1, q5_0,
-                                                                q5_1,    q3_k, q4_k, q5_k, q6_k};
+                                                                q5_1,    q2_k, q3_k, q4_k, q5_k, q6_k};
 
 }  // namespace
 

@@ -95,6 +95,7 @@ constexpr PanelFormat kFormats[kNumWeightTypes] = {
     {20, {{0, 2, 2}, {4, 4, 4}}, nullptr, nullptr},                                             // Q4_1
     {22, {{0, 2, 1}, {2, 4, 5}}, move_fifth_bits<2, 22, false>, move_fifth_bits<2, 22, true>},  // Q5_0
     {24, {{0, 2, 2}, {4, 4, 5}}, move_fifth_bits<4, 24, false>, move_fifth_bits<4, 24, true>},  // Q5_1
+    {84, {{80, 2, 2}, {0, 4, 20}}, nullptr, nullptr},                                           // Q2_K
     {114, {{112, 2, 1}, {96, 1, 16}, {0, 4, 24}}, spread_scales, gather_scales},                // Q3_K
     {148, {{0, 2, 2}, {4, 1, 16}, {20, 4, 32}}, spread_six_bits<128>, gather_six_bits<128>},    // Q4_K
     {180, {{0, 2, 2}, {4, 1, 16}, {20, 4, 40}}, spread_six_bits<160>, gather_six_bits<160>},    // Q5_K

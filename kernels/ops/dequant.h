@@ -39,13 +39,14 @@ void dequantize_panel(const void* panel, std::int64_t first, std::int64_t count,
     for (int v = 0; v < NV; ++v) {
       // Read before anything is written: for all that a compiler knows, those are bytes of the panel.
       const typename I::V scale[2] = {w.scale(v, 0), w.scale(v, W::kScales - 1)};
-      typename I::V offset = I::zero();
-      if constexpr (!W::kSigned) offset = w.offset(v);
+      typename I::V offset[W::kScales] = {I::zero()};
+      if constexpr (!W::kSigned)
+        for (int half = 0; half < W::kScales; ++half) offset[half] = w.offset(v, half);
 #pragma GCC unroll 8
       for (int t = 0; t < 8; ++t) {
         const typename I::B bytes = w.quad(t, v);
 #pragma GCC unroll 4
-        for (int i = 0; i < 4; ++i) I::store(to + (4 * t + i) * ldo + v * I::kLanes, dequantized<I, W>(bytes, i, scale[t / 4], offset));
+        for (int i = 0; i < 4; ++i) I::store(to + (4 * t + i) * ldo + v * I::kLanes, dequantized<I, W>(bytes, i, scale[t / 4], offset[t * W::kScales / 8]));
       }
     }
   });
@@ -64,7 +65,8 @@ void unpack_panel(const void* panel, std::int64_t first, std::int64_t count, voi
     for (int v = 0; v < NV; ++v) {
       I::store(floats + v * I::kLanes, w.scale(v));
       if constexpr (W::kScales == 2) I::store(floats + W::kColumns + v * I::kLanes, w.scale(v, 1));
-      if constexpr (!W::kSigned) I::store(floats + W::kColumns + v * I::kLanes, w.offset(v));
+      if constexpr (!W::kSigned)
+        for (int half = 0; half < W::kScales; ++half) I::store(floats + (W::kScales + half) * W::kColumns + v * I::kLanes, w.offset(v, half));
 #pragma GCC unroll 8
       for (int t = 0; t < 8; ++t) I::store_bytes(bytes + t * W::kWord + v * 4 * I::kLanes, w.quad(t, v));
     }

@@ -22,7 +22,7 @@ struct WeightBlock {
   static constexpr int kVectors = NV;
   static constexpr int kColumns = NV * I::kLanes;
   static constexpr int kWord = 4 * kColumns;  // bytes of one word of all columns
-  static constexpr int kScales = 1;           // scales of the 32 elements: 1, or 2 for 16 each
+  static constexpr int kScales = 1;           // scales, and offsets, of the 32 elements: 1, or 2 for 16 each
   static constexpr bool kSigned = false;      // q is signed, and there is no offset
 
   static V half(const std::uint8_t* p, int v) { return I::load((const F16*)p + v * I::kLanes); }
@@ -51,7 +51,7 @@ struct Q4_0 : WeightBlock<I, NV> {
   const std::uint8_t* p;
   explicit Q4_0(const std::uint8_t* block, int) : p(block) {}
   auto scale(int v, int = 0) const { return Base::half(p, v); }
-  auto offset(int v) const { return I::mul(scale(v), I::broadcast(-8.0f)); }
+  auto offset(int v, int = 0) const { return I::mul(scale(v), I::broadcast(-8.0f)); }
   auto quad(int t, int v) const { return Base::nibble_quad(p + 2 * Base::kColumns, t, v); }
   auto quad_at(int t, int v) const { return Base::nibble_quad_at(p + 2 * Base::kColumns, t, v); }
 };
@@ -64,7 +64,7 @@ struct Q4_1 : WeightBlock<I, NV> {
   const std::uint8_t* p;
   explicit Q4_1(const std::uint8_t* block, int) : p(block) {}
   auto scale(int v, int = 0) const { return Base::half(p, v); }
-  auto offset(int v) const { return Base::half(p + 2 * Base::kColumns, v); }
+  auto offset(int v, int = 0) const { return Base::half(p + 2 * Base::kColumns, v); }
   auto quad(int t, int v) const { return Base::nibble_quad(p + 4 * Base::kColumns, t, v); }
   auto quad_at(int t, int v) const { return Base::nibble_quad_at(p + 4 * Base::kColumns, t, v); }
 };
@@ -77,7 +77,7 @@ struct Q5_0 : WeightBlock<I, NV> {
   const std::uint8_t* p;
   explicit Q5_0(const std::uint8_t* block, int) : p(block) {}
   auto scale(int v, int = 0) const { return Base::half(p, v); }
-  auto offset(int v) const { return I::mul(scale(v), I::broadcast(-16.0f)); }
+  auto offset(int v, int = 0) const { return I::mul(scale(v), I::broadcast(-16.0f)); }
   auto quad(int t, int v) const {
     const std::uint8_t* const words = p + 2 * Base::kColumns;
     return I::bit_or(Base::fifth_bits(Base::word(words, 0, v), t), Base::nibble_quad(words + Base::kWord, t, v));
@@ -96,7 +96,7 @@ struct Q5_1 : WeightBlock<I, NV> {
   const std::uint8_t* p;
   explicit Q5_1(const std::uint8_t* block, int) : p(block) {}
   auto scale(int v, int = 0) const { return Base::half(p, v); }
-  auto offset(int v) const { return Base::half(p + 2 * Base::kColumns, v); }
+  auto offset(int v, int = 0) const { return Base::half(p + 2 * Base::kColumns, v); }
   auto quad(int t, int v) const {
     const std::uint8_t* const words = p + 4 * Base::kColumns;
     return I::bit_or(Base::fifth_bits(Base::word(words, 0, v), t), Base::nibble_quad(words + Base::kWord, t, v));
@@ -121,7 +121,7 @@ struct Q8_0 : WeightBlock<I, NV> {
 };
 
 // Part j is 32 of the 256 elements of a block in the formats that follow; it is run r = j % 4 of half h = j / 4.
-// Elements of two bits in 16 words, bits 2 r and 2 r + 1 of words 8 h .. + 7.
+// What Q2_K and Q3_K share: elements of two bits in 16 words, bits 2 r and 2 r + 1 of words 8 h .. + 7.
 template <simd::Isa I, int NV>
 struct TwoBits : WeightBlock<I, NV> {
   using Base = WeightBlock<I, NV>;
@@ -129,6 +129,30 @@ struct TwoBits : WeightBlock<I, NV> {
   int run;
   explicit TwoBits(const std::uint8_t* at, int j) : words(at + j / 4 * 8 * Base::kWord), run(j % 4) {}
   auto quad(int t, int v) const { return I::bit_and(I::shift_right(Base::word(words, t, v), 2 * run), I::splat_byte(3)); }
+};
+
+// {f16 d, m; 4 words: byte i % 4 of word i / 4 is s[i], the low nibble, and t[i]; 16 words of two bits}: d s q - m t, both for 16 elements.
+template <simd::Isa I, int NV>
+struct Q2_K : WeightBlock<I, NV> {
+  using Base = WeightBlock<I, NV>;
+  static constexpr int kMost = 3, kBlock = 256, kBytes = 84 * Base::kColumns, kScales = 2;
+  const std::uint8_t* p;
+  TwoBits<I, NV> low;
+  int part;
+  explicit Q2_K(const std::uint8_t* block, int j) : p(block), low(block + 4 * Base::kColumns + 4 * Base::kWord, j), part(j) {}
+  auto scale(int v, int half = 0) const { return I::mul(Base::half(p, v), four_bits(8 * half, v)); }
+  auto offset(int v, int half = 0) const {
+    return I::sub(I::zero(), I::mul(Base::half(p + 2 * Base::kColumns, v), four_bits(8 * half + 4, v)));
+  }
+  auto quad(int t, int v) const { return low.quad(t, v); }
+  auto quad_at(int t, int v) const { return quad(t, v); }
+
+ private:
+  // From bit `at` of the part's 16 on.
+  auto four_bits(int at, int v) const {
+    const auto word = Base::word(p + 4 * Base::kColumns, part / 2, v);
+    return I::to_float(I::bit_and(I::shift_right(word, part % 2 * 16 + at), I::shift_right(I::splat_byte(15), 24)));
+  }
 };
 
 // What Q4_K and Q5_K share: {f16 d, m; bytes s[8], t[8]; ...; 32 words of nibbles, from word kFirst on}: d s q - m t. Part j is in words
@@ -142,7 +166,7 @@ struct ScaledParts : WeightBlock<I, NV> {
   explicit ScaledParts(const std::uint8_t* block, int j)
       : p(block), words(block + 20 * Base::kColumns + (kFirst + j / 2 * 8) * Base::kWord), part(j) {}
   auto scale(int v, int = 0) const { return I::mul(Base::half(p, v), six_bits(part, v)); }
-  auto offset(int v) const {
+  auto offset(int v, int = 0) const {
     return I::sub(I::zero(), I::mul(Base::half(p + 2 * Base::kColumns, v), six_bits(8 + part, v)));
   }
   auto quad(int t, int v) const { return Base::low_nibbles(I::shift_right(Base::word(words, t, v), part % 2 * 4)); }
@@ -227,12 +251,12 @@ struct Unpacked : WeightBlock<I, NV> {
   using Base = WeightBlock<I, NV>;
   static constexpr int kMost = kMostQ, kBlock = 32, kScales = kNumScales;
   static constexpr bool kSigned = kIsSigned;
-  static constexpr int kFloats = kScales + !kSigned;  // of a column
+  static constexpr int kFloats = kScales * (kSigned ? 1 : 2);  // of a column
   static constexpr int kBytes = (4 * kFloats + 32) * Base::kColumns;
   const std::uint8_t* p;
   explicit Unpacked(const std::uint8_t* block, int) : p(block) {}
   auto scale(int v, int half = 0) const { return I::load((const float*)p + half * Base::kColumns + v * I::kLanes); }
-  auto offset(int v) const { return I::load((const float*)p + Base::kColumns + v * I::kLanes); }
+  auto offset(int v, int half = 0) const { return I::load((const float*)p + (kScales + half) * Base::kColumns + v * I::kLanes); }
   auto quad(int t, int v) const { return Base::word(p + 4 * kFloats * Base::kColumns, t, v); }
   auto quad_at(int t, int v) const { return quad(t, v); }
 };

@@ -82,6 +82,14 @@ def two_bits(data):
     return (data.reshape(-1, 2, 1, 32) >> shifts & 3).reshape(-1, 8, 32).astype(np.int64)
 
 
+def q2_k():
+    n = COUNT // 256
+    blocks = np.concatenate([random_bytes(n, 80), halves(n), halves(n)], axis=1)
+    scales, q = blocks[:, :16, None].astype(np.int64), two_bits(blocks[:, 16:80]).reshape(n, 16, 16)
+    d, m = read_half(blocks, 80)[:, :, None], read_half(blocks, 82)[:, :, None]
+    return blocks, (d * (scales & 15) * q - m * (scales >> 4)).reshape(n, 256)
+
+
 def q3_k():
     n = COUNT // 256
     blocks = np.concatenate([random_bytes(n, 108), halves(n)], axis=1)
@@ -142,7 +150,7 @@ def f32():
 
 def main():
     DATA.mkdir(parents=True, exist_ok=True)
-    for make in (f32, bf16, f16, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q6_k, q3_k, q5_k):  # each takes the next random numbers
+    for make in (f32, bf16, f16, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q6_k, q3_k, q5_k, q2_k):  # each takes the next random numbers
         name = make.__name__.upper()
         stored, values = make()
         values = values.astype(np.float32).reshape(-1)

@@ -9,10 +9,10 @@
 
 namespace rapt::test {
 
-// 32 elements of a weight: scale * q + offset; two scales where the format has one for each 16.
+// 32 elements of a weight: scale * q + offset; two of each where the format has one for each 16.
 struct Part {
   int q[32];
-  float scale[2], offset;
+  float scale[2], offset[2];
   bool halves;
 };
 
@@ -36,6 +36,7 @@ inline Part weight_part(const StoredWeight& w, std::int64_t o, std::int64_t k) {
       case WeightType::kQ4_1: part.q[i] = nibble(4, i); break;
       case WeightType::kQ5_0: part.q[i] = nibble(6, i) + 16 * bit(2, i); break;
       case WeightType::kQ5_1: part.q[i] = nibble(8, i) + 16 * bit(4, i); break;
+      case WeightType::kQ2_K: part.q[i] = two_bits(16, i); break;
       case WeightType::kQ3_K: part.q[i] = two_bits(32, i) + 4 * (p[i] >> j & 1) - 4; break;
       case WeightType::kQ4_K:
       case WeightType::kQ5_K: {
@@ -54,10 +55,18 @@ inline Part weight_part(const StoredWeight& w, std::int64_t o, std::int64_t k) {
   }
   part.scale[0] = part.scale[1] = half(half_places(w.type)[0]);
   switch (w.type) {
-    case WeightType::kQ4_0: part.offset = -8 * part.scale[0]; break;
-    case WeightType::kQ5_0: part.offset = -16 * part.scale[0]; break;
+    case WeightType::kQ4_0: part.offset[0] = -8 * part.scale[0]; break;
+    case WeightType::kQ5_0: part.offset[0] = -16 * part.scale[0]; break;
     case WeightType::kQ4_1:
-    case WeightType::kQ5_1: part.offset = half(2); break;
+    case WeightType::kQ5_1: part.offset[0] = half(2); break;
+    case WeightType::kQ2_K:
+      part.halves = true;
+      for (int h = 0; h < 2; ++h) {
+        const int byte = p[2 * j + h];
+        part.scale[h] *= static_cast<float>(byte & 15);
+        part.offset[h] = -(half(82) * static_cast<float>(byte >> 4));
+      }
+      break;
     case WeightType::kQ3_K: {
       part.halves = true;
       for (int h = 0; h < 2; ++h) {
@@ -71,7 +80,7 @@ inline Part weight_part(const StoredWeight& w, std::int64_t o, std::int64_t k) {
       const std::uint8_t* const s = p + 4;
       const int scale = j < 4 ? s[j] & 63 : (s[j + 4] & 15) | s[j - 4] >> 6 << 4;
       const int offset = j < 4 ? s[j + 4] & 63 : s[j + 4] >> 4 | s[j] >> 6 << 4;
-      part.offset = -(half(2) * static_cast<float>(offset));
+      part.offset[0] = -(half(2) * static_cast<float>(offset));
       part.scale[0] *= static_cast<float>(scale);
       break;
     }
@@ -113,14 +122,15 @@ float int8_element(const StoredWeight& w, std::int64_t o, const float* x, bool f
   for (std::int64_t k = 0; k < w.in; k += 32) {
     const Part part = weight_part(w, o, k);
     const QuantizedPart right = quantize(x + k, fine);
-    int dots[2] = {}, total = 0;
+    int dots[2] = {}, totals[2] = {};
     for (int i = 0; i < 32; ++i) {
       dots[part.halves ? i / 16 : 0] += part.q[i] * right.q[i];
-      total += right.q[i];
+      totals[part.halves ? i / 16 : 0] += right.q[i];
     }
     for (int h = 0; h <= part.halves; ++h) sum = multiply_add(static_cast<float>(dots[h]) * part.scale[h], right.scale, sum);
     const bool has_offset = w.type != WeightType::kQ8_0 && w.type != WeightType::kQ3_K && w.type != WeightType::kQ6_K;
-    if (has_offset) sum = multiply_add(part.offset, right.scale * static_cast<float>(total), sum);
+    for (int h = 0; has_offset && h <= part.halves; ++h)
+      sum = multiply_add(part.offset[h], right.scale * static_cast<float>(totals[h]), sum);
   }
   return sum;
 }

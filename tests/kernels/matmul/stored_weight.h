@@ -32,6 +32,7 @@ inline std::vector<int> half_places(WeightType type) {
     case WeightType::kQ5_1:
     case WeightType::kQ4_K:
     case WeightType::kQ5_K: return {0, 2};
+    case WeightType::kQ2_K: return {80, 82};
     case WeightType::kQ3_K: return {108};
     case WeightType::kQ6_K: return {208};
     default: return {0};
