@@ -38,9 +38,13 @@ Shape parse_shape(const std::string& text) {
 }
 
 WeightType parse_type(const std::string& text) {
-  for (int i = 0; i < kNumWeightTypes; ++i)
-    if (text == weight_format(static_cast<WeightType>(i)).name) return static_cast<WeightType>(i);
-  throw BadInput("--type " + text + ": must be F32, BF16, F16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K or Q6_K");
+  std::string names;
+  for (int i = 0; i < kNumWeightTypes; ++i) {
+    const char* const name = weight_format(static_cast<WeightType>(i)).name;
+    if (text == name) return static_cast<WeightType>(i);
+    names += (i == 0 ? "" : i + 1 < kNumWeightTypes ? ", " : " or ") + std::string(name);
+  }
+  throw BadInput("--type " + text + ": must be " + names);
 }
 
 Arithmetic arithmetic_of(const std::string& name) {

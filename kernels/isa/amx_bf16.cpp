@@ -26,6 +26,7 @@ void fill_int8_gemvs(WeightKernels& t) {
   fill_int8_gemv<I, 2, Q5_0>(t, WeightType::kQ5_0);
   fill_int8_gemv<I, 2, Q5_1>(t, WeightType::kQ5_1);
   fill_int8_gemv<I, 2, Q4_K>(t, WeightType::kQ4_K);
+  fill_int8_gemv<I, 2, Q5_K>(t, WeightType::kQ5_K);
 }
 
 void overlay(KernelTable& t) {

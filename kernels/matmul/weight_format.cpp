@@ -12,8 +12,8 @@ namespace {
 using Byte = std::uint8_t;
 
 constexpr WeightFormat kFormats[kNumWeightTypes] = {
-    {"F32", 1, 4},    {"BF16", 1, 2},   {"F16", 1, 2},    {"Q8_0", 32, 34},   {"Q4_0", 32, 18},
-    {"Q4_1", 32, 20}, {"Q5_0", 32, 22}, {"Q5_1", 32, 24}, {"Q4_K", 256, 144}, {"Q6_K", 256, 210},
+    {"F32", 1, 4},    {"BF16", 1, 2},    {"F16", 1, 2},      {"Q8_0", 32, 34},   {"Q4_0", 32, 18},   {"Q4_1", 32, 20},   {"Q5_0", 32, 22},
+    {"Q5_1", 32, 24}, {"Q2_K", 256, 84}, {"Q3_K", 256, 110}, {"Q4_K", 256, 144}, {"Q5_K", 256, 176}, {"Q6_K", 256, 210},
 };
 
 template <class T>
@@ -62,20 +62,55 @@ void q5_1(const Byte* p, float* out) {
   for (int i = 0; i < 32; ++i) out[i] = d * static_cast<float>(nibble(p + 8, i) | static_cast<int>(high >> i & 1) << 4) + m;
 }
 
-// {f16 d, m; 12 bytes: eight pairs of 6-bit s and t; 256 nibbles q}: d s q - m t, s and t for each 32 elements.
-// Elements 64 j .. 64 j + 31 are the low nibbles of bytes 32 j .. 32 j + 31, the next 32 the high ones.
-void q4_k(const Byte* p, float* out) {
+// Element i of 256 of two bits: of each half of 128 elements, run r, of 32, is bits 2 r and 2 r + 1 of its 32 bytes.
+int two_bits(const Byte* p, int i) { return p[i / 128 * 32 + i % 32] >> i % 128 / 32 * 2 & 3; }
+
+// {16 bytes: s, the low nibbles, and t; 256 pairs of bits q; f16 d, m}: d s q - m t, s and t for each 16 elements.
+void q2_k(const Byte* p, float* out) {
+  const float d = read_half(p + 80), m = read_half(p + 82);
+  for (int i = 0; i < 256; ++i) {
+    const float scale = d * static_cast<float>(p[i / 16] & 15), offset = m * static_cast<float>(p[i / 16] >> 4);  // 15 bits each: exact
+    out[i] = scale * static_cast<float>(two_bits(p + 16, i)) - offset;
+  }
+}
+
+// {32 bytes: upper bits; 64 bytes: lower two; 12 bytes: 6-bit s[16]; f16 d}: d (s - 32) (q - 4), s for each 16 elements.
+// The upper bit of element i is bit i / 32 of byte i % 32. Of s[k] the lower four bits are nibbles, the low ones first, the upper two
+// are bits 2 (k / 4) and 2 (k / 4) + 1 of byte 8 + k % 4.
+void q3_k(const Byte* p, float* out) {
+  const float d = read_half(p + 108);
+  const Byte* const packed = p + 96;
+  for (int i = 0; i < 256; ++i) {
+    const int k = i / 16, s = (packed[k % 8] >> k / 8 * 4 & 15) | (packed[8 + k % 4] >> k / 4 * 2 & 3) << 4;
+    const int q = two_bits(p + 32, i) | (p[i % 32] >> i / 32 & 1) << 2;
+    out[i] = d * static_cast<float>(s - 32) * static_cast<float>(q - 4);
+  }
+}
+
+// {f16 d, m; 12 bytes: eight pairs of 6-bit s and t; ...}: d s q - m t, s and t for each 32 elements, of which q(j, i) is the i-th of part j.
+template <class Q>
+void scaled_parts(const Byte* p, float* out, Q q) {
   const float d = read_half(p), m = read_half(p + 2);
-  const Byte *packed = p + 4, *q = p + 16;
+  const Byte* const packed = p + 4;
   for (int j = 0; j < 8; ++j) {
     const int s = j < 4 ? packed[j] & 63 : (packed[j + 4] & 15) | packed[j - 4] >> 6 << 4;
     const int t = j < 4 ? packed[j + 4] & 63 : packed[j + 4] >> 4 | packed[j] >> 6 << 4;
     const float scale = d * static_cast<float>(s), offset = m * static_cast<float>(t);  // 17 bits each: exact
-    for (int i = 0; i < 32; ++i) {
-      const Byte byte = q[j / 2 * 32 + i];
-      out[32 * j + i] = scale * static_cast<float>(j % 2 ? byte >> 4 : byte & 15) - offset;
-    }
+    for (int i = 0; i < 32; ++i) out[32 * j + i] = scale * static_cast<float>(q(j, i)) - offset;
   }
+}
+
+// Part j of 256 nibbles: of each 32 bytes the low nibbles are a part, and the high ones the next.
+int nibble_of_part(const Byte* p, int j, int i) { return p[j / 2 * 32 + i] >> j % 2 * 4 & 15; }
+
+// {...; 256 nibbles q}
+void q4_k(const Byte* p, float* out) {
+  scaled_parts(p, out, [p](int j, int i) { return nibble_of_part(p + 16, j, i); });
+}
+
+// {...; 32 bytes: bit j of byte i is the fifth of part j's element i; 256 nibbles}
+void q5_k(const Byte* p, float* out) {
+  scaled_parts(p, out, [p](int j, int i) { return nibble_of_part(p + 48, j, i) | (p[16 + i] >> j & 1) << 4; });
 }
 
 // {128 bytes: low nibbles; 64 bytes: upper two bits; i8 s[16]; f16 d}: d s (q - 32), s for each 16 elements.
@@ -93,7 +128,8 @@ void q6_k(const Byte* p, float* out) {
 }
 
 // Of F32 none: the values are what the file has.
-constexpr void (*kBlocks[kNumWeightTypes])(const Byte*, float*) = {nullptr, bf16, f16, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q6_k};
+constexpr void (*kBlocks[kNumWeightTypes])(const Byte*, float*) = {nullptr, bf16, f16,  q8_0, q4_0, q4_1, q5_0,
+                                                                q5_1,    q2_k, q3_k, q4_k, q5_k, q6_k};
 
 }  // namespace
 

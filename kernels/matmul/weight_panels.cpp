@@ -36,7 +36,8 @@ void move_fifth_bits(const Byte* from, Byte* to) {
   std::memcpy(to + kAt, &moved, sizeof moved);
 }
 
-// Q4_K's twelve bytes hold eight pairs of 6-bit numbers; a panel has a byte for each.
+// Twelve bytes of Q4_K and Q5_K hold eight pairs of 6-bit numbers; a panel has a byte for each. kRest: bytes behind them.
+template <int kRest>
 void spread_six_bits(const Byte* from, Byte* to) {
   std::memcpy(to, from, 4);
   const Byte* const packed = from + 4;
@@ -46,8 +47,9 @@ void spread_six_bits(const Byte* from, Byte* to) {
     to[8 + j] = static_cast<Byte>((packed[j + 8] & 15) | packed[j] >> 6 << 4);
     to[16 + j] = static_cast<Byte>(packed[j + 8] >> 4 | packed[j + 4] >> 6 << 4);
   }
-  std::memcpy(to + 20, from + 16, 128);
+  std::memcpy(to + 20, from + 16, kRest);
 }
+template <int kRest>
 void gather_six_bits(const Byte* from, Byte* to) {
   std::memcpy(to, from, 4);
   Byte* const packed = to + 4;
@@ -56,7 +58,32 @@ void gather_six_bits(const Byte* from, Byte* to) {
     packed[j + 4] = static_cast<Byte>(from[12 + j] | from[16 + j] >> 4 << 6);
     packed[j + 8] = static_cast<Byte>((from[8 + j] & 15) | (from[16 + j] & 15) << 4);
   }
-  std::memcpy(to + 16, from + 20, 128);
+  std::memcpy(to + 16, from + 20, kRest);
+}
+
+// The bits of Q3_K before its scales, and back: upper ones are turned around, so that 1 takes 4 off.
+void turn_upper_bits(const Byte* from, Byte* to) {
+  for (int i = 0; i < 32; ++i) to[i] = static_cast<Byte>(~from[i]);
+  std::memcpy(to + 32, from + 32, 64);
+}
+// Twelve bytes of Q3_K hold 16 numbers s of 6 bits; a panel has s - 32 as a byte.
+void spread_scales(const Byte* from, Byte* to) {
+  turn_upper_bits(from, to);
+  const Byte* const packed = from + 96;
+  for (int k = 0; k < 16; ++k)
+    to[96 + k] = static_cast<Byte>(((packed[k % 8] >> k / 8 * 4 & 15) | (packed[8 + k % 4] >> k / 4 * 2 & 3) << 4) - 32);
+  std::memcpy(to + 112, from + 108, 2);
+}
+void gather_scales(const Byte* from, Byte* to) {
+  turn_upper_bits(from, to);
+  Byte* const packed = to + 96;
+  std::memset(packed, 0, 12);
+  for (int k = 0; k < 16; ++k) {
+    const int s = (from[96 + k] + 32) & 63;
+    packed[k % 8] = static_cast<Byte>(packed[k % 8] | (s & 15) << k / 8 * 4);
+    packed[8 + k % 4] = static_cast<Byte>(packed[8 + k % 4] | s >> 4 << k / 4 * 2);
+  }
+  std::memcpy(to + 108, from + 112, 2);
 }
 
 constexpr PanelFormat kFormats[kNumWeightTypes] = {
@@ -68,7 +95,10 @@ constexpr PanelFormat kFormats[kNumWeightTypes] = {
     {20, {{0, 2, 2}, {4, 4, 4}}, nullptr, nullptr},                                             // Q4_1
     {22, {{0, 2, 1}, {2, 4, 5}}, move_fifth_bits<2, 22, false>, move_fifth_bits<2, 22, true>},  // Q5_0
     {24, {{0, 2, 2}, {4, 4, 5}}, move_fifth_bits<4, 24, false>, move_fifth_bits<4, 24, true>},  // Q5_1
-    {148, {{0, 2, 2}, {4, 1, 16}, {20, 4, 32}}, spread_six_bits, gather_six_bits},              // Q4_K
+    {84, {{80, 2, 2}, {0, 4, 20}}, nullptr, nullptr},                                           // Q2_K
+    {114, {{112, 2, 1}, {96, 1, 16}, {0, 4, 24}}, spread_scales, gather_scales},                // Q3_K
+    {148, {{0, 2, 2}, {4, 1, 16}, {20, 4, 32}}, spread_six_bits<128>, gather_six_bits<128>},    // Q4_K
+    {180, {{0, 2, 2}, {4, 1, 16}, {20, 4, 40}}, spread_six_bits<160>, gather_six_bits<160>},    // Q5_K
     {210, {{208, 2, 1}, {192, 1, 16}, {0, 4, 48}}, nullptr, nullptr},                           // Q6_K
 };
 

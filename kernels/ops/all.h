@@ -73,7 +73,10 @@ void fill_weights(WeightKernels& t) {
   fill_format<I, MR, NV, Q4_1>(t, WeightType::kQ4_1);
   fill_format<I, MR, NV, Q5_0>(t, WeightType::kQ5_0);
   fill_format<I, MR, NV, Q5_1>(t, WeightType::kQ5_1);
+  fill_format<I, MR, NV, Q2_K>(t, WeightType::kQ2_K);
+  fill_format<I, MR, NV, Q3_K>(t, WeightType::kQ3_K);
   fill_format<I, MR, NV, Q4_K>(t, WeightType::kQ4_K);
+  fill_format<I, MR, NV, Q5_K>(t, WeightType::kQ5_K);
   fill_format<I, MR, NV, Q6_K>(t, WeightType::kQ6_K);
 }
 

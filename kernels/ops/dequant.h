@@ -7,7 +7,8 @@
 namespace rapt {
 namespace {
 
-// f(block of 32, its number) over `count` blocks of 32 of a panel, the first of which has number `first`.
+// f(block of 32, its number) over `count` blocks of 32 of a panel, the first of which has number `first`. f must be always_inline: in an
+// object with so many formats GCC makes calls of some.
 template <class W, class F>
 inline __attribute__((always_inline)) void for_each_block(const std::uint8_t* panel, std::int64_t first, std::int64_t count,
                                                           F f) {
@@ -32,19 +33,20 @@ inline __attribute__((always_inline)) typename I::V dequantized(typename I::B qu
 template <simd::Isa I, int NV, template <simd::Isa, int> class Format>
 void dequantize_panel(const void* panel, std::int64_t first, std::int64_t count, float* out, std::int64_t ldo) {
   using W = Format<I, NV>;
-  for_each_block<W>((const std::uint8_t*)panel, first, count, [&](const W& w, std::int64_t block) {
+  for_each_block<W>((const std::uint8_t*)panel, first, count, [&](const W& w, std::int64_t block) __attribute__((always_inline)) {
     float* const to = out + block * 32 * ldo;
 #pragma GCC unroll 2
     for (int v = 0; v < NV; ++v) {
       // Read before anything is written: for all that a compiler knows, those are bytes of the panel.
       const typename I::V scale[2] = {w.scale(v, 0), w.scale(v, W::kScales - 1)};
-      typename I::V offset = I::zero();
-      if constexpr (!W::kSigned) offset = w.offset(v);
+      typename I::V offset[W::kScales] = {I::zero()};
+      if constexpr (!W::kSigned)
+        for (int half = 0; half < W::kScales; ++half) offset[half] = w.offset(v, half);
 #pragma GCC unroll 8
       for (int t = 0; t < 8; ++t) {
         const typename I::B bytes = w.quad(t, v);
 #pragma GCC unroll 4
-        for (int i = 0; i < 4; ++i) I::store(to + (4 * t + i) * ldo + v * I::kLanes, dequantized<I, W>(bytes, i, scale[t / 4], offset));
+        for (int i = 0; i < 4; ++i) I::store(to + (4 * t + i) * ldo + v * I::kLanes, dequantized<I, W>(bytes, i, scale[t / 4], offset[t * W::kScales / 8]));
       }
     }
   });
@@ -55,7 +57,7 @@ template <simd::Isa I, int NV, template <simd::Isa, int> class Format>
 void unpack_panel(const void* panel, std::int64_t first, std::int64_t count, void* out) {
   using W = Format<I, NV>;
   using To = UnpackedOf<W>;
-  for_each_block<W>((const std::uint8_t*)panel, first, count, [&](const W& w, std::int64_t block) {
+  for_each_block<W>((const std::uint8_t*)panel, first, count, [&](const W& w, std::int64_t block) __attribute__((always_inline)) {
     std::uint8_t* const to = (std::uint8_t*)out + block * To::kBytes;
     float* const floats = (float*)to;
     std::uint8_t* const bytes = to + 4 * To::kFloats * W::kColumns;
@@ -63,7 +65,8 @@ void unpack_panel(const void* panel, std::int64_t first, std::int64_t count, voi
     for (int v = 0; v < NV; ++v) {
       I::store(floats + v * I::kLanes, w.scale(v));
       if constexpr (W::kScales == 2) I::store(floats + W::kColumns + v * I::kLanes, w.scale(v, 1));
-      if constexpr (!W::kSigned) I::store(floats + W::kColumns + v * I::kLanes, w.offset(v));
+      if constexpr (!W::kSigned)
+        for (int half = 0; half < W::kScales; ++half) I::store(floats + (W::kScales + half) * W::kColumns + v * I::kLanes, w.offset(v, half));
 #pragma GCC unroll 8
       for (int t = 0; t < 8; ++t) I::store_bytes(bytes + t * W::kWord + v * 4 * I::kLanes, w.quad(t, v));
     }

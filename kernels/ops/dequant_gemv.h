@@ -16,17 +16,19 @@ namespace {
 template <simd::Isa I, class W, int P>
 inline __attribute__((always_inline)) void add_block(const W (&w)[P], const float* x, typename I::V (&sum)[kGemmSums<I>][P][W::kVectors]) {
   using V = typename I::V;
-  V scale[P][W::kVectors][W::kScales], offset[P][W::kVectors];  // offset: 0 where the format has none
+  V scale[P][W::kVectors][W::kScales], offset[P][W::kVectors][W::kScales];  // offset: 0 where the format has none
 #pragma GCC unroll 2
   for (int p = 0; p < P; ++p)
 #pragma GCC unroll 2
     for (int v = 0; v < W::kVectors; ++v) {
 #pragma GCC unroll 2
-      for (int half = 0; half < W::kScales; ++half) scale[p][v][half] = w[p].scale(v, half);
-      if constexpr (W::kSigned)
-        offset[p][v] = I::zero();
-      else
-        offset[p][v] = w[p].offset(v);
+      for (int half = 0; half < W::kScales; ++half) {
+        scale[p][v][half] = w[p].scale(v, half);
+        if constexpr (W::kSigned)
+          offset[p][v][half] = I::zero();
+        else
+          offset[p][v][half] = w[p].offset(v, half);
+      }
     }
 #pragma GCC unroll 8
   for (int t = 0; t < 8; ++t) {
@@ -43,7 +45,8 @@ inline __attribute__((always_inline)) void add_block(const W (&w)[P], const floa
 #pragma GCC unroll 2
         for (int v = 0; v < W::kVectors; ++v) {
           V& to = sum[i % kGemmSums<I>][p][v];
-          to = I::fma(left, dequantized<I, W>(bytes[p][v], i, scale[p][v][t * W::kScales / 8], offset[p][v]), to);
+          const int half = t * W::kScales / 8;
+          to = I::fma(left, dequantized<I, W>(bytes[p][v], i, scale[p][v][half], offset[p][v][half]), to);
         }
     }
   }

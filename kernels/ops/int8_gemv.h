@@ -36,7 +36,7 @@ __attribute__((noinline)) void int8_gemv_panels(std::int64_t blocks, const Block
       typename I::B sum[1][NV];
       dot_quads<I, W, 1, NV, 0, 8>(w, x, 0, sum);
       add_scaled<I, W, 1, NV>(w, 0, x, 0, sum, acc[p]);
-      if constexpr (!W::kSigned) add_offsets<I, W, 1, NV>(w, x, 0, acc[p]);
+      if constexpr (!W::kSigned) add_offset<I>(w, x, 0, acc[p]);
     }
   }
 #pragma GCC unroll 2

@@ -5,7 +5,7 @@ namespace rapt {
 
 // The quantised ones are GGUF's blocks, byte for byte: a row of `in` values is in / block_elements blocks of block_bytes
 // (weight_format), rows follow each other without a gap.
-enum class WeightType : int { kF32, kBf16, kF16, kQ8_0, kQ4_0, kQ4_1, kQ5_0, kQ5_1, kQ4_K, kQ6_K };
-inline constexpr int kNumWeightTypes = 10;
+enum class WeightType : int { kF32, kBf16, kF16, kQ8_0, kQ4_0, kQ4_1, kQ5_0, kQ5_1, kQ2_K, kQ3_K, kQ4_K, kQ5_K, kQ6_K };
+inline constexpr int kNumWeightTypes = 13;
 
 }  // namespace rapt

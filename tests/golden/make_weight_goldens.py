@@ -65,19 +65,6 @@ def q5_1():
     return blocks, read_half(blocks, 0) * q + read_half(blocks, 2)
 
 
-def q4_k():
-    n = COUNT // 256
-    blocks = np.concatenate([halves(n), halves(n), random_bytes(n, 12 + 128)], axis=1)
-    packed = blocks[:, 4:16].astype(np.int64)
-    low, high = packed[:, 0:4], packed[:, 4:8]
-    scales = np.concatenate([low & 63, (packed[:, 8:12] & 15) + 16 * (low >> 6)], axis=1)
-    offsets = np.concatenate([high & 63, (packed[:, 8:12] >> 4) + 16 * (high >> 6)], axis=1)
-    data = blocks[:, 16:].reshape(n, 4, 32)
-    q = np.stack([data & 15, data >> 4], axis=2).reshape(n, 8, 32).astype(np.int64)
-    d, m = read_half(blocks, 0)[:, :, None], read_half(blocks, 2)[:, :, None]
-    return blocks, (d * scales[:, :, None] * q - m * offsets[:, :, None]).reshape(n, 256)
-
-
 def q6_k():
     n = COUNT // 256
     blocks = np.concatenate([random_bytes(n, 208), halves(n)], axis=1)
@@ -87,6 +74,63 @@ def q6_k():
     q = (low.astype(np.int64) + 16 * high - 32).reshape(n, 16, 16)
     scales = np.ascontiguousarray(blocks[:, 192:208]).view(np.int8).astype(np.int64)
     return blocks, (read_half(blocks, 208)[:, :, None] * scales[:, :, None] * q).reshape(n, 256)
+
+
+def two_bits(data):
+    """[n, 64] bytes -> [n, 8, 32]: of each 32 bytes the lowest two bits are 32 values, the next two the next 32."""
+    shifts = np.array([0, 2, 4, 6], np.uint8).reshape(1, 1, 4, 1)
+    return (data.reshape(-1, 2, 1, 32) >> shifts & 3).reshape(-1, 8, 32).astype(np.int64)
+
+
+def q2_k():
+    n = COUNT // 256
+    blocks = np.concatenate([random_bytes(n, 80), halves(n), halves(n)], axis=1)
+    scales, q = blocks[:, :16, None].astype(np.int64), two_bits(blocks[:, 16:80]).reshape(n, 16, 16)
+    d, m = read_half(blocks, 80)[:, :, None], read_half(blocks, 82)[:, :, None]
+    return blocks, (d * (scales & 15) * q - m * (scales >> 4)).reshape(n, 256)
+
+
+def q3_k():
+    n = COUNT // 256
+    blocks = np.concatenate([random_bytes(n, 108), halves(n)], axis=1)
+    upper = bits(blocks[:, :32], 256).reshape(n, 32, 8).transpose(0, 2, 1)  # [part, at]
+    q = (two_bits(blocks[:, 32:96]) + 4 * upper - 4).reshape(n, 16, 16)
+    high = np.concatenate([blocks[:, 104:108] >> shift & 3 for shift in (0, 2, 4, 6)], axis=1)
+    scales = nibbles(blocks[:, 96:104]) + 16 * high.astype(np.int64) - 32
+    return blocks, (read_half(blocks, 108)[:, :, None] * scales[:, :, None] * q).reshape(n, 256)
+
+
+def scales_and_offsets(packed):
+    """[n, 12] bytes: eight pairs of 6 bits."""
+    packed = packed.astype(np.int64)
+    low, high = packed[:, 0:4], packed[:, 4:8]
+    scales = np.concatenate([low & 63, (packed[:, 8:12] & 15) + 16 * (low >> 6)], axis=1)
+    return scales, np.concatenate([high & 63, (packed[:, 8:12] >> 4) + 16 * (high >> 6)], axis=1)
+
+
+def scaled_parts(blocks, q):
+    """q: [n, 8, 32] after d, m and the pairs."""
+    scales, offsets = scales_and_offsets(blocks[:, 4:16])
+    d, m = read_half(blocks, 0)[:, :, None], read_half(blocks, 2)[:, :, None]
+    return (d * scales[:, :, None] * q - m * offsets[:, :, None]).reshape(-1, 256)
+
+
+def nibbles_of_parts(data):
+    data = data.reshape(-1, 4, 32)
+    return np.stack([data & 15, data >> 4], axis=2).reshape(-1, 8, 32).astype(np.int64)
+
+
+def q4_k():
+    n = COUNT // 256
+    blocks = np.concatenate([halves(n), halves(n), random_bytes(n, 12 + 128)], axis=1)
+    return blocks, scaled_parts(blocks, nibbles_of_parts(blocks[:, 16:]))
+
+
+def q5_k():
+    n = COUNT // 256
+    blocks = np.concatenate([halves(n), halves(n), random_bytes(n, 12 + 32 + 128)], axis=1)
+    fifth = bits(blocks[:, 16:48], 256).reshape(n, 32, 8).transpose(0, 2, 1)
+    return blocks, scaled_parts(blocks, nibbles_of_parts(blocks[:, 48:]) + 16 * fifth)
 
 
 def f16():
@@ -106,7 +150,7 @@ def f32():
 
 def main():
     DATA.mkdir(parents=True, exist_ok=True)
-    for make in (f32, bf16, f16, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q6_k):
+    for make in (f32, bf16, f16, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q6_k, q3_k, q5_k, q2_k):  # each takes the next random numbers
         name = make.__name__.upper()
         stored, values = make()
         values = values.astype(np.float32).reshape(-1)

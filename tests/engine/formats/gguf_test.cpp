@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "engine/formats/gguf_parser.h"
+#include "kernels/kernels.h"
 #include "tests/engine/gguf_bytes.h"
 #include "tests/engine/support.h"
 
@@ -114,6 +115,31 @@ TEST_F(GgufTest, RefusesEveryPrefix) {
   const std::size_t last_byte_of_a_tensor = whole.size() - 400 + 352;  // the tensor of unknown type is no byte long
   for (std::size_t size = 0; size < last_byte_of_a_tensor; ++size) refusal(whole.substr(0, size));
   EXPECT_EQ(parse_gguf(whole.substr(0, last_byte_of_a_tensor), "short").tensors.size(), 4u);
+}
+
+// The types by the numbers and sizes of GGUF, and what the kernels call the same.
+TEST_F(GgufTest, KnowsTheTypesOfTensors) {
+  const struct {
+    std::uint32_t number;
+    const char* name;
+    std::uint64_t bytes;  // of 256 elements
+  } types[] = {{0, "F32", 1024}, {1, "F16", 512},   {2, "Q4_0", 144},  {3, "Q4_1", 160},  {6, "Q5_0", 176},  {7, "Q5_1", 192}, {8, "Q8_0", 272},
+               {10, "Q2_K", 84}, {11, "Q3_K", 110}, {12, "Q4_K", 144}, {13, "Q5_K", 176}, {14, "Q6_K", 210}, {30, "BF16", 512}};
+  EXPECT_EQ(std::size(types), std::size(kGgufTypes));
+  EXPECT_EQ(static_cast<int>(std::size(types)), kNumWeightTypes);
+  for (const auto& [number, name, bytes] : types) {
+    const GgufContents file = parse_gguf(GgufBytes(1, 0).tensor("x", number, {256}, 0).data(std::string(1024, 'd')).bytes(), "file");
+    EXPECT_EQ(file.tensors[0].size, bytes) << name;
+    EXPECT_STREQ(gguf_type_info(number)->name, name);
+    int found = 0;
+    for (int i = 0; i < kNumWeightTypes; ++i) {
+      const auto type = static_cast<WeightType>(i);
+      if (std::string(name) != weight_format(type).name) continue;
+      ++found;
+      EXPECT_EQ(static_cast<std::uint64_t>(weight_row_bytes(type, 256)), bytes) << name;
+    }
+    EXPECT_EQ(found, 1) << name;
+  }
 }
 
 // Whatever bit is wrong, the file is refused, or all that it says can be read.

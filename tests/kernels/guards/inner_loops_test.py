@@ -34,6 +34,8 @@ ALLOWED = (
     ("avx2", r"^gemm_tiles<.*, true, float>$", 1, "the mask of the last columns"),
     ("avx2", r"^gelu_erf<", 6, "constants"),
     ("avx2", r"^dequant_gemv_panels<simd::Avx2, 1, Q[45]_[01]<", 14, "words of nibbles, kept for their upper halves, in 394 instructions of 32 inputs"),
+    ("avx2", r"^dequant_gemv_panels<simd::Avx2, 1, Q2_K<", 23, "two scales and two offsets of each vector beside four sums, in 492 instructions of 32 inputs"),
+    ("avx512", r"^dequant_gemv_panels<simd::Avx512, 2, Q2_K<", 3, "a mask and a pointer beside sixteen scales and offsets, in 911 instructions of 32 inputs"),
     ("avx512", r"^dequant_gemv_panels<simd::Avx512, 2, Q6_K<", 2, "a pointer, in 1025 instructions of 32 inputs"),
     ("avx2", r"^(softcap|gelu_tanh)<", 1, "constants"),
     ("avx512", r"^transposed_strip<simd::Avx512, 4, signed char>$", 1, "the pointer to the factors, once in 209 instructions"),

@@ -25,6 +25,26 @@ inline std::vector<WeightType> quantized_types() {
 }
 inline std::string type_name(const testing::TestParamInfo<WeightType>& info) { return weight_format(info.param).name; }
 
+// Where a block of a quantised type has its f16 scales.
+inline std::vector<int> half_places(WeightType type) {
+  switch (type) {
+    case WeightType::kQ4_1:
+    case WeightType::kQ5_1:
+    case WeightType::kQ4_K:
+    case WeightType::kQ5_K: return {0, 2};
+    case WeightType::kQ2_K: return {80, 82};
+    case WeightType::kQ3_K: return {108};
+    case WeightType::kQ6_K: return {208};
+    default: return {0};
+  }
+}
+
+// Bytes of a panel's column of `in` inputs: the file's, and four a block where scales of 6 bits take 8.
+inline std::int64_t most_panel_bytes(WeightType type, std::int64_t in) {
+  const bool six_bits = type == WeightType::kQ3_K || type == WeightType::kQ4_K || type == WeightType::kQ5_K;
+  return weight_row_bytes(type, in) + (six_bits ? 4 * in / 256 : 0);
+}
+
 struct StoredWeight {
   // Random bytes with finite scales, some of them 0, negative or subnormal. start: bytes before the weight, for odd addresses.
   StoredWeight(WeightType t, std::int64_t out_features, std::int64_t in_features, std::uint64_t seed = 1, std::size_t start = 0)
@@ -68,13 +88,8 @@ struct StoredWeight {
       }
       case WeightType::kBf16: return static_cast<void>(block[1] = static_cast<std::uint8_t>((block[1] & 0x80) | 0x3f));
       case WeightType::kF16: return static_cast<void>(block[1] = static_cast<std::uint8_t>(block[1] & 0xbf));
-      case WeightType::kQ8_0:
-      case WeightType::kQ4_0:
-      case WeightType::kQ5_0: return set_half(0);
-      case WeightType::kQ4_1:
-      case WeightType::kQ5_1:
-      case WeightType::kQ4_K: return set_half(0), set_half(2);
-      case WeightType::kQ6_K: return set_half(208);
+      default:
+        for (const int at : half_places(type)) set_half(at);
     }
   }
 };

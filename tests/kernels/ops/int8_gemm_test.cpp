@@ -168,13 +168,8 @@ void WeightKernelsTest::expect_extremes() const {
       StoredWeight weight(type, n, in);
       const StoredWeight scales = weight;
       std::fill(weight.bytes.begin(), weight.bytes.end(), static_cast<std::uint8_t>(fill));
-      for (std::int64_t o = 0; o < n; ++o)  // f16 scales of 1 where the format has them
-        for (const int at : {0, 2, 208}) {
-          const bool is_scale = type == WeightType::kQ6_K ? at == 208
-                                : at == 2 ? type == WeightType::kQ4_1 || type == WeightType::kQ5_1 || type == WeightType::kQ4_K
-                                          : at == 0;
-          if (is_scale) std::memcpy(weight.bytes.data() + o * weight.row_bytes + at, "\x00\x3c", 2);
-        }
+      for (std::int64_t o = 0; o < n; ++o)
+        for (const int at : half_places(type)) std::memcpy(weight.bytes.data() + o * weight.row_bytes + at, "\x00\x3c", 2);  // 1
       const Bytes panel = pack(weight, n, Place::kHeap);
       const Int8Kernels<Block>& products = int8(Block());
       for (const float x : {1.0f, -1.0f, 1000.0f}) {
