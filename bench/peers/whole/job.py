@@ -40,7 +40,7 @@ class Doer(NamedTuple):
     models: list[str]
     version: Callable[[], str]
     make: Callable[[Job, int], Callable[[], object]]  # for a number of threads: what does the job once. Raises Skip
-    first_token: Callable[[int, str], str] | None = None  # for a number of threads and a prompt, in a new process: see start.py; None: it has no such row
+    first_token: str | None = None  # the program in starts/ that does jobs of kind start; None: none does
 
 
 def takes(doer: Doer, job: Job) -> bool:

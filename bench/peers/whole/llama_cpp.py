@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import importlib
-import importlib.util
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Callable
 
 from . import files
@@ -17,14 +13,16 @@ BATCH = 512
 
 
 class Context:
-    def __init__(self, job: Job, threads: int, flash: bool, api: Any = None) -> None:
-        self.api = llama_cpp = api or importlib.import_module("llama_cpp")
+    def __init__(self, job: Job, threads: int, flash: bool) -> None:
+        import llama_cpp
+
+        self.api = llama_cpp
         llama_cpp.llama_backend_init()
         self.quiet = llama_cpp.llama_log_callback(lambda level, text, user: None)
         llama_cpp.llama_log_set(self.quiet, ctypes.c_void_p(0))
         path = str(files.smollm2()).encode()
         model_params = llama_cpp.llama_model_default_params()
-        if has_tiles() and (job.kind != "generate" or job.depth > 0):
+        if has_tiles() and (job.kind == "prompt" or job.depth > 0):
             model_params.use_extra_bufts = False
         self.model = llama_cpp.llama_model_load_from_file(path, model_params)
         params = llama_cpp.llama_context_default_params()
@@ -70,28 +68,6 @@ def make(job: Job, threads: int, flash: bool) -> Callable[[], object]:
     return generate
 
 
-def bindings_alone() -> Any:
-    """Its C interface without the rest of the Python package, which takes longer to import than the library to load."""
-    spec = importlib.util.find_spec("llama_cpp")
-    if spec is None:
-        raise ImportError("llama_cpp")
-    package = sys.modules["llama_cpp"] = ModuleType("llama_cpp")
-    package.__path__ = list(spec.submodule_search_locations or ())
-    return importlib.import_module("llama_cpp.llama_cpp")
-
-
-def first_token(threads: int, prompt: str) -> str:
-    api, text = bindings_alone(), prompt.encode()
-    context: Any = Context(Job("smollm2/start", "smollm2", "start", 1), threads, flash=False, api=api)
-    vocabulary = api.llama_model_get_vocab(context.model)
-    tokens, piece = (api.llama_token * BATCH)(), ctypes.create_string_buffer(64)
-    count = api.llama_tokenize(vocabulary, text, len(text), tokens, BATCH, False, False)
-    context.decode(list(tokens[:count]))
-    token = api.llama_sampler_sample(api.llama_sampler_init_greedy(), context.context, -1)
-    length = api.llama_token_to_piece(vocabulary, token, piece, len(piece), 0, False)
-    return piece.raw[:length].decode()
-
-
 def version() -> str:
     import llama_cpp
 
@@ -99,5 +75,5 @@ def version() -> str:
 
 
 REQUIREMENTS = ["llama-cpp-python==0.3.36"]
-LLAMA = Doer("llama.cpp", REQUIREMENTS, ["smollm2"], version, lambda job, threads: make(job, threads, False), first_token)
+LLAMA = Doer("llama.cpp", REQUIREMENTS, ["smollm2"], version, lambda job, threads: make(job, threads, False), "with_llama_cpp.py")
 LLAMA_FLASH = Doer("llama.cpp-flash", REQUIREMENTS, ["smollm2"], version, lambda job, threads: make(job, threads, True))

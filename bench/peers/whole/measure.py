@@ -19,7 +19,7 @@ HEADER = f"  {'who':<16} {'min ms':>10} {'median ms':>10} {'tokens/s':>10} {'cal
 def prepare(doer: Doer, job: Job, threads: int) -> Callable[[], object]:
     """Ready to be timed: has run once. Raises Skip."""
     try:
-        call = start.in_process(doer.name, threads) if job.kind == "start" else doer.make(job, threads)
+        call = start.process(doer.first_token, threads) if job.kind == "start" else doer.make(job, threads)
         call()
     except ImportError as error:
         raise Skip(f"not installed ({error})") from None
