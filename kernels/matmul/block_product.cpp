@@ -77,6 +77,7 @@ void stored_product(const KernelTable& kernels, const PackedWeight& weight, cons
   if (m == 1 && kernels.gemv_panels[static_cast<int>(type)]) {
     for (; n >= 2 * nr; n -= 2 * nr, first_column += 2 * nr, c += 2 * nr)
       kernels.gemv_panels[static_cast<int>(type)](in, x, weight.panels() + first_column * in * element, c);
+    if (n == 0) return;
   }
   const bool by_tiles = m >= kernels.mr && type == DType::kF32;  // tiles of other types ask for nothing but what lies behind
   const auto address = [&](const Piece& piece) {

@@ -65,8 +65,9 @@ std::int64_t task_columns(const rapt_context& context, const Cut& cut, const Pac
   const std::int64_t tasks = (cut.forms.bf16x3 ? 1 : 4) * context.num_threads;
   const std::int64_t parts = std::max<std::int64_t>(1, ceil_div(tasks, std::max<std::int64_t>(cut.row_blocks, 1)));
   const std::int64_t most = kOutputBytes / std::int64_t{sizeof(float)} / cut.block_rows / width;
-  const std::int64_t columns = std::max<std::int64_t>(1, std::min(ceil_div(panels, parts), most));
-  return (cut.rows == 1 && columns > 1 ? columns / 2 * 2 : columns) * width;  // one row takes two panels at a time
+  const std::int64_t count = std::max<std::int64_t>(1, std::min(ceil_div(panels, parts), most));
+  const bool by_twos = cut.rows == 1 && count > 1 && weight.arithmetic() == Arithmetic::kF32 && context.kernels->gemv_panels[0];
+  return (by_twos ? count / 2 * 2 : count) * width;
 }
 
 // What a task writes: rows and columns of an output.

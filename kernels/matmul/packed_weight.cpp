@@ -93,7 +93,7 @@ PackedWeight::PackedWeight(rapt_context* context, WeightType type, const void* r
     if (pairs) return pack_pairs(kernels, type, from, row_bytes, in_features, count, room, rounded.get() + thread * width * ld, ld, to);
     pack_panel(kernels, type, from, row_bytes, in_features, count, width, room, to);
   };
-  parallel_for(static_cast<int>(threads), panels, pack);
+  parallel_for_in_runs(static_cast<int>(threads), panels, pack);  // a thread asks for its own next panel
 }
 
 void packed_rows(rapt_context* context, const PackedWeight& weight, const std::int32_t* ids, std::int64_t n, float* out) {

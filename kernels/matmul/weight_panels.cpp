@@ -1,5 +1,6 @@
 #include "kernels/matmul/weight_panels.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "kernels/matmul/weight_format.h"
@@ -118,6 +119,7 @@ constexpr decltype(&scatter<1>) kScatter[] = {nullptr, scatter<1>, scatter<2>, n
 constexpr decltype(&gather<1>) kGather[] = {nullptr, gather<1>, gather<2>, nullptr, gather<4>};
 
 constexpr std::int64_t kBlock = 256;  // bytes, at least those of any format
+static_assert(std::ranges::all_of(kFormats, [](const PanelFormat& format) { return format.bytes <= kBlock; }));
 
 }  // namespace
 
@@ -125,15 +127,16 @@ std::int64_t panel_column_bytes(WeightType type, std::int64_t in) {
   return in / weight_format(type).block_elements * kFormats[static_cast<int>(type)].bytes;
 }
 
-void pack_columns(WeightType type, const void* rows, std::int64_t row_bytes, std::int64_t in, std::int64_t count, std::int64_t columns, void* panel) {
+void pack_columns(WeightType type, const void* rows, std::int64_t row_bytes, std::int64_t in, std::int64_t count, std::int64_t columns,
+                  void* panel) {
   const WeightFormat& file = weight_format(type);
   const PanelFormat& format = kFormats[static_cast<int>(type)];
   const Byte* from = static_cast<const Byte*>(rows);
   Byte *to = static_cast<Byte*>(panel), blocks[kMaxColumns * kBlock];
-  auto behind = reinterpret_cast<std::uintptr_t>(rows) + static_cast<std::uintptr_t>(count * row_bytes);
+  std::int64_t behind = count * row_bytes;  // what the next panel is made of, as many bytes again
   for (std::int64_t k = 0; k < in; k += file.block_elements, from += file.block_bytes) {
-    for (const std::uintptr_t end = behind + static_cast<std::uintptr_t>(count * file.block_bytes); behind < end; behind += 64)
-      __builtin_prefetch(reinterpret_cast<const void*>(behind), 0, 2);
+    for (const std::int64_t end = count * (row_bytes + (k / file.block_elements + 1) * file.block_bytes); behind < end; behind += 64)
+      __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(rows) + static_cast<std::uintptr_t>(behind)), 0, 2);
     if (format.to_panel)
       for (std::int64_t r = 0; r < count; ++r) format.to_panel(from + r * row_bytes, blocks + r * kBlock);
     const Byte* const read = format.to_panel ? blocks : from;

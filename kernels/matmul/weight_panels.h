@@ -18,7 +18,8 @@ inline std::int64_t pairs_column_elements(const KernelTable& kernels, std::int64
 inline constexpr std::int64_t kMaxColumns = 64;  // of a panel, at any level
 
 // `count` rows of a file's weight, row_bytes apart, to the first columns of a panel of `columns`; and column `column` back to a row.
-void pack_columns(WeightType type, const void* rows, std::int64_t row_bytes, std::int64_t in, std::int64_t count, std::int64_t columns, void* panel);
+void pack_columns(WeightType type, const void* rows, std::int64_t row_bytes, std::int64_t in, std::int64_t count, std::int64_t columns,
+                  void* panel);
 void unpack_column(WeightType type, const void* panel, std::int64_t in, std::int64_t column, std::int64_t columns, void* row);
 
 }  // namespace rapt

@@ -10,6 +10,10 @@
 namespace rapt {
 namespace {
 
+// Panels that lie one behind the other are read two at a time, each a stream. Where the byte is, counted from a panel's first, that its stream comes to
+// `ahead` bytes from there: past its end lies the other of the two, and the stream goes on behind that.
+inline std::int64_t ahead_in_stream(std::int64_t ahead, std::int64_t panel_bytes) { return ahead < panel_bytes ? ahead : ahead + panel_bytes; }
+
 inline constexpr std::int64_t kFetchStreams = 1024;  // bytes ahead in each
 
 // c[2 NV lanes] = x W'. panels: one behind the other, [k][NV lanes] each.
@@ -21,6 +25,7 @@ __attribute__((noinline)) void gemv_panels(std::int64_t k, const float* x, const
   constexpr std::int64_t kRowBytes = kColumns * (std::int64_t)sizeof(T);
   const std::int64_t panel_bytes = k * kRowBytes;
   const T *first = (const T*)panels, *second = first + k * kColumns;
+  std::int64_t ahead = kFetchStreams;
   V total[2][NV], sum[2][NV];
   const auto for_each = [](auto f) __attribute__((always_inline)) {
 #pragma GCC unroll 2
@@ -30,16 +35,15 @@ __attribute__((noinline)) void gemv_panels(std::int64_t k, const float* x, const
   };
   for_each([&](int p, int v) __attribute__((always_inline)) { total[p][v] = I::zero(); });
   for (std::int64_t done = 0; done < k;) {
-    const std::int64_t steps = k - done < kGemmSteps<I> ? k - done : kGemmSteps<I>, ahead = done * kRowBytes + kFetchStreams;
-    // What lies behind a panel is the other, or is read: its stream goes on in the panel after the other.
-    const std::int64_t next = ahead < panel_bytes ? kFetchStreams : kFetchStreams + panel_bytes;
+    const std::int64_t steps = k - done < kGemmSteps<I> ? k - done : kGemmSteps<I>;
     for_each([&](int p, int v) __attribute__((always_inline)) { sum[p][v] = I::zero(); });
-    for (std::int64_t i = 0; i < steps; ++i, first += kColumns, second += kColumns) {
+    for (std::int64_t i = 0; i < steps; ++i, first += kColumns, second += kColumns, ahead += kRowBytes) {
       const V left = I::broadcast(x[done + i]);
+      const std::uintptr_t fetch = (std::uintptr_t)panels + (std::uintptr_t)ahead_in_stream(ahead, panel_bytes);
       for_each([&](int p, int v) __attribute__((always_inline)) {
-        const T* const at = (p == 0 ? first : second) + v * I::kLanes;
-        if (v * I::kLanes * (int)sizeof(T) % 64 == 0) __builtin_prefetch((const void*)((std::uintptr_t)at + (std::uintptr_t)next), 0, 2);
-        sum[p][v] = I::fma(left, I::load(at), sum[p][v]);
+        constexpr int kBytes = I::kLanes * (int)sizeof(T);
+        if (v * kBytes % 64 == 0) __builtin_prefetch((const void*)(fetch + (std::uintptr_t)(p * panel_bytes + v * kBytes)), 0, 2);
+        sum[p][v] = I::fma(left, I::load((p == 0 ? first : second) + v * I::kLanes), sum[p][v]);
       });
     }
     for_each([&](int p, int v) __attribute__((always_inline)) { total[p][v] = I::add(total[p][v], sum[p][v]); });

@@ -5,6 +5,7 @@
 // 16.8, Q4_K 12.1 and 15.9; each of two cores 14.4 and 15.7, 13.1 and 15.5, 11.9 and 14.5; out of L3 (25 to 29) within 2 %. Nearer, 1 KiB, gains 3 % more out of DRAM
 // and loses 7 out of L3. Formats with two scales gain 3 % there and lose 11 here: they keep int8_gemm.
 #pragma once
+#include "kernels/ops/gemv.h"
 #include "kernels/ops/int8_gemm.h"
 
 namespace rapt {
@@ -26,12 +27,11 @@ __attribute__((noinline)) void int8_gemv_panels(std::int64_t blocks, const Block
 #pragma GCC unroll 4
     for (int v = 0; v < NV; ++v) acc[p][0][v] = I::zero();
   for (std::int64_t b = 0; b < blocks; ++b, ++x) {
-    // What lies behind a panel is the other, or is read: its stream goes on in the panel after the other.
-    const std::int64_t ahead = b * kBytes + kFetchBytePanels, skip = ahead < panel_bytes ? ahead : ahead + panel_bytes;
+    const std::uintptr_t fetch = (std::uintptr_t)panel + (std::uintptr_t)ahead_in_stream(b * kBytes + kFetchBytePanels, panel_bytes);
 #pragma GCC unroll 2
     for (int p = 0; p < 2; ++p) {
 #pragma GCC unroll 32
-      for (std::int64_t at = 0; at < kBytes; at += 64) __builtin_prefetch((const void*)((std::uintptr_t)panel + (std::uintptr_t)(p * panel_bytes + skip + at)), 0, 2);
+      for (std::int64_t at = 0; at < kBytes; at += 64) __builtin_prefetch((const void*)(fetch + (std::uintptr_t)(p * panel_bytes + at)), 0, 2);
       const W w(panel + p * panel_bytes + b / kParts * W::kBytes, (int)(b % kParts));
       typename I::B sum[1][NV];
       dot_quads<I, W, 1, NV, 0, 8>(w, x, 0, sum);
@@ -45,6 +45,7 @@ __attribute__((noinline)) void int8_gemv_panels(std::int64_t blocks, const Block
     for (int v = 0; v < NV; ++v) I::store(c + (p * NV + v) * I::kLanes, acc[p][0][v]);
 }
 
+// NV: of the panels that WeightKernels::nq says.
 template <simd::Isa I, int NV, template <simd::Isa, int> class Format>
 void fill_int8_gemv(WeightKernels& t, WeightType type) {
   t.int8.gemv_panels[(int)type] = int8_gemv_panels<I, Format<I, NV>, QuantizedBlock>;

@@ -97,7 +97,8 @@ inline __attribute__((always_inline)) void tile_row_block(std::int64_t rows, std
 // Up to 16 rows by a whole panel, in the order of memory, which is waited for. Tiles 0 to 3 are C, 4 is of A. Xeon with AMX, one row, weights out of DRAM:
 // 14.3 GB/s by halves of the panel asked for 32 KiB ahead, 13.5 in order without asking, 16.5 to 17.5 with what lies 1 or 2 KiB ahead, 14 with 8 KiB.
 template <simd::TileIsa I>
-inline __attribute__((always_inline)) void tile_few_rows_by_panel(std::int64_t steps, const Bf16* a, std::int64_t a_stride, const Bf16* panel, float* c, std::int64_t ldc, bool accumulate) {
+inline __attribute__((always_inline)) void tile_few_rows_by_panel(std::int64_t steps, const Bf16* a, std::int64_t a_stride, const Bf16* panel,
+                                                                  float* c, std::int64_t ldc, bool accumulate) {
   constexpr std::int64_t kStride = kTilePanel * 2 * (int)sizeof(Bf16), kColumns = I::kTileColumns, kStep = I::kTileDepth * kTilePanel;
   constexpr std::int64_t kShare = kStep * (int)sizeof(Bf16) / 4;  // bytes to ask for beside each tile
   const std::int64_t c_stride = ldc * (int)sizeof(float);
@@ -116,7 +117,8 @@ inline __attribute__((always_inline)) void tile_few_rows_by_panel(std::int64_t s
     for_each_tile([&]<int kTile>() __attribute__((always_inline)) {
       constexpr int kB = 6 + kTile % 2;
 #pragma GCC unroll 16
-      for (std::int64_t line = 0; line < kShare; line += 64) __builtin_prefetch((const void*)(behind + (std::uintptr_t)(kTile * kShare + line)), 0, 2);
+      for (std::int64_t line = 0; line < kShare; line += 64)
+        __builtin_prefetch((const void*)(behind + (std::uintptr_t)(kTile * kShare + line)), 0, 2);
       I::template load_tile<kB>(panel + kTile * 2 * kColumns, kStride);
       I::template dot_tiles<kTile, 4, kB>();
     });

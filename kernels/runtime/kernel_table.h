@@ -98,7 +98,7 @@ struct Int8Kernels {
                     std::int64_t first, float* c, std::int64_t ldc, bool accumulate);
   Gemm *gemm[kNumWeightTypes], *gemm_unpacked[kNumWeightTypes];
   // c[2 nq] = x W' for one row of `blocks` blocks and two whole panels that lie one behind the other: the bits of gemm. It asks for what lies
-  // behind them. Null for types that gemm reads as fast.
+  // behind them. Null on levels, and for types, where that reads no faster, or was not measured.
   void (*gemv_panels[kNumWeightTypes])(std::int64_t blocks, const Block* x, const void* panels, float* c);
 };
 

@@ -27,12 +27,14 @@ params = api.llama_context_default_params()
 params.n_ctx = params.n_batch = params.n_ubatch = BATCH
 params.n_threads = params.n_threads_batch = threads
 context = api.llama_init_from_model(model, params)
+if not model or not context:
+    sys.exit("llama.cpp does not load the model")
 vocabulary = api.llama_model_get_vocab(model)
 tokens, piece = (api.llama_token * BATCH)(), ctypes.create_string_buffer(64)
 count = api.llama_tokenize(vocabulary, prompt, len(prompt), tokens, BATCH, False, False)
-status = api.llama_decode(context, api.llama_batch_get_one(tokens, count))
+status = api.llama_decode(context, api.llama_batch_get_one(tokens, count)) if count > 0 else count
 if status:
-    sys.exit(f"llama_decode returned {status}")
+    sys.exit(f"llama_tokenize or llama_decode returned {status}")
 token = api.llama_sampler_sample(api.llama_sampler_init_greedy(), context, -1)
 length = api.llama_token_to_piece(vocabulary, token, piece, len(piece), 0, False)
 print(piece.raw[:length].decode(), end="")

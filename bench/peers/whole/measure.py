@@ -43,6 +43,8 @@ def measure(spec: dict[str, Any]) -> dict[str, Any]:
         except Skip as reason:
             found.append(rows.failed_row(f"{job.name}/{name}/threads:{threads}", str(reason)))
             run.say(f"  {name:<16} skipped: {reason}")
+    if job.kind == "start":
+        start.check_same(calls)
     times = turns.time_in_turns(calls, spec["seconds"], spec["least_calls"], pause=threads > 1)
     for name, of in times.items():
         rate = job.tokens / of.minimum

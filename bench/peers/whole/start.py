@@ -30,3 +30,10 @@ def process(program: str, threads: int) -> Callable[[], str]:
         return done.stdout
 
     return call
+
+
+def check_same(calls: dict[str, Callable[[], object]]) -> None:
+    """Everybody must write the same token; otherwise the times are no comparison."""
+    said = {name: call() for name, call in calls.items()}
+    if len(set(said.values())) > 1:
+        raise Failure(f"different tokens follow {PROMPT!r}: {said}")

@@ -114,6 +114,25 @@ TEST_P(QuantizedLinear, SameBitsForAnyRowsAndThreads) {
   }
 }
 
+// Enough outputs that a task has several panels, of which one row may take two at a time, a single one and a part: fifteen in tasks of four or so.
+TEST_P(QuantizedLinear, SameBitsForOneRowAndManyPanels) {
+  constexpr std::int64_t kRows = 50;
+  const Context context(runner(), 1);
+  const KernelTable& kernels = *kernel_table(GetParam().c_str());
+  for (const Kind& kind : all_kinds(context)) {
+    const bool bytes = multiplies_bytes(kind.arithmetic) || (kind.block() > 1 && kind.arithmetic == Arithmetic::kF32);
+    const std::int64_t out = 14 * (bytes ? kernels.weights.nq : kernels.nr) + 7, in = std::max<std::int64_t>(kind.block(), 96);
+    const StoredWeight weight(kind.type, out, in);
+    const PackedWeight packed = kind.pack(context, weight);
+    const Matrix x(kRows, in), expected(kRows, out), y(1, out, 0, Place::kHeap, 9);
+    linear(context.get(), kRows, x.data(), in, packed, {}, expected.data(), out);
+    for (const std::int64_t r : {std::int64_t{0}, kRows - 1}) {
+      linear(context.get(), 1, x.row(r), in, packed, {}, y.data(), out);
+      ASSERT_EQ(std::memcmp(y.data(), expected.row(r), static_cast<std::size_t>(out) * sizeof(float)), 0) << kind.name();
+    }
+  }
+}
+
 // One to seven rows take other ways through a panel, or two panels, than many do, as 50 are: with the same bits, also where sums are -0.
 TEST_P(QuantizedLinear, SameBitsForFewRowsOfAnyShape) {
   constexpr std::int64_t kRows = 50;

@@ -66,6 +66,23 @@ TEST(KernelTableTest, SmokeTablesAreComplete) {
   }
 }
 
+// One row by two panels: on Intel's cores, bytes where they have tiles too.
+TEST(KernelTableTest, PanelsByTwos) {
+  for (const std::string& level : all_levels()) {
+    const KernelTable* table = kernel_table(level.c_str());
+    if (!table) continue;
+    const bool intel = level == "avx512_intel" || ((cpu_features() & kCpuIntel) && level.starts_with("avx512_")) || level == "amx_bf16";
+    for (int type = 0; type < kNumFloatTypes; ++type) EXPECT_EQ(table->gemv_panels[type] != nullptr, intel) << level << " " << type;
+    for (int type = 0; type < kNumWeightTypes; ++type) {
+      const std::string name = weight_format(static_cast<WeightType>(type)).name;
+      const bool one_scale = supports(static_cast<WeightType>(type), Arithmetic::kInt8) && name != "Q2_K" && name != "Q3_K" && name != "Q6_K";
+      EXPECT_EQ(table->weights.int8.gemv_panels[type] != nullptr, level == "amx_bf16" && one_scale) << level << " " << name;
+      EXPECT_EQ(table->weights.int8_fine.gemv_panels[type] != nullptr, level == "amx_bf16" && one_scale) << level << " " << name;
+    }
+    if (level == "amx_bf16") { EXPECT_EQ(table->weights.nq, 32) << "the panels that int8_gemv_panels reads"; }
+  }
+}
+
 TEST(KernelTableTest, SmokeWeightKernelsAreComplete) {
   for (const std::string& level : all_levels()) {
     const KernelTable* table = kernel_table(level.c_str());
