@@ -1,9 +1,9 @@
 // c = x W' for one row x in 8-bit blocks and two panels of quantised weights at a time: a generated token. Layer: ops.
 // The sums of int8_gemm (int8_gemm.h), so its bits.
 //
-// Bound: one read of the weights, as in gemv.h. Xeon with AMX, one core, GB/s out of DRAM, int8_gemm and two panels 3 KiB ahead: Q8_0 14.4 and 15.5, Q4_1 14.6 and
-// 16.8, Q4_K 12.1 and 15.9; each of two cores 14.4 and 15.7, 13.1 and 15.5, 11.9 and 14.5; out of L3 (25 to 29) within 2 %. Nearer, 1 KiB, gains 3 % more out of DRAM
-// and loses 7 out of L3. Formats with two scales gain 3 % there and lose 11 here: they keep int8_gemm.
+// Bound: one read of the weights, as in gemv.h. Xeon with AMX, linear layers out of DRAM, GB/s by int8_gemm and by two panels 3 KiB ahead, one core: Q8_0 14.6
+// and 15.4, Q4_1 14.3 and 16.5, Q4_K 11.7 and 15.7; two cores 27.2 and 29.2, 25.4 and 29.3, 21.1 and 26.5; out of L3 (26 to 28) within 2 %. Nearer, 1 KiB, gains
+// 3 % more out of DRAM and loses 7 out of L3. Formats with two scales gain 3 % there and lose 11 here: they keep int8_gemm.
 #pragma once
 #include "kernels/ops/gemv.h"
 #include "kernels/ops/int8_gemm.h"
@@ -27,11 +27,12 @@ __attribute__((noinline)) void int8_gemv_panels(std::int64_t blocks, const Block
 #pragma GCC unroll 4
     for (int v = 0; v < NV; ++v) acc[p][0][v] = I::zero();
   for (std::int64_t b = 0; b < blocks; ++b, ++x) {
-    const std::uintptr_t fetch = (std::uintptr_t)panel + (std::uintptr_t)ahead_in_stream(b * kBytes + kFetchBytePanels, panel_bytes);
+    const std::int64_t fetch = ahead_in_stream(b * kBytes + kFetchBytePanels, panel_bytes);
 #pragma GCC unroll 2
     for (int p = 0; p < 2; ++p) {
 #pragma GCC unroll 32
-      for (std::int64_t at = 0; at < kBytes; at += 64) __builtin_prefetch((const void*)(fetch + (std::uintptr_t)(p * panel_bytes + at)), 0, 2);
+      for (std::int64_t at = 0; at < kBytes; at += 64)
+        __builtin_prefetch((const void*)((std::uintptr_t)panel + (std::uintptr_t)(p * panel_bytes + fetch + at)), 0, 2);
       const W w(panel + p * panel_bytes + b / kParts * W::kBytes, (int)(b % kParts));
       typename I::B sum[1][NV];
       dot_quads<I, W, 1, NV, 0, 8>(w, x, 0, sum);
