@@ -204,6 +204,8 @@ TEST_F(ShardedModelTest, ErrorsNameFileAndTensor) {
   EXPECT_TRUE(refuses(folder_.path(), RAPT_INVALID_FILE, {"-of-00002.safetensors': tensor 'model.embed_tokens.weight' is [", "it must be [1000, "}));
   std::filesystem::remove(folder_.file("config.json"));
   EXPECT_TRUE(refuses(folder_.path(), RAPT_INVALID_FILE, {"model.safetensors.index.json': no config.json beside it"}));
+  std::filesystem::remove(folder_.file("model.safetensors.index.json"));
+  EXPECT_TRUE(refuses(folder_.path(), RAPT_IO_ERROR, {"no model.safetensors and no model.safetensors.index.json in this folder"}));
 }
 
 // An index is right, or refused: no flipped bit makes another model of it.
