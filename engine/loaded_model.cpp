@@ -32,7 +32,8 @@ std::string model_path(const std::string& path) {
   const std::string whole = path + "/model.safetensors", index = whole + std::string(kIndexExtension);
   if (exists(whole)) return whole;
   if (exists(index)) return index;
-  throw_error(RAPT_IO_ERROR, "%s: no model.safetensors and no model.safetensors.index.json in this folder; a GGUF file is loaded by its own path", printable(path).c_str());
+  throw_error(RAPT_IO_ERROR, "%s: no model.safetensors and no model.safetensors.index.json in this folder; a GGUF file is loaded by its own path",
+              printable(path).c_str());
 }
 
 // What the model is that safetensors files at `path` hold: from Hugging Face's config.json beside them. missing: for the error that there is none.

@@ -21,7 +21,9 @@ std::vector<float> logits_of(rapt_model* model) {
   return logits;
 }
 
-bool same_bits(const std::vector<float>& a, const std::vector<float>& b) { return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0; }
+bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
+  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+}
 
 class ShardedModelTest : public ::testing::Test {
  protected:
@@ -124,7 +126,8 @@ TEST_F(ShardedModelTest, TokenizersComeFromTheFolderAndTheFirstPart) {
   ASSERT_EQ(rapt_model_get_info(load_model(first).get(), &info), RAPT_OK);
   EXPECT_STREQ(info.chat, "chatml");
   rapt_tokenizer* none = nullptr;
-  EXPECT_TRUE(failed_with(RAPT_INVALID_FILE, rapt_tokenizer_load(folder_.file("llama-00002-of-00003.gguf").c_str(), &none), {"load the first", "llama-00001-of-00003.gguf"}));
+  EXPECT_TRUE(failed_with(RAPT_INVALID_FILE, rapt_tokenizer_load(folder_.file("llama-00002-of-00003.gguf").c_str(), &none),
+                          {"load the first", "llama-00001-of-00003.gguf"}));
 }
 
 // The fingerprint tells a model by its tensors, in however many files: one changed in a file other than the first is another model.

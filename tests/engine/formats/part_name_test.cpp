@@ -17,9 +17,10 @@ TEST(PartNameTest, ReadsWhatItWrites) {
 }
 
 TEST(PartNameTest, TakesNothingElse) {
-  for (const char* path : {"", ".gguf", "llama.gguf", "00001-of-00002.gguf", "a-0001-of-00002.gguf", "a-00001-of-0002.gguf", "a-00001-of-000002.gguf", "a-00001-to-00002.gguf",
-                           "a-00000-of-00002.gguf", "a-00003-of-00002.gguf", "a-00001-of-00002", "a-00001-of-00002.gguf ", "a-+0001-of-00002.gguf", "a- 0001-of-00002.gguf",
-                           "a_00001-of-00002.gguf", "a-00001-of-0000x.gguf", "a-00001-of--0002.gguf", "a-00001-of-00002.safetensors"}) {
+  for (const char* path : {"", ".gguf", "llama.gguf", "00001-of-00002.gguf", "a-0001-of-00002.gguf", "a-00001-of-0002.gguf", "a-00001-of-000002.gguf",
+                           "a-00001-to-00002.gguf", "a-00000-of-00002.gguf", "a-00003-of-00002.gguf", "a-00001-of-00002", "a-00001-of-00002.gguf ",
+                           "a-+0001-of-00002.gguf", "a- 0001-of-00002.gguf", "a_00001-of-00002.gguf", "a-00001-of-0000x.gguf", "a-00001-of--0002.gguf",
+                           "a-00001-of-00002.safetensors"}) {
     EXPECT_FALSE(parse_part_name(path, ".gguf")) << path;
   }
 }

@@ -19,7 +19,8 @@ std::string refusal_of_file(const std::string& file) { return refusal(R"({"weigh
 
 TEST(SafeTensorsIndexTest, ReadsWhichFileHoldsWhichTensor) {
   TextTable weight_map;
-  parse_safetensors_index(R"( {"metadata": {"total_size": 12, "x": [{"weight_map": 1}, -1.5e3], "weight_map": {"no": 1}}, "weight_map": {"b": "2", "a": "..2", "c": "2"},)"
+  parse_safetensors_index(R"( {"metadata": {"total_size": 12, "x": [{"weight_map": 1}, -1.5e3], "weight_map": {"no": 1}},)"
+                          R"( "weight_map": {"b": "2", "a": "..2", "c": "2"},)"
                           R"( "other": null, "more": [true], "deep": [[{}]]})",
                           "index", &weight_map);
   ASSERT_EQ(weight_map.size(), 3u);

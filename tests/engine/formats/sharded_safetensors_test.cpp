@@ -13,7 +13,8 @@ std::string shard(const std::vector<std::string>& names) {
   std::string header, data;
   for (const std::string& name : names) {
     const std::string begin = std::to_string(data.size()), end = std::to_string(data.size() + 1);
-    header.append(data.empty() ? "{\"" : ",\"").append(name).append(R"(":{"dtype":"U8","shape":[1],"data_offsets":[)").append(begin).append(",").append(end).append("]}");
+    header.append(data.empty() ? "{\"" : ",\"").append(name);
+    header.append(R"(":{"dtype":"U8","shape":[1],"data_offsets":[)").append(begin).append(",").append(end).append("]}");
     data += name[0];
   }
   return safetensors_bytes(header + "}", data);
