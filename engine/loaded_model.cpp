@@ -23,24 +23,25 @@ bool is_directory(const std::string& path) {
   return stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-// What a safetensors file holds: from its metadata, or from Hugging Face's config.json beside it.
-ModelFiles describe(const SafeTensors& file, const std::string& folder) {
-  const auto text = [&](const char* key) { return file.metadata().find(key).value_or(""); };
+// "" or ending in '/'.
+std::string folder_of(const std::string& path) { return path.substr(0, path.rfind('/') + 1); }
+
+// What of a path is the model. A folder's one file comes before its index of several, as in Hugging Face's transformers.
+std::string model_path(const std::string& path) {
+  if (!is_directory(path)) return path;
+  const std::string whole = path + "/model.safetensors", index = whole + std::string(kIndexExtension);
+  if (exists(whole)) return whole;
+  if (exists(index)) return index;
+  throw_error(RAPT_IO_ERROR, "%s: no model.safetensors and no model.safetensors.index.json in this folder; a GGUF file is loaded by its own path",
+              printable(path).c_str());
+}
+
+// What the model is that safetensors files at `path` hold: from Hugging Face's config.json beside them. missing: for the error that there is none.
+ModelFiles describe_by_config(const std::string& path, const char* missing) {
   ModelFiles files;
-  files.folder = folder;
-  if (!text("rapt.family").empty()) {
-    files.family = text("rapt.family");
-    files.config = text("rapt.config");
-    files.config_name = printable(file.path()) + ": rapt.config";
-    return files;
-  }
-  const std::string config_path = folder + "config.json";
-  if (!exists(config_path)) {
-    throw_error(RAPT_INVALID_FILE,
-                "%s: no 'rapt.family' in its metadata and no config.json beside it, so what model it holds is "
-                "unknown; tools/convert_nanogpt.py writes both",
-                printable(file.path()).c_str());
-  }
+  files.folder = folder_of(path);
+  const std::string config_path = files.folder + "config.json";
+  if (!exists(config_path)) throw_error(RAPT_INVALID_FILE, "%s: %s, so what model it holds is unknown", printable(path).c_str(), missing);
   const MappedFile config_file(config_path);
   files.config = std::string(config_file.bytes());
   files.config_name = printable(config_path);
@@ -48,26 +49,21 @@ ModelFiles describe(const SafeTensors& file, const std::string& folder) {
   return files;
 }
 
+// The same of one file, whose metadata may say it.
+ModelFiles describe(const SafeTensors& file) {
+  const auto text = [&](const char* key) { return file.metadata().find(key).value_or(""); };
+  if (text("rapt.family").empty()) {
+    return describe_by_config(file.path(), "no config.json beside it, and no 'rapt.family' in its metadata, where tools/convert_nanogpt.py writes what it is");
+  }
+  ModelFiles files;
+  files.folder = folder_of(file.path());
+  files.family = text("rapt.family");
+  files.config = text("rapt.config");
+  files.config_name = printable(file.path()) + ": rapt.config";
+  return files;
+}
+
 bool is_gguf(const std::string& path) { return MappedFile(path).bytes().substr(0, 4) == "GGUF"; }
-
-// "" or ending in '/'.
-std::string folder_of(const std::string& path) { return path.substr(0, path.rfind('/') + 1); }
-
-// Hugging Face cuts large models into model-00001-of-00002.safetensors ... with a list of them beside.
-void check_not_cut(const std::string& path) {
-  const std::string folder = folder_of(path), name = path.substr(folder.size());
-  const bool is_part = name == "model.safetensors" ? !exists(path) : name.starts_with("model-") && name.ends_with(".safetensors");
-  if (!is_part || !exists(folder + "model.safetensors.index.json")) return;
-  throw_error(RAPT_UNSUPPORTED, "%s: a model in several files, as model.safetensors.index.json says; it must be one file, model.safetensors",
-              printable(path).c_str());
-}
-
-void check_not_cut(const Gguf& file) {
-  const std::int64_t count = file.integer("split.count", 0, UINT16_MAX, 1);
-  if (count <= 1) return;
-  throw_error(RAPT_UNSUPPORTED, "%s: one of %lld files of a model; it must be one file, to which llama-gguf-split --merge joins them",
-              printable(file.path()).c_str(), static_cast<long long>(count));
-}
 
 // An enumeration as the number that it is: a caller's may be none of the names, and reading that as the enumeration would be undefined.
 template <class Enum>
@@ -160,9 +156,8 @@ LoadedModel::LoadedModel(const std::string& path, const rapt_model_params& param
   backend_ = rapt_context_backend(context.get());
   isa_ = rapt_context_isa(context.get());
 
-  const std::string file_path = is_directory(path) ? path + "/model.safetensors" : path;
-  check_not_cut(file_path);
-  is_gguf(file_path) ? load_gguf(context.get(), file_path, params) : load_safetensors(context.get(), file_path, params);
+  const std::string file_path = model_path(path);
+  load_file(context.get(), file_path, params);
   if (tokenizer_ != nullptr && tokenizer_->vocab_size() > shape().vocab_size) {
     throw_error(RAPT_INVALID_FILE, "%s: the tokenizer has %lld tokens, but the model %lld", printable(file_path).c_str(),
                 static_cast<long long>(tokenizer_->vocab_size()), static_cast<long long>(shape().vocab_size));
@@ -181,25 +176,39 @@ LoadedModel::LoadedModel(const std::string& path, const rapt_model_params& param
                                            .dtype = dtype});
 }
 
+void LoadedModel::load_file(rapt_context* context, const std::string& path, const rapt_model_params& params) {
+  if (path.ends_with(kIndexExtension)) return load_shards(context, path, params);
+  if (is_gguf(path)) return load_gguf(context, path, params);
+  load_safetensors(context, path, params);
+}
+
 void LoadedModel::load_safetensors(rapt_context* context, const std::string& path, const rapt_model_params& params) {
-  const std::string folder = folder_of(path);
+  check_is_no_shard(path);
   const SafeTensors file(path);
-  ModelFiles files = describe(file, folder);
-  tokenizer_ = tokenizer_of_safetensors(file, folder);
+  ModelFiles files = describe(file);
+  tokenizer_ = tokenizer_of_safetensors(file, files.folder);
   files.tokenizer = tokenizer_.get();
   load_weights(context, SafeTensorsSource(file), files, params);
 }
 
+void LoadedModel::load_shards(rapt_context* context, const std::string& path, const rapt_model_params& params) {
+  const ShardedSafeTensors shards(path);
+  ModelFiles files = describe_by_config(path, "no config.json beside it");
+  tokenizer_ = tokenizer_from_folder(files.folder);
+  files.tokenizer = tokenizer_.get();
+  load_weights(context, ShardedSafeTensorsSource(shards), files, params);
+}
+
 void LoadedModel::load_gguf(rapt_context* context, const std::string& path, const rapt_model_params& params) {
-  const Gguf file(path);
-  check_not_cut(file);
+  const GgufSplit parts(path);
+  const Gguf& file = parts.first();
   const ModelFiles files{.family = std::string(file.text("general.architecture")),
                          .config = "",
                          .config_name = printable(path),
                          .folder = "",
                          .gguf = &file};
   tokenizer_ = file.has("tokenizer.ggml.model") ? tokenizer_from_gguf(file) : nullptr;
-  load_weights(context, GgufSource(file), files, params);
+  load_weights(context, GgufSource(parts), files, params);
 }
 
 void LoadedModel::load_weights(rapt_context* context, const WeightSource& source, const ModelFiles& files,

@@ -23,7 +23,8 @@ ContextPtr make_context(int num_threads, const char* backend, const char* isa);
 
 class LoadedModel {
  public:
-  // path: a safetensors or GGUF file, or a directory that holds model.safetensors.
+  // path: a safetensors or GGUF file, of GGUF files in parts the first, an index of safetensors files, or a directory that holds
+  // model.safetensors or model.safetensors.index.json.
   LoadedModel(const std::string& path, const rapt_model_params& params);
 
   const Model& model() const { return *model_; }
@@ -58,7 +59,9 @@ class LoadedModel {
   void check_ids(const char* name, const std::int32_t* ids, std::size_t count) const;
 
  private:
+  void load_file(rapt_context* context, const std::string& path, const rapt_model_params& params);
   void load_safetensors(rapt_context* context, const std::string& path, const rapt_model_params& params);
+  void load_shards(rapt_context* context, const std::string& path, const rapt_model_params& params);
   void load_gguf(rapt_context* context, const std::string& path, const rapt_model_params& params);
   void load_weights(rapt_context* context, const WeightSource& source, const ModelFiles& files,
                     const rapt_model_params& params);

@@ -29,10 +29,11 @@ std::string known_types() {
 std::string WeightReader::full_name(const std::string& name) const { return printable(prefix_ + name); }
 
 std::vector<std::int64_t> WeightReader::shape(const std::string& name, std::size_t dims) const {
-  const std::vector<std::int64_t> found = source_.tensor(prefix_ + name).shape;
+  const StoredTensor tensor = source_.tensor(prefix_ + name);
+  const std::vector<std::int64_t>& found = tensor.shape;
   if (found.size() != dims || std::find(found.begin(), found.end(), 0) != found.end()) {
     throw_error(RAPT_INVALID_FILE, "%s: tensor %s is %s; it must have %zu dimensions, none of them 0",
-                printable(path()).c_str(), full_name(name).c_str(), shape_text(found).c_str(), dims);
+                printable(tensor.path).c_str(), full_name(name).c_str(), shape_text(found).c_str(), dims);
   }
   return found;
 }
@@ -40,11 +41,11 @@ std::vector<std::int64_t> WeightReader::shape(const std::string& name, std::size
 StoredTensor WeightReader::need(const std::string& name, const std::vector<std::int64_t>& shape) const {
   StoredTensor tensor = source_.tensor(prefix_ + name);
   if (tensor.shape != shape) {
-    throw_error(RAPT_INVALID_FILE, "%s: tensor %s is %s; it must be %s", printable(path()).c_str(), full_name(name).c_str(),
+    throw_error(RAPT_INVALID_FILE, "%s: tensor %s is %s; it must be %s", printable(tensor.path).c_str(), full_name(name).c_str(),
                 shape_text(tensor.shape).c_str(), shape_text(shape).c_str());
   }
   if (!tensor.type) {
-    throw_error(RAPT_UNSUPPORTED, "%s: tensor %s is %s; a weight must be %s", printable(path()).c_str(), full_name(name).c_str(),
+    throw_error(RAPT_UNSUPPORTED, "%s: tensor %s is %s; a weight must be %s", printable(tensor.path).c_str(), full_name(name).c_str(),
                 tensor.type_name.c_str(), known_types().c_str());
   }
   return tensor;

@@ -1,44 +1,18 @@
 // See safetensors_header.h.
 #include "engine/formats/safetensors_header.h"
 
-// Under another name, so that it does not meet a user's own copy in a program that links this library statically.
-#define RAPIDJSON_NAMESPACE rapt_rapidjson
-#define RAPIDJSON_NAMESPACE_BEGIN namespace rapt_rapidjson {
-#define RAPIDJSON_NAMESPACE_END }
-#include <rapidjson/memorystream.h>
-#include <rapidjson/reader.h>
-
 #include <algorithm>
 #include <charconv>
-#include <new>
 #include <vector>
 
 #include "engine/error.h"
+#include "engine/formats/json_events.h"
 #include "engine/utf8.h"
 
 namespace rapt::engine {
 namespace {
 
-namespace json = rapt_rapidjson;
-
 constexpr std::size_t kMaxDimensions = 8;
-
-// The library writes to what it gets, also where that is NULL.
-class Memory : public json::CrtAllocator {
- public:
-  void* Malloc(std::size_t size) { return checked(CrtAllocator::Malloc(size), size); }
-  void* Realloc(void* old, std::size_t old_size, std::size_t size) { return checked(CrtAllocator::Realloc(old, old_size, size), size); }
-
- private:
-  static void* checked(void* memory, std::size_t size) {
-    if (memory == nullptr && size > 0) throw std::bad_alloc();
-    return memory;
-  }
-};
-using Parser = json::GenericReader<json::UTF8<>, json::UTF8<>, Memory>;
-// Numbers as text: RapidJSON 1.1 reads outside its table of powers where an exponent is very small. Without recursion. It checks bytes, but not
-// escapes: of a pair of surrogates half may come alone.
-constexpr unsigned kParserFlags = json::kParseIterativeFlag | json::kParseValidateEncodingFlag | json::kParseNumbersAsStringsFlag;
 
 // Bytes of an element, 0 for a name that the format does not have. Whole files are checked, so also types that rapt cannot
 // compute with are listed: a checkpoint may carry an index tensor that nobody reads.
@@ -56,7 +30,7 @@ std::uint64_t element_size(const std::string& dtype) {
 
 // Events of the parser, which builds no tree. Depth 1 holds names, depth 2 the fields of a
 // tensor or the metadata, depth 3 the numbers of shape and data_offsets; nothing else is let through.
-class HeaderReader {
+class HeaderReader : public JsonEvents {
  public:
   HeaderReader(const std::string& where, TextTable* metadata, std::map<std::string, TensorEntry>* tensors)
       : where_(where), metadata_(metadata), tensors_(tensors) {}
@@ -67,7 +41,7 @@ class HeaderReader {
     return true;
   }
 
-  bool Key(const char* at, json::SizeType size, bool) {
+  bool Key(const char* at, JsonSize size, bool) {
     const std::string_view text(at, size);
     if (!is_utf8(text)) refuse("a name that is not UTF-8");
     if (depth_ == 1) {
@@ -81,7 +55,7 @@ class HeaderReader {
     return true;
   }
 
-  bool EndObject(json::SizeType) {
+  bool EndObject(JsonSize) {
     if (depth_-- == 2 && !in_metadata()) {
       if (fields_ != kAllFields) refuse("dtype, shape and data_offsets are not all there");
       tensors_->emplace(std::move(name_), std::move(tensor_));
@@ -96,13 +70,13 @@ class HeaderReader {
     return true;
   }
 
-  bool EndArray(json::SizeType) {
+  bool EndArray(JsonSize) {
     in_array_ = false;
     if (field_ == "data_offsets" && offsets_ != 2) refuse("data_offsets needs two numbers");
     return true;
   }
 
-  bool RawNumber(const char* at, json::SizeType size, bool) {
+  bool RawNumber(const char* at, JsonSize size, bool) {
     if (!in_array_) refuse("a number stands where the format has none");
     if (*at == '-') refuse("negative number");
     std::uint64_t value = 0;
@@ -120,7 +94,7 @@ class HeaderReader {
     return true;
   }
 
-  bool String(const char* at, json::SizeType size, bool) {
+  bool String(const char* at, JsonSize size, bool) {
     if (depth_ != 2 || in_array_) refuse("a string stands where the format has none");
     const std::string_view text(at, size);
     if (!is_utf8(text)) refuse("a text that is not UTF-8");
@@ -136,12 +110,6 @@ class HeaderReader {
 
   bool Null() { refuse("null"); }
   bool Bool(bool) { refuse("true or false"); }
-  // Numbers that are no text: there are none.
-  bool Int(int) { return false; }
-  bool Uint(unsigned) { return false; }
-  bool Int64(std::int64_t) { return false; }
-  bool Uint64(std::uint64_t) { return false; }
-  bool Double(double) { return false; }
 
  private:
   static constexpr unsigned kAllFields = 7;
@@ -222,14 +190,8 @@ void check_coverage(const std::map<std::string, TensorEntry>& tensors, std::uint
 
 void parse_safetensors_header(std::string_view header, std::uint64_t data_size, const std::string& where, TextTable* metadata,
                               std::map<std::string, TensorEntry>* tensors) {
-  // The parser takes a NUL for the end of its input, so what follows one would go unseen.
-  if (header.find('\0') != std::string_view::npos) {
-    throw_error(RAPT_INVALID_FILE, "%s: the header has a NUL byte", where.c_str());
-  }
   HeaderReader events(where, metadata, tensors);
-  json::MemoryStream stream(header.data(), header.size());
-  const json::ParseResult parsed = Parser().Parse<kParserFlags>(stream, events);
-  if (!parsed) throw_error(RAPT_INVALID_FILE, "%s: the header is not JSON (at its byte %zu)", where.c_str(), parsed.Offset());
+  parse_json_events(header, where + ": the header", events);
   if (const auto twice = metadata->sort()) {
     throw_error(RAPT_INVALID_FILE, "%s: the key %s of the metadata comes twice in the header", where.c_str(),
                 printable(*twice).c_str());

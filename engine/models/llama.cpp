@@ -89,7 +89,10 @@ TransformerBlock load_block(const LlamaConfig& config, const LlamaNames& names, 
 std::unique_ptr<Model> load_llama(const ModelFiles& files, WeightReader& reader) {
   const LlamaNames& names = files.gguf != nullptr ? kGguf : kHuggingFace;
   LlamaConfig config = parse_llama_config(files);
-  if (files.gguf != nullptr) config.vocab_size = reader.shape(names.token_embedding, 2)[0];
+  if (files.gguf != nullptr) {
+    config.vocab_size = reader.shape(names.token_embedding, 2)[0];
+    config.tied_head = !reader.has(names.head);
+  }
   DecoderParts parts;
   if (config.tied_head) {
     parts.head = Linear(reader.packed(names.token_embedding, config.vocab_size, config.embed_dim, Rounding::kFine));

@@ -105,7 +105,6 @@ LlamaConfig from_gguf(const Gguf& file, const std::string& what, const LlamaVari
     throw_error(RAPT_INVALID_FILE, "%s: attention.layer_norm_rms_epsilon must be from 0 to 1", what.c_str());
   }
   config.qkv_bias = variant.qkv_bias;
-  config.tied_head = file.find_tensor("output.weight") == nullptr;
   config.pairing = variant.in_gguf;
   config.rotary_frequencies = rotary_frequencies_from_gguf(file, prefix, config.head_dim, what);
   const std::int64_t window = std::min(file.integer(prefix + ".attention.sliding_window", 0, INT64_MAX, 0), kMostContext);

@@ -32,7 +32,8 @@ struct LlamaConfig {
   std::vector<std::int64_t> windows;  // [num_layers], as SelfAttention::window
 };
 
-// From Hugging Face's config.json, or from the metadata of a GGUF file. Without vocab_size of a GGUF file, which its tensors tell.
+// From Hugging Face's config.json, or from the metadata of a GGUF file. Without vocab_size and
+// tied_head of a GGUF file, which its tensors tell.
 LlamaConfig parse_llama_config(const ModelFiles& files);
 
 }  // namespace rapt::engine

@@ -43,8 +43,8 @@ struct ModelFiles {
   std::string config;                    // JSON; of a GGUF file: ""
   std::string config_name;               // where that stands, for errors
   std::string folder;                    // for what else stands beside the model: "" or ending in '/'
-  const Gguf* gguf = nullptr;            // null: a safetensors file
-  const Tokenizer* tokenizer = nullptr;  // of a safetensors file; null: none
+  const Gguf* gguf = nullptr;            // for its metadata alone: tensors may be in other files; null: safetensors
+  const Tokenizer* tokenizer = nullptr;  // of safetensors; null: none
 };
 
 std::unique_ptr<Model> load_model(const ModelFiles& files, WeightReader& reader);

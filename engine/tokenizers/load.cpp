@@ -4,7 +4,9 @@
 #include <sys/stat.h>
 
 #include "engine/error.h"
+#include "engine/formats/gguf_split.h"
 #include "engine/formats/json.h"
+#include "engine/formats/sharded_safetensors.h"
 #include "engine/tokenizers/kinds.h"
 
 namespace rapt::engine {
@@ -20,6 +22,12 @@ bool is_directory(const std::string& path) {
   return stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
 }
 
+// The metadata that say it are in the first part of a model in several files; the others need not be there.
+std::unique_ptr<Tokenizer> from_gguf(const Gguf& file) {
+  check_is_first_part(file);
+  return tokenizer_from_gguf(file);
+}
+
 // The kind of a file is told by its first bytes and its name.
 std::unique_ptr<Tokenizer> from_file(const std::string& path) {
   const std::size_t slash = path.rfind('/');
@@ -27,8 +35,9 @@ std::unique_ptr<Tokenizer> from_file(const std::string& path) {
   const std::string_view name = std::string_view(path).substr(folder.size());
   if (name.ends_with(".safetensors")) return tokenizer_of_safetensors(SafeTensors(path), folder);
   if (name.ends_with(".txt")) return make_wordpiece(path, folder);
+  if (name.ends_with(kIndexExtension)) return tokenizer_from_folder(folder);
   if (name.ends_with(".json")) return make_from_json(path, folder);
-  if (MappedFile(path).bytes().substr(0, 4) == "GGUF") return tokenizer_from_gguf(Gguf(path));
+  if (MappedFile(path).bytes().substr(0, 4) == "GGUF") return from_gguf(Gguf(path));
   throw_error(
       RAPT_INVALID_FILE,
       "%s is no file that rapt reads a tokenizer from: a GGUF file, a .safetensors file, a tokenizer.json, or a vocab.txt",

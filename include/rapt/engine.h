@@ -74,8 +74,11 @@ static inline void rapt_model_params_init(rapt_model_params* params) {
 
 /* Loads a GGUF file, a safetensors file, or a directory that holds model.safetensors. A GGUF file says everything about itself.
  * Beside a safetensors file stand config.json and the tokenizer's files, as Hugging Face has them, unless its metadata say family,
- * configuration and tokenizer (tools/convert_nanogpt.py writes them). The file is treated as hostile: RAPT_INVALID_FILE with what is
- * wrong with it. params may be NULL. */
+ * configuration and tokenizer (tools/convert_nanogpt.py writes them).
+ * A model in several files: of GGUF files as llama.cpp's gguf-split names them, the path of the first, NAME-00001-of-00003.gguf; the others
+ * stand beside it. Of safetensors files, their index, model.safetensors.index.json, or the directory that holds it; where
+ * model.safetensors stands in it too, that is loaded, as Hugging Face's transformers does. At most 4,096 files.
+ * The files are treated as hostile: RAPT_INVALID_FILE with what is wrong with them. params may be NULL. */
 RAPT_API rapt_status rapt_model_load(const char* path, const rapt_model_params* params, rapt_model** model);
 RAPT_API void rapt_model_free(rapt_model* model); /* NULL is fine; free its sessions first */
 
@@ -109,7 +112,8 @@ RAPT_API rapt_status rapt_tokenize(const rapt_model* model, const char* text, si
 RAPT_API rapt_status rapt_detokenize(const rapt_model* model, const int32_t* ids, size_t count, char* text, size_t capacity,
                                      size_t* size);
 
-/* A tokenizer without its model: from a GGUF or .safetensors file, a Hugging Face folder, a tokenizer.json, or a vocab.txt.
+/* A tokenizer without its model: from a GGUF or .safetensors file (of several the first, or their index; the others need not be there), a
+ * Hugging Face folder, a tokenizer.json, or a vocab.txt.
  * Read-only after loading: any number of threads share it. */
 typedef struct rapt_tokenizer rapt_tokenizer;
 

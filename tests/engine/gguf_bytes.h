@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/formats/gguf_types.h"
@@ -18,6 +19,10 @@ class GgufBytes {
   template <class T>
   GgufBytes& number(T value) {
     bytes_.append(reinterpret_cast<const char*>(&value), sizeof value);
+    return *this;
+  }
+  GgufBytes& raw(std::string_view bytes) {
+    bytes_ += bytes;
     return *this;
   }
   GgufBytes& text(const std::string& text) {

@@ -5,7 +5,6 @@
 #include <functional>
 
 #include "engine/formats/json.h"
-#include "tests/engine/gguf_bytes.h"
 #include "tests/engine/progress.h"
 #include "tests/engine/support.h"
 
@@ -96,23 +95,6 @@ TEST_F(LoadedModelTest, HuggingFaceFolderHasNoTokenizerUnlessItsFilesAreThere) {
   folder_.write("merges.txt", read_file(kData + "/bpe/merges.txt"));
   rapt_model* model = nullptr;
   EXPECT_TRUE(failed_with(RAPT_INVALID_FILE, rapt_model_load(folder_.path().c_str(), nullptr, &model), {"50256", "vocabulary of 1000"}));
-}
-
-TEST_F(LoadedModelTest, SaysThatAModelInSeveralFilesIsNotRead) {
-  folder_.write("config.json", read_file(kData + "/gpt2/config.json"));
-  folder_.write("model.safetensors.index.json", "{}");
-  const auto refuses = [&](const std::string& path, const std::string& part) {
-    rapt_model* model = nullptr;
-    return failed_with(RAPT_UNSUPPORTED, rapt_model_load(path.c_str(), nullptr, &model), {part, "must be one file"});
-  };
-  EXPECT_TRUE(refuses(folder_.path(), "several files, as model.safetensors.index.json says"));
-  EXPECT_TRUE(refuses(folder_.write("model-00001-of-00002.safetensors", read_file(kData + "/gpt2/model.safetensors")), "several files"));
-  folder_.write("model.safetensors", read_file(kData + "/gpt2/model.safetensors"));
-  EXPECT_NE(load_model(folder_.path()), nullptr);
-
-  GgufBytes part(0, 1);
-  part.key("split.count", GgufValueType::kUint16).number(std::uint16_t{2});
-  EXPECT_TRUE(refuses(folder_.write("model-00002-of-00002.gguf", part.bytes()), "one of 2 files of a model"));
 }
 
 TEST_F(LoadedModelTest, ReportsProgressAndCancels) {

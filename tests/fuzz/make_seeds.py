@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Small valid files for the fuzz targets to start from: make_seeds.py FOLDER writes FOLDER/{gguf,safetensors,tokenizer_json,session,text,vocabulary}/.
+"""Small valid files for the fuzz targets to start from: make_seeds.py FOLDER writes FOLDER/{gguf,safetensors,safetensors_index,tokenizer_json,session,text,vocabulary}/.
 
 Needs NumPy, gguf, safetensors and the package rapt itself, which saves the sessions.
 """
@@ -67,6 +67,11 @@ def write_safetensors(folder):
                "rapt.tokenizer": json.dumps({"type": "characters", "characters": ["a", "b"]})})
 
 
+def write_index(path):
+    files = {"model.embed_tokens.weight": 1, "model.norm.weight": 2}
+    path.write_text(json.dumps({"metadata": {"total_size": 4096}, "weight_map": {name: f"model-0000{n}-of-00002.safetensors" for name, n in files.items()}}))
+
+
 BPE = {
     "added_tokens": [{"id": 3, "content": "<|im_end|>", "special": True}],
     "normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Replace", "pattern": {"String": " "}, "content": "_"}]},
@@ -116,10 +121,11 @@ def write_vocabularies(folder):
 
 def main():
     folder = pathlib.Path(sys.argv[1])
-    for name in ("gguf", "safetensors", "tokenizer_json", "session", "text", "vocabulary"):
+    for name in ("gguf", "safetensors", "safetensors_index", "tokenizer_json", "session", "text", "vocabulary"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     write_gguf(folder / "gguf" / "llama")
     write_safetensors(folder / "safetensors")
+    write_index(folder / "safetensors_index" / "index")
     write_tokenizers(folder / "tokenizer_json")
     write_sessions(folder / "session")
     write_texts(folder / "text")

@@ -7,7 +7,9 @@
 namespace rapt::tool {
 
 void add_model_options(CLI::App& app, ModelOptions& options) {
-  app.add_option("MODEL", options.path, "a .gguf or .safetensors file, or a folder with\nmodel.safetensors in it")
+  app.add_option("MODEL", options.path,
+                 "a .gguf or .safetensors file, or a folder with\nmodel.safetensors or model.safetensors.index.json in it;\n"
+                 "of .gguf in parts the first, NAME-00001-of-00003.gguf")
       ->required()
       ->check(not_empty());
   add_threads_option(app, options.compute);

@@ -23,7 +23,8 @@ _ARITHMETICS = {"int8": 0, "float32": 1, "bfloat16": 2}  # rapt_arithmetic
 
 
 class Model:
-    """A model file: a GGUF file, a .safetensors file, or a folder with model.safetensors and what stands beside it.
+    """A model: a GGUF file, a .safetensors file, or a folder with model.safetensors and what stands beside it. Of one in several files the
+    first (NAME-00001-of-00003.gguf), or the folder with model.safetensors.index.json.
 
         model = rapt.Model("SmolLM2-135M-Instruct.Q4_1.gguf")
         for text in model.generate([{"role": "user", "content": "What is gravity?"}]):
@@ -32,7 +33,7 @@ class Model:
     Read-only: threads may share it, one thread a session at a time. The GIL is released while it computes.
 
     Args:
-        path: of the file or folder. It is treated as hostile.
+        path: of the file or folder. Files are treated as hostile.
         threads: how many threads work on a call; None: as many as the process may use. Never changes a result.
         backend: of the attention inside: "rapt", "reference" or "onednn".
         isa: as in attention().
