@@ -32,8 +32,10 @@ std::string model_path(const std::string& path) {
   const std::string whole = path + "/model.safetensors", index = whole + std::string(kIndexExtension);
   if (exists(whole)) return whole;
   if (exists(index)) return index;
-  throw_error(RAPT_IO_ERROR, "%s: no model.safetensors and no model.safetensors.index.json in this folder; a GGUF file is loaded by its own path",
-              printable(path).c_str());
+  throw_error(
+      RAPT_IO_ERROR,
+      "%s: no model.safetensors and no model.safetensors.index.json in this folder; a GGUF file is loaded by its own path",
+      printable(path).c_str());
 }
 
 // What the model is that safetensors files at `path` hold: from Hugging Face's config.json beside them. missing: for the error that there is none.
@@ -41,7 +43,9 @@ ModelFiles describe_by_config(const std::string& path, const char* missing) {
   ModelFiles files;
   files.folder = folder_of(path);
   const std::string config_path = files.folder + "config.json";
-  if (!exists(config_path)) throw_error(RAPT_INVALID_FILE, "%s: %s, so what model it holds is unknown", printable(path).c_str(), missing);
+  if (!exists(config_path)) {
+    throw_error(RAPT_INVALID_FILE, "%s: %s, so what model it holds is unknown", printable(path).c_str(), missing);
+  }
   const MappedFile config_file(config_path);
   files.config = std::string(config_file.bytes());
   files.config_name = printable(config_path);
@@ -53,7 +57,9 @@ ModelFiles describe_by_config(const std::string& path, const char* missing) {
 ModelFiles describe(const SafeTensors& file) {
   const auto text = [&](const char* key) { return file.metadata().find(key).value_or(""); };
   if (text("rapt.family").empty()) {
-    return describe_by_config(file.path(), "no config.json beside it, and no 'rapt.family' in its metadata, where tools/convert_nanogpt.py writes what it is");
+    return describe_by_config(
+        file.path(),
+        "no config.json beside it, and no 'rapt.family' in its metadata, where tools/convert_nanogpt.py writes what it is");
   }
   ModelFiles files;
   files.folder = folder_of(file.path());
@@ -126,8 +132,8 @@ void note_configuration(const ModelFiles& files, WeightReader& reader) {
 void check_special_tokens(const Tokenizer& tokenizer, std::int64_t context_length, const std::string& path) {
   const std::size_t around = tokenizer.roles().before.size() + tokenizer.roles().after.size();
   if (around <= static_cast<std::size_t>(context_length)) return;
-  throw_error(RAPT_INVALID_FILE, "%s: a context of %lld tokens has no room for the %zu that stand around every text", printable(path).c_str(),
-              static_cast<long long>(context_length), around);
+  throw_error(RAPT_INVALID_FILE, "%s: a context of %lld tokens has no room for the %zu that stand around every text",
+              printable(path).c_str(), static_cast<long long>(context_length), around);
 }
 
 }  // namespace
@@ -167,7 +173,9 @@ LoadedModel::LoadedModel(const std::string& path, const rapt_model_params& param
   const bool f32_alone = backend_ == "onednn", prefers_f16 = rounds_inputs_ && !f32_alone;
   const rapt_dtype dtype = cache_dtype(params.kv_dtype, prefers_f16);
   if (f32_alone && dtype != RAPT_F32) {
-    throw_error(RAPT_UNSUPPORTED, "params->kv_dtype must be RAPT_KV_F32 or RAPT_KV_AUTO with backend onednn, which reads keys and values of f32 alone");
+    throw_error(
+        RAPT_UNSUPPORTED,
+        "params->kv_dtype must be RAPT_KV_F32 or RAPT_KV_AUTO with backend onednn, which reads keys and values of f32 alone");
   }
   pool_ = std::make_shared<KvPool>(KvShape{.num_layers = shape().num_layers,
                                            .num_kv_heads = shape().num_kv_heads,

@@ -24,7 +24,7 @@ struct StoredTensor {
 class WeightSource {
  public:
   virtual ~WeightSource() = default;
-  virtual const std::string& path() const = 0;       // of the file that was loaded: of several the first, or the index
+  virtual const std::string& path() const = 0;   // of the file that was loaded: of several the first, or the index
   virtual std::uint64_t data_bytes() const = 0;  // of all tensors
   virtual bool has(const std::string& name) const = 0;
   // RAPT_INVALID_FILE, naming it, if there is none.

@@ -25,7 +25,9 @@ using JsonSize = rapt_rapidjson::SizeType;
 class JsonMemory : public rapt_rapidjson::CrtAllocator {
  public:
   void* Malloc(std::size_t size) { return checked(CrtAllocator::Malloc(size), size); }
-  void* Realloc(void* old, std::size_t old_size, std::size_t size) { return checked(CrtAllocator::Realloc(old, old_size, size), size); }
+  void* Realloc(void* old, std::size_t old_size, std::size_t size) {
+    return checked(CrtAllocator::Realloc(old, old_size, size), size);
+  }
 
  private:
   static void* checked(void* memory, std::size_t size) {

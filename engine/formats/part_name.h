@@ -9,10 +9,10 @@
 namespace rapt::engine {
 
 // Files that a model may be in. The largest public ones are in some two hundred.
-constexpr std::int64_t kMostParts = 4096;
+inline constexpr std::int64_t kMostParts = 4096;
 
 struct PartName {
-  std::string base;                   // the path up to "-00002-of-00003"
+  std::string base;                    // the path up to "-00002-of-00003"
   std::int64_t number = 0, count = 0;  // 2 and 3
 };
 

@@ -11,7 +11,8 @@ constexpr int kMaxDepth = 4;  // of what is passed over
 
 // Of a file of the index's own folder; a path might lead anywhere.
 bool is_plain_name(std::string_view name) {
-  return !name.empty() && name != "." && name != ".." && name.find_first_of(std::string_view("/\0", 2)) == std::string_view::npos;
+  return !name.empty() && name != "." && name != ".." &&
+         name.find_first_of(std::string_view("/\0", 2)) == std::string_view::npos;
 }
 
 // Depth 1 holds the keys of the index, depth 2 of "weight_map" the tensors.
@@ -43,7 +44,8 @@ class IndexReader : public JsonEvents {
     if (!in_weight_map_ || depth_ != 2) return pass_over();
     const std::string_view file(at, size);
     if (!is_plain_name(file)) {
-      refuse("tensor " + printable(tensor_) + " is in " + printable(file) + "; it must be in a file of the same folder, named without '/' and '..'");
+      refuse("tensor " + printable(tensor_) + " is in " + printable(file) +
+             "; it must be in a file of the same folder, named without '/' and '..'");
     }
     weight_map_->add(tensor_, file);
     return true;
@@ -54,7 +56,9 @@ class IndexReader : public JsonEvents {
   bool Bool(bool) { return pass_over(); }
 
  private:
-  [[noreturn]] void refuse(const std::string& why) const { throw_error(RAPT_INVALID_FILE, "%s: %s", where_.c_str(), why.c_str()); }
+  [[noreturn]] void refuse(const std::string& why) const {
+    throw_error(RAPT_INVALID_FILE, "%s: %s", where_.c_str(), why.c_str());
+  }
 
   // A value that nobody asks for; where one is asked for, it is of the wrong kind.
   bool pass_over() const {
@@ -86,7 +90,9 @@ void parse_safetensors_index(std::string_view text, const std::string& where, Te
   IndexReader events(where, weight_map);
   parse_json_events(text, where + ": the index", events);
   if (weight_map->size() == 0) {
-    throw_error(RAPT_INVALID_FILE, "%s: no 'weight_map' with tensors in it; Hugging Face's index of a model's files has one, {name of a tensor: name of its file}",
+    throw_error(RAPT_INVALID_FILE,
+                "%s: no 'weight_map' with tensors in it; Hugging Face's index of a model's files has one, {name of a tensor: "
+                "name of its file}",
                 where.c_str());
   }
   if (const auto twice = weight_map->sort()) {

@@ -3,10 +3,13 @@
 // there too, as in Hugging Face's transformers: an optional tensor that were overlooked would be another model. Errors are
 // RAPT_INVALID_FILE, or RAPT_IO_ERROR for a file that cannot be read, and name file and tensor. Who calls: loaded_model.cpp.
 #pragma once
+#include <sys/types.h>
+
 #include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "engine/formats/safetensors.h"
 #include "engine/formats/tensor_places.h"
@@ -15,7 +18,7 @@
 namespace rapt::engine {
 
 // After the name of the model that would be whole: "model.safetensors".
-constexpr std::string_view kIndexExtension = ".index.json";
+inline constexpr std::string_view kIndexExtension = ".index.json";
 
 class ShardedSafeTensors {
  public:
@@ -31,14 +34,16 @@ class ShardedSafeTensors {
   void open_shards(const TextTable& weight_map);
   // tensor: the first that the index says is in the file, for errors.
   const SafeTensors& open_shard(const std::string& folder, const std::string& name, const std::string& tensor);
-  void note_places();
+  // By a link a file may have many names. Its header would be in memory once for each, however little lies on disk.
+  void check_is_another_file(const std::string& folder, const std::string& name);
 
   std::string path_;
   std::map<std::string, SafeTensors> shards_;  // by name
+  std::map<std::pair<dev_t, ino_t>, std::string> names_;  // by what they are on disk
   TensorPlaces<SafeTensors> places_;
 };
 
-// RAPT_INVALID_FILE, naming the index, if the path is of one shard of several.
+// RAPT_INVALID_FILE, naming the index, if the path is of one shard of several and their index stands beside it.
 void check_is_no_shard(const std::string& path);
 
 }  // namespace rapt::engine

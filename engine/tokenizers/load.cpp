@@ -40,7 +40,8 @@ std::unique_ptr<Tokenizer> from_file(const std::string& path) {
   if (MappedFile(path).bytes().substr(0, 4) == "GGUF") return from_gguf(Gguf(path));
   throw_error(
       RAPT_INVALID_FILE,
-      "%s is no file that rapt reads a tokenizer from: a GGUF file, a .safetensors file, a tokenizer.json, or a vocab.txt",
+      "%s is no file that rapt reads a tokenizer from: a GGUF file, a .safetensors file or the index of several, a "
+      "tokenizer.json, or a vocab.txt",
       printable(path).c_str());
 }
 

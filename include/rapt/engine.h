@@ -78,7 +78,8 @@ static inline void rapt_model_params_init(rapt_model_params* params) {
  * A model in several files: of GGUF files as llama.cpp's gguf-split names them, the path of the first, NAME-00001-of-00003.gguf; the others
  * stand beside it. Of safetensors files, their index, model.safetensors.index.json, or the directory that holds it; where
  * model.safetensors stands in it too, that is loaded, as Hugging Face's transformers does. At most 4,096 files.
- * The files are treated as hostile: RAPT_INVALID_FILE with what is wrong with them. params may be NULL. */
+ * The files are treated as hostile: RAPT_INVALID_FILE with what is wrong with them; RAPT_IO_ERROR, naming it, for one that is missing or
+ * cannot be read. params may be NULL. */
 RAPT_API rapt_status rapt_model_load(const char* path, const rapt_model_params* params, rapt_model** model);
 RAPT_API void rapt_model_free(rapt_model* model); /* NULL is fine; free its sessions first */
 

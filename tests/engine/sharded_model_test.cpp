@@ -211,6 +211,16 @@ TEST_F(ShardedModelTest, ErrorsNameFileAndTensor) {
   EXPECT_TRUE(refuses(folder_.path(), RAPT_IO_ERROR, {"no model.safetensors and no model.safetensors.index.json in this folder"}));
 }
 
+// Its name alone does not make a file a shard.
+TEST_F(ShardedModelTest, AWholeFileMayBeCalledLikeAShard) {
+  const std::string from = kData + "/llama";
+  folder_.write("config.json", read_file(from + "/config.json"));
+  const std::string path = folder_.write("x-00001-of-00002.safetensors", read_file(from + "/model.safetensors"));
+  EXPECT_TRUE(same_bits(logits_of(load_model(path).get()), logits_of(load_model(from).get())));
+  folder_.write("x.safetensors.index.json", "{}");
+  EXPECT_TRUE(refuses(path, RAPT_INVALID_FILE, {"one of the 2 files of a model", "x.safetensors.index.json"}));
+}
+
 // An index is right, or refused: no flipped bit makes another model of it.
 TEST_F(ShardedModelTest, ADamagedIndexGivesAnErrorOrTheModel) {
   const std::string path = cut_folder("gpt2", 2), whole = read_file(path);

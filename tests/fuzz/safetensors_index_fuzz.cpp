@@ -2,6 +2,7 @@
 #include "engine/formats/safetensors_index.h"
 
 #include <cstdlib>
+#include <filesystem>
 
 #include "engine/error.h"
 #include "engine/formats/sharded_safetensors.h"
@@ -16,15 +17,31 @@ void read_everything(const std::string& path) {
   if (weight_map.size() == 0) std::abort();
   for (std::size_t i = 0; i < weight_map.size(); ++i) {
     const auto [tensor, name] = weight_map[i];
-    const bool leads_out = name.empty() || name == "." || name == ".." || name.find('/') != name.npos || name.find('\0') != name.npos;
+    const bool leads_out =
+        name.empty() || name == "." || name == ".." || name.find('/') != name.npos || name.find('\0') != name.npos;
     if (leads_out || weight_map.at(tensor) != name) std::abort();
   }
 }
 
-// Its folder is /proc/self/fd, where numbers are files: at most the index itself, which is no safetensors file.
+// The one folder of this process; gone when it exits.
+struct Folder {
+  Folder() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "rapt-fuzz-XXXXXX").string();
+    if (mkdtemp(pattern.data()) == nullptr) std::abort();
+    path = pattern + "/";
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+  std::string path;
+};
+
+// Through a link in a folder of its own, so that no file is found: at most the index itself, which is no safetensors file.
 void open_files(const std::string& path) {
+  static const Folder folder;
+  const std::string link = folder.path + "model.safetensors.index.json";
+  std::filesystem::remove(link);
+  std::filesystem::create_symlink(path, link);
   try {
-    const rapt::engine::ShardedSafeTensors files(path);
+    const rapt::engine::ShardedSafeTensors files(link);
   } catch (const rapt::engine::Error&) {
     return;
   }

@@ -142,5 +142,28 @@ TEST_F(HeaderMemoryTest, FilesOfOneModel) {
   expect_little(part(0).size() + part(1).size(), [&] { GgufSplit parts(whole); }, 2 * kFixed);
 }
 
+// The same header under many names: by links it counts once, in copies, which may share their bytes on disk, not much more often.
+TEST_F(HeaderMemoryTest, OneFileOfManyNames) {
+  const ScratchFolder folder;
+  std::string index = "{\"weight_map\":{", header = "{";
+  for (const std::string& name : short_names(2000)) {
+    index.append("\"").append(name).append("\":\"").append(name).append("\",");
+    header.append("\"").append(name).append("\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]},");
+  }
+  for (std::string* text : {&index, &header}) text->back() = '}';
+  const std::string path = folder.write("index.json", index + "}"), bytes = safetensors_bytes(header, "");
+  const auto refuse = [&] { error_of(RAPT_INVALID_FILE, [&] { ShardedSafeTensors files(path); }); };
+  folder.write("0", bytes);
+  for (const std::string& name : short_names(2000)) {
+    if (name != "0") std::filesystem::create_hard_link(folder.file("0"), folder.file(name));
+  }
+  expect_little(index.size() + header.size(), refuse);
+  for (const std::string& name : short_names(2000)) {
+    std::filesystem::remove(folder.file(name));
+    folder.write(name, bytes);
+  }
+  expect_little(index.size() + 2 * header.size(), refuse, 2 * kFixed);
+}
+
 }  // namespace
 }  // namespace rapt::engine::testing

@@ -88,6 +88,18 @@ TEST_F(ShardedSafeTensorsTest, NamesALinkOutOfTheFolderOnlyWhereItIsBroken) {  /
   EXPECT_TRUE(contains(refusal(RAPT_IO_ERROR), "tensor 'c': cannot open"));
 }
 
+// Before the file is read under its second name: its header counts once.
+TEST_F(ShardedSafeTensorsTest, NamesAFileOfTwoNames) {
+  write_index(R"("a": "one", "b": "link")");
+  std::filesystem::create_symlink("one", folder_.file("link"));
+  EXPECT_TRUE(contains(refusal(), "x.index.json': 'one' and 'link' in 'weight_map' are the same file"));
+  std::filesystem::remove(folder_.file("link"));
+  std::filesystem::create_hard_link(folder_.file("one"), folder_.file("link"));
+  EXPECT_TRUE(contains(refusal(), "x.index.json': 'one' and 'link' in 'weight_map' are the same file"));
+  write_index(R"("a": "link", "b": "link", "c": "two")");  // the other name is not in the index
+  EXPECT_NE(ShardedSafeTensors(index_).find("b"), nullptr);
+}
+
 TEST_F(ShardedSafeTensorsTest, LimitsTheIndex) {
   std::string weight_map;
   for (std::int64_t i = 0; i <= kMostParts; ++i) {
@@ -110,11 +122,15 @@ TEST_F(ShardedSafeTensorsTest, EveryPrefixOfTheIndexIsRefused) {
 }
 
 TEST_F(ShardedSafeTensorsTest, TellsAShardFromAFile) {
-  const std::string error = error_of(RAPT_INVALID_FILE, [] { check_is_no_shard("/a/model-00002-of-00003.safetensors"); });
-  EXPECT_TRUE(contains(error, "'/a/model-00002-of-00003.safetensors': one of the 3 files") && contains(error, "load their folder") &&
-              contains(error, "'/a/model.safetensors.index.json'"));
-  check_is_no_shard("/a/model-00001-of-00001.safetensors");
-  check_is_no_shard("/a/model.safetensors");
+  const std::string path = folder_.file("model-00002-of-00003.safetensors");
+  check_is_no_shard(path);  // no index says so
+  folder_.write("model.safetensors.index.json", "");
+  const std::string error = error_of(RAPT_INVALID_FILE, [&] { check_is_no_shard(path); });
+  EXPECT_TRUE(contains(error, "/model-00002-of-00003.safetensors': one of the 3 files") &&
+              contains(error, "load their folder") && contains(error, "/model.safetensors.index.json'"));
+  for (const char* name : {"other-00002-of-00003.safetensors", "model-00001-of-00001.safetensors", "model.safetensors"}) {
+    check_is_no_shard(folder_.file(name));
+  }
 }
 
 }  // namespace
