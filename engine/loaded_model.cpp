@@ -1,30 +1,16 @@
 // See loaded_model.h.
 #include "engine/loaded_model.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <cstring>
 
 #include "engine/error.h"
 #include "engine/formats/json.h"
+#include "engine/formats/paths.h"
 #include "engine/tokenizers/load.h"
 
 namespace rapt::engine {
 namespace {
-
-bool exists(const std::string& path) {
-  struct stat status;
-  return stat(path.c_str(), &status) == 0;
-}
-
-bool is_directory(const std::string& path) {
-  struct stat status;
-  return stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
-}
-
-// "" or ending in '/'.
-std::string folder_of(const std::string& path) { return path.substr(0, path.rfind('/') + 1); }
 
 // What of a path is the model. A folder's one file comes before its index of several, as in Hugging Face's transformers.
 std::string model_path(const std::string& path) {

@@ -5,6 +5,7 @@
 
 #include "engine/error.h"
 #include "engine/formats/part_name.h"
+#include "engine/formats/paths.h"
 #include "engine/formats/safetensors_header.h"
 #include "engine/formats/safetensors_index.h"
 
@@ -23,11 +24,6 @@ void read_index(const std::string& path, TextTable* weight_map) {
   parse_safetensors_index(text, printable(path), weight_map);
 }
 
-bool exists(const std::string& path) {
-  struct stat status;
-  return stat(path.c_str(), &status) == 0;
-}
-
 }  // namespace
 
 ShardedSafeTensors::ShardedSafeTensors(const std::string& path) : path_(path) {
@@ -38,7 +34,7 @@ ShardedSafeTensors::ShardedSafeTensors(const std::string& path) : path_(path) {
 }
 
 void ShardedSafeTensors::open_shards(const TextTable& weight_map) {
-  const std::string folder = path_.substr(0, path_.rfind('/') + 1);
+  const std::string folder = folder_of(path_);
   for (std::size_t i = 0; i < weight_map.size(); ++i) {
     const auto [tensor, name] = weight_map[i];
     const auto found = shards_.find(name);

@@ -1,9 +1,9 @@
 // Tokenizers from the older files of Hugging Face folders: vocab.json with merges.txt, and vocab.txt. See kinds.h.
-#include <sys/stat.h>
 
 #include "engine/error.h"
 #include "engine/formats/json.h"
 #include "engine/formats/mapped_file.h"
+#include "engine/formats/paths.h"
 #include "engine/tokenizers/bpe.h"
 #include "engine/tokenizers/kinds.h"
 #include "engine/tokenizers/pipeline.h"
@@ -59,8 +59,7 @@ void read_merges(const std::string& path, Bpe* bpe) {
 BertRules read_bert_rules(const std::string& folder) {
   BertRules rules;
   const std::string path = folder + "tokenizer_config.json";
-  struct stat status;
-  if (stat(path.c_str(), &status) != 0) return rules;
+  if (!exists(path)) return rules;
   const MappedFile file(path);
   const std::string where = printable(path);
   const Json config = parse_json_object(file.bytes(), where, 32);

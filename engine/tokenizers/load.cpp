@@ -1,26 +1,15 @@
 // The list of tokenizers: which files hold which. See load.h.
 #include "engine/tokenizers/load.h"
 
-#include <sys/stat.h>
-
 #include "engine/error.h"
 #include "engine/formats/gguf_split.h"
 #include "engine/formats/json.h"
+#include "engine/formats/paths.h"
 #include "engine/formats/sharded_safetensors.h"
 #include "engine/tokenizers/kinds.h"
 
 namespace rapt::engine {
 namespace {
-
-bool exists(const std::string& path) {
-  struct stat status;
-  return stat(path.c_str(), &status) == 0;
-}
-
-bool is_directory(const std::string& path) {
-  struct stat status;
-  return stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
-}
 
 // The metadata that say it are in the first part of a model in several files; the others need not be there.
 std::unique_ptr<Tokenizer> from_gguf(const Gguf& file) {
@@ -30,8 +19,7 @@ std::unique_ptr<Tokenizer> from_gguf(const Gguf& file) {
 
 // The kind of a file is told by its first bytes and its name.
 std::unique_ptr<Tokenizer> from_file(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "" : path.substr(0, slash + 1);
+  const std::string folder = folder_of(path);
   const std::string_view name = std::string_view(path).substr(folder.size());
   if (name.ends_with(".safetensors")) return tokenizer_of_safetensors(SafeTensors(path), folder);
   if (name.ends_with(".txt")) return make_wordpiece(path, folder);

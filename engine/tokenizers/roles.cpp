@@ -1,13 +1,12 @@
 // See roles.h.
 #include "engine/tokenizers/roles.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 
 #include "engine/error.h"
 #include "engine/formats/json.h"
 #include "engine/formats/mapped_file.h"
+#include "engine/formats/paths.h"
 #include "engine/tokenizers/chat.h"
 
 namespace rapt::engine {
@@ -20,8 +19,7 @@ constexpr std::string_view kEnds[] = {"<|im_end|>", "<|eot_id|>", "<|eom_id|>", 
 
 // The object of a file; an empty one where there is no such file.
 Json read_object(const std::string& path) {
-  struct stat status;
-  if (stat(path.c_str(), &status) != 0) return Json::object();
+  if (!exists(path)) return Json::object();
   const MappedFile file(path);
   return parse_json_object(file.bytes(), printable(path), kMaxDepth);
 }
@@ -81,8 +79,7 @@ void read_folder_roles(const std::string& folder, const std::vector<AddedToken>&
   add_eos_ids(read_object(folder + "generation_config.json"), roles);
   if (roles->ends.empty()) add_eos_ids(read_object(folder + "config.json"), roles);
   std::string text = chat_template(config);
-  struct stat status;
-  if (text.empty() && stat((folder + "chat_template.jinja").c_str(), &status) == 0) {
+  if (text.empty() && exists(folder + "chat_template.jinja")) {
     text = MappedFile(folder + "chat_template.jinja").bytes();
   }
   roles->chat = find_chat_format(text);

@@ -99,13 +99,7 @@ TEST_F(LoadedModelTest, HuggingFaceFolderHasNoTokenizerUnlessItsFilesAreThere) {
 
 TEST_F(LoadedModelTest, ReportsProgressAndCancels) {
   Progress progress;
-  rapt_model_params params;
-  rapt_model_params_init(&params);
-  params.on_progress = note_progress;
-  params.user = &progress;
-  rapt_model* model = nullptr;
-  ASSERT_EQ(rapt_model_load(kModel.c_str(), &params, &model), RAPT_OK) << rapt_last_error();
-  rapt_model_free(model);
+  ASSERT_EQ(load_noting(kModel, &progress), RAPT_OK) << rapt_last_error();
   EXPECT_GT(progress.seen.size(), 30u);
   EXPECT_TRUE(std::is_sorted(progress.seen.begin(), progress.seen.end()));
   EXPECT_GT(progress.seen.front(), 0);
@@ -113,8 +107,7 @@ TEST_F(LoadedModelTest, ReportsProgressAndCancels) {
 
   progress.seen.clear();
   progress.cancel_at = 0.5;
-  EXPECT_TRUE(failed_with(RAPT_CANCELLED, rapt_model_load(kModel.c_str(), &params, &model), {"cancelled"}));
-  EXPECT_EQ(model, nullptr);
+  EXPECT_TRUE(failed_with(RAPT_CANCELLED, load_noting(kModel, &progress), {"cancelled"}));
   EXPECT_LT(progress.seen.back(), 0.9);
 }
 

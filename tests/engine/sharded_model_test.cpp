@@ -165,13 +165,7 @@ TEST_F(ShardedModelTest, SessionsBelongToTheTensorsOfAllFiles) {
 TEST_F(ShardedModelTest, ProgressGoesOverAllFiles) {
   for (const std::string& path : {cut_folder("llama", 3), cut_gguf(kData + "/llama-gguf/model.gguf", folder_, {})}) {
     Progress progress;
-    rapt_model_params params;
-    rapt_model_params_init(&params);
-    params.on_progress = note_progress;
-    params.user = &progress;
-    rapt_model* model = nullptr;
-    ASSERT_EQ(rapt_model_load(path.c_str(), &params, &model), RAPT_OK) << rapt_last_error();
-    rapt_model_free(model);
+    ASSERT_EQ(load_noting(path, &progress), RAPT_OK) << rapt_last_error();
     EXPECT_TRUE(std::is_sorted(progress.seen.begin(), progress.seen.end()));
     EXPECT_TRUE(progress.seen.front() < 0.5 && progress.seen.back() > 0.99) << progress.seen.back();
   }

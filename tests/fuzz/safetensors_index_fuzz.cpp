@@ -6,6 +6,7 @@
 
 #include "engine/error.h"
 #include "engine/formats/sharded_safetensors.h"
+#include "tests/fuzz/folder.h"
 #include "tests/fuzz/input_file.h"
 
 namespace {
@@ -23,21 +24,9 @@ void read_everything(const std::string& path) {
   }
 }
 
-// The one folder of this process; gone when it exits.
-struct Folder {
-  Folder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "rapt-fuzz-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) std::abort();
-    path = pattern + "/";
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-  std::string path;
-};
-
 // Through a link in a folder of its own, so that no file is found: at most the index itself, which is no safetensors file.
 void open_files(const std::string& path) {
-  static const Folder folder;
-  const std::string link = folder.path + "model.safetensors.index.json";
+  const std::string link = rapt::fuzz::own_folder() + "model.safetensors.index.json";
   std::filesystem::remove(link);
   std::filesystem::create_symlink(path, link);
   try {

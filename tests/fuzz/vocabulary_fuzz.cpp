@@ -1,36 +1,21 @@
 // libFuzzer target: the older files of vocabularies. An even first byte: the rest is a vocab.txt. An odd one: vocab.json, and after the
 // first 0 byte merges.txt. An Error, or a tokenizer that reads a text.
-#include <filesystem>
 #include <fstream>
 
 #include "engine/error.h"
 #include "engine/tokenizers/kinds.h"
+#include "tests/fuzz/folder.h"
 #include "tests/fuzz/input_file.h"
 #include "tests/fuzz/read_text.h"
 
 namespace {
 
-// The one folder of this process; gone when it exits.
-struct Folder {
-  Folder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "rapt-fuzz-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) std::abort();
-    path = pattern + "/";
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-  std::string path;
-};
-
-const std::string& folder() {
-  static const Folder folder;
-  return folder.path;
-}
-
 std::unique_ptr<rapt::engine::Tokenizer> make_bpe(std::string_view bytes) {
+  const std::string& folder = rapt::fuzz::own_folder();
   const std::size_t zero = bytes.find('\0');
-  std::ofstream(folder() + "vocab.json", std::ios::binary) << bytes.substr(0, zero);
-  std::ofstream(folder() + "merges.txt", std::ios::binary) << (zero == std::string_view::npos ? "" : bytes.substr(zero + 1));
-  return rapt::engine::make_byte_level_bpe(folder());
+  std::ofstream(folder + "vocab.json", std::ios::binary) << bytes.substr(0, zero);
+  std::ofstream(folder + "merges.txt", std::ios::binary) << (zero == std::string_view::npos ? "" : bytes.substr(zero + 1));
+  return rapt::engine::make_byte_level_bpe(folder);
 }
 
 }  // namespace
