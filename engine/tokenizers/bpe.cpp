@@ -62,21 +62,55 @@ void Bpe::add_token(std::string_view spelled, std::int32_t id, bool in_words) {
   if (letters_ == BpeLetters::kBytes && piece.size() == 1) byte_ids_[static_cast<unsigned char>(piece[0])] = id;
 }
 
-std::int32_t Bpe::find(std::string_view spelled) const {
-  if (letters_ == BpeLetters::kCharacters) return ids_.find(spelled);
-  std::string bytes;
-  return ByteAlphabet::instance().decode(spelled, &bytes) ? ids_.find(bytes) : kNoToken;
+bool Bpe::append_key(std::string_view spelled, std::string* key) const {
+  if (letters_ == BpeLetters::kBytes) return ByteAlphabet::instance().decode(spelled, key);
+  *key += spelled;
+  return true;
 }
 
-void Bpe::add_merge(std::string_view left, std::string_view right, const std::string& place) {
-  const std::int32_t a = find(left), b = find(right);
-  const std::int32_t result = a != kNoToken && b != kNoToken ? find(std::string(left) + std::string(right)) : kNoToken;
-  if (result == kNoToken) {
-    throw_error(RAPT_INVALID_FILE,
-                "%s, %s: expected two tokens of the vocabulary whose concatenation is one too, found %s and %s", where_.c_str(),
-                place.c_str(), printable(left).c_str(), printable(right).c_str());
+std::int32_t Bpe::find(std::string_view spelled) const {
+  std::string key;
+  return append_key(spelled, &key) ? ids_.find(key) : kNoToken;
+}
+
+void Bpe::add_merges(const std::vector<MergeText>& merges, const std::string& place) {
+  constexpr std::size_t kTogether = 64;
+  merges_.reserve(merges.size());
+  std::vector<std::int32_t> ids(3 * kTogether);
+  for (std::size_t from = 0; from < merges.size(); from += kTogether) {
+    const std::span some = std::span(merges).subspan(from, std::min(kTogether, merges.size() - from));
+    find_parts(some, ids);
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      const std::int32_t left = ids[3 * i], right = ids[3 * i + 1], result = ids[3 * i + 2];
+      if (left == kNoToken || right == kNoToken || result == kNoToken) {
+        throw_error(RAPT_INVALID_FILE,
+                    "%s, %s %zu: expected two tokens of the vocabulary whose concatenation is one too, found %s and %s",
+                    where_.c_str(), place.c_str(), some[i].number, printable(some[i].left).c_str(),
+                    printable(some[i].right).c_str());
+      }
+      merges_.add(left, right, {num_ranks_++, result});
+    }
   }
-  merges_.add(a, b, {num_ranks_++, result});
+}
+
+void Bpe::find_parts(std::span<const MergeText> merges, std::span<std::int32_t> ids) const {
+  std::size_t size = 0;
+  for (const MergeText& merge : merges) size += merge.left.size() + merge.right.size();
+  std::string keys;
+  keys.reserve(size);  // which they never outgrow: the parts point into it
+  std::vector<std::string_view> parts;
+  parts.reserve(3 * merges.size());
+  for (const MergeText& merge : merges) {
+    const std::size_t begin = keys.size();
+    const bool left_spelled = append_key(merge.left, &keys);
+    const std::size_t middle = keys.size();
+    const bool spelled = append_key(merge.right, &keys) && left_spelled;
+    const std::string_view all(keys);
+    for (const std::string_view part : {all.substr(begin, middle - begin), all.substr(middle), all.substr(begin)}) {
+      parts.push_back(spelled ? part : std::string_view());  // the empty text is no token
+    }
+  }
+  ids_.find(parts, ids);
 }
 
 void Bpe::add_merges_by_score(const std::vector<float>& scores) {

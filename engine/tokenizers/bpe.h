@@ -4,6 +4,7 @@
 #pragma once
 #include <array>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,12 @@ enum class BpeLetters {
   kCharacters  // characters, a space is U+2581; what the vocabulary lacks is spelled in bytes as <0x0A>, or else unknown
 };
 
+// A merge as the files spell it.
+struct MergeText {
+  std::string_view left, right;
+  std::size_t number;  // of its line or entry, for errors
+};
+
 class Bpe : public WordModel {
  public:
   // size: of the vocabulary. `where`: the file, for errors.
@@ -27,8 +34,9 @@ class Bpe : public WordModel {
 
   // 0 <= id < size. An id or a spelling that comes twice is RAPT_INVALID_FILE. in_words: whether a word may hold it.
   void add_token(std::string_view spelled, std::int32_t id, bool in_words = true);
-  // After all tokens, in the order of ranks. Parts that are no tokens, or together none, are RAPT_INVALID_FILE at `place`.
-  void add_merge(std::string_view left, std::string_view right, const std::string& place);
+  // After all tokens, in the order of ranks. Parts that are no tokens, or together none, are RAPT_INVALID_FILE at `place` and the merge's
+  // number.
+  void add_merges(const std::vector<MergeText>& merges, const std::string& place);
   // The merges that a score for each token implies (SentencePiece): every way to cut a token in two; the best score first.
   void add_merges_by_score(const std::vector<float>& scores);
   void set_whole_words(bool whole_words) { whole_words_ = whole_words; }  // a word that is a token is not merged at all
@@ -46,6 +54,10 @@ class Bpe : public WordModel {
 
  private:
   void append_letters(std::string_view word, std::size_t from, std::vector<std::int32_t>* ids) const;
+  // What ids_ knows a spelling by, appended; false: it has letters that no token of a word has.
+  bool append_key(std::string_view spelled, std::string* key) const;
+  // ids: of each merge's left part, of its right part, and of both together, or kNoToken.
+  void find_parts(std::span<const MergeText> merges, std::span<std::int32_t> ids) const;
   bool append_fallback(std::string_view character, std::vector<std::int32_t>* ids) const;
 
   BpeLetters letters_;

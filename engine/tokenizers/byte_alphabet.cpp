@@ -1,8 +1,6 @@
 // See byte_alphabet.h.
 #include "engine/tokenizers/byte_alphabet.h"
 
-#include "engine/utf8.h"
-
 namespace rapt::engine {
 
 const ByteAlphabet& ByteAlphabet::instance() {
@@ -20,11 +18,16 @@ ByteAlphabet::ByteAlphabet() {
 }
 
 bool ByteAlphabet::decode(std::string_view token, std::string* bytes) const {
-  for (std::size_t at = 0; at < token.size();) {
-    const Utf8Char next = decode_utf8(token.substr(at));
-    if (next.size == 0 || next.code_point >= kLetters || bytes_[next.code_point] < 0) return false;
-    *bytes += static_cast<char>(bytes_[next.code_point]);
-    at += static_cast<std::size_t>(next.size);
+  const auto byte = [&](std::size_t i) -> std::uint32_t { return static_cast<unsigned char>(token[i]); };
+  for (std::size_t at = 0; at < token.size(); ++at) {
+    std::uint32_t letter = byte(at);
+    if (letter >= 0x80) {  // none takes more than two bytes of UTF-8: 110xxxxx 10xxxxxx, and C0 and C1 begin no character
+      const std::uint32_t lead = letter;
+      if (lead < 0xc2 || lead >= 0xe0 || ++at == token.size() || (byte(at) & 0xc0) != 0x80) return false;
+      letter = (lead & 0x1f) << 6 | (byte(at) & 0x3f);
+    }
+    if (letter >= kLetters || bytes_[letter] < 0) return false;
+    *bytes += static_cast<char>(bytes_[letter]);
   }
   return true;
 }

@@ -41,15 +41,13 @@ std::int32_t find_token(const std::vector<std::string>& tokens, const std::strin
 }
 
 // A merge is "a b" or ["a", "b"].
-void add_merge(const Json& merge, std::size_t number, Bpe* bpe) {
-  const std::string place = "merge " + std::to_string(number);
+MergeText read_merge(const Json& merge, std::size_t number) {
   if (merge.is_array() && merge.size() == 2 && merge[0].is_string() && merge[1].is_string()) {
-    bpe->add_merge(merge[0].get_ref<const std::string&>(), merge[1].get_ref<const std::string&>(), place);
-    return;
+    return {merge[0].get_ref<const std::string&>(), merge[1].get_ref<const std::string&>(), number};
   }
   const std::string_view text = merge.is_string() ? merge.get_ref<const std::string&>() : std::string_view();
   const std::size_t space = text.find(' ');
-  bpe->add_merge(text.substr(0, space), space == std::string_view::npos ? "" : text.substr(space + 1), place);
+  return {text.substr(0, space), space == std::string_view::npos ? "" : text.substr(space + 1), number};
 }
 
 std::unique_ptr<WordModel> read_bpe(const Json& model, bool bytes, bool strips, const std::string& where) {
@@ -61,8 +59,11 @@ std::unique_ptr<WordModel> read_bpe(const Json& model, bool bytes, bool strips, 
   for (std::size_t id = 0; id < tokens.size(); ++id) {
     if (!tokens[id].empty()) bpe->add_token(tokens[id], static_cast<std::int32_t>(id));
   }
-  std::size_t number = 0;
-  for (const Json& merge : json_member(model, "merges", Json::value_t::array, where)) add_merge(merge, ++number, bpe.get());
+  std::vector<MergeText> merges;
+  for (const Json& merge : json_member(model, "merges", Json::value_t::array, where)) {
+    merges.push_back(read_merge(merge, merges.size() + 1));
+  }
+  bpe->add_merges(merges, "merge");
   bpe->set_whole_words(json_bool(model, "ignore_merges", false, where));
   bpe->set_unknown(find_token(tokens, json_string(model, "unk_token", "", where)), json_bool(model, "fuse_unk", false, where));
   if (!bytes && json_bool(model, "byte_fallback", false, where)) bpe->use_byte_fallback();

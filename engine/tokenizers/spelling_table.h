@@ -1,7 +1,9 @@
 // Spelling -> id, for the spellings that a vector holds by id: a flat hash table of ids, because a map's node for each of a hundred
 // thousand tokens would take more memory than the spellings. Who calls: bpe.cpp.
 #pragma once
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,13 +19,19 @@ class SpellingTable {
 
   bool add(std::int32_t id);                           // each once; false: another id has its spelling
   std::int32_t find(std::string_view spelling) const;  // the id that was added with it, or -1
+  // The same for many, sizes alike: a hundred thousand spellings do not fit into the caches, so those of some are asked for together.
+  void find(std::span<const std::string_view> spellings, std::span<std::int32_t> ids) const;
 
  private:
-  // Where the spelling is, or the free slot where it would be.
-  std::size_t slot_of(std::string_view spelling) const;
+  struct Slot {
+    std::uint32_t hash = 0;  // of the spelling, so that others are seldom looked at
+    std::int32_t id = -1;    // -1: free
+  };
+  // Where the spelling of this hash is, or the free slot where it would be.
+  std::size_t slot_of(std::string_view spelling, std::uint32_t hash) const;
 
   const std::vector<std::string>& spellings_;
-  std::vector<std::int32_t> slots_;  // -1: free. A power of two, at most half of them taken.
+  std::vector<Slot> slots_;  // a power of two, at most half of them taken
 };
 
 }  // namespace rapt::engine

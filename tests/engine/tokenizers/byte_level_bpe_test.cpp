@@ -88,6 +88,19 @@ TEST_F(BpeFilesTest, RefusesWrongFiles) {
   EXPECT_TRUE(contains(refusal(vocab, "#version: 0.2\nt h\nnonsense\n"), "line 3"));
   EXPECT_TRUE(contains(refusal(vocab, "t qqq\n"), "line 1"));
   EXPECT_TRUE(contains(refusal(vocab, "q z\n"), "line 1"));
+  // Parts in letters that no token of a word has: three bytes of UTF-8, a character cut short, no character, a character of no byte.
+  for (const char* part : {"\xe6\xbc\xa2", "\xc4", "\x80", "\xc6\x80", "\xc0\x80"}) {
+    EXPECT_TRUE(contains(refusal(vocab, "t h\nt " + std::string(part) + "\n"), "line 2")) << part;
+    EXPECT_TRUE(contains(refusal(vocab, "t h\n" + std::string(part) + " t\n"), "line 2")) << part;
+  }
+  // Far down a long list, of which some are looked up together.
+  const std::string merges = read_file(kMerges);
+  for (const std::size_t before : {63, 64, 65, 500}) {
+    std::size_t at = 0;
+    for (std::size_t line = 0; line < before; ++line) at = merges.find('\n', at) + 1;
+    const std::string place = "line " + std::to_string(before + 1) + ":";
+    EXPECT_TRUE(contains(refusal(vocab, merges.substr(0, at) + "q z\n" + merges.substr(at)), place)) << place;
+  }
 }
 
 TEST_F(BpeFilesTest, ReadsLinesHoweverTheyEnd) {

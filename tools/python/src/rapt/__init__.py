@@ -17,19 +17,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, overload
-
 from . import _arguments, _core
 from ._core import __version__
+from ._hints import TYPE_CHECKING
 from ._model import Model, Session
 from ._options import NO_WINDOW as _NO_WINDOW
 from ._paging import kv_append, merge
 from ._prepared import Prepared
 
 if TYPE_CHECKING:
+    from typing import Any, Literal, overload
+
     from typing_extensions import Unpack
 
     from ._types import AllOptions, Array, Options
+else:
+
+    def overload(function):
+        return function
 
 __all__ = ["Model", "Session", "__version__", "attention", "explain", "info", "kv_append", "merge", "prepare", "workspace_size"]
 

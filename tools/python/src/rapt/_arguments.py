@@ -5,9 +5,11 @@ Shapes that the library reads through bare pointers are checked here; what it ch
 
 from __future__ import annotations
 
-from typing import Any
-
 from . import _arrays, _core, _options
+from ._hints import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 # Arguments that most calls do not give.
 _OPTIONAL = (

@@ -8,7 +8,11 @@ from __future__ import annotations
 import functools
 import sys
 from types import ModuleType
-from typing import Any
+
+from ._hints import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 _KINDS = (("numpy", "ndarray"), ("torch", "Tensor"))
 

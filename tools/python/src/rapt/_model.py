@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Union
 
 from . import _core, _options
+from ._hints import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any, Union
+
     import numpy
     from typing_extensions import TypeAlias
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import math
 import numbers
 import operator
-from typing import Any
+
+from ._hints import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
 
 # rapt_causal of rapt.h, by name. False and True are looked up by identity, so that 0 and 1 are not taken for them.
 _CAUSAL = {"top_left": 1, "bottom_right": 2}

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from . import _arrays, _core, _options
+from ._hints import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Literal

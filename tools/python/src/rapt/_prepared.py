@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from . import _core
+from ._hints import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from . import _arguments
 
 
