@@ -73,7 +73,7 @@ void check_kv_dtype(const rapt_kv_dtype& dtype) {
               "params->kv_dtype is %d; it must be RAPT_KV_AUTO, RAPT_KV_F32, RAPT_KV_BF16, RAPT_KV_F16 or RAPT_KV_I8", number);
 }
 
-rapt_dtype cache_dtype(rapt_kv_dtype wanted, bool prefers_f16) {
+rapt_dtype cache_dtype(rapt_kv_dtype wanted, rapt_dtype preferred) {
   switch (wanted) {
     case RAPT_KV_F32: return RAPT_F32;
     case RAPT_KV_BF16: return RAPT_BF16;
@@ -81,7 +81,7 @@ rapt_dtype cache_dtype(rapt_kv_dtype wanted, bool prefers_f16) {
     case RAPT_KV_I8: return RAPT_I8;
     case RAPT_KV_AUTO: break;
   }
-  return prefers_f16 ? RAPT_F16 : RAPT_F32;
+  return preferred;
 }
 
 Arithmetic arithmetic_of(const rapt_arithmetic& arithmetic) {
@@ -156,8 +156,9 @@ LoadedModel::LoadedModel(const std::string& path, const rapt_model_params& param
   }
   if (tokenizer_ != nullptr) check_special_tokens(*tokenizer_, shape().context_length, file_path);
   if (!shape().writes) return;
-  const bool f32_alone = backend_ == "onednn", prefers_f16 = rounds_inputs_ && !f32_alone;
-  const rapt_dtype dtype = cache_dtype(params.kv_dtype, prefers_f16);
+  const bool f32_alone = backend_ == "onednn";
+  const rapt_dtype rounded = arithmetic_ == Arithmetic::kInt8 && multiplies_panels_in_tiles(context.get()) ? RAPT_BF16 : RAPT_F16;
+  const rapt_dtype dtype = cache_dtype(params.kv_dtype, rounds_inputs_ && !f32_alone ? rounded : RAPT_F32);
   if (f32_alone && dtype != RAPT_F32) {
     throw_error(
         RAPT_UNSUPPORTED,

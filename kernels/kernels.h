@@ -157,11 +157,16 @@ void silu_mul(rapt_context* context, std::int64_t rows, std::int64_t dim, const 
 // In place over n values, none above 0: e^x, which is 1 for 0; below -87.3, where it is subnormal, perhaps 0. On the calling thread.
 void exponentials(rapt_context* context, std::int64_t n, float* x);
 
+// y[rows, dim] = x, rounded to bf16: rows of bf16_stride(dim), with zeros behind their end. On levels with products of bf16.
+void round_rows(rapt_context* context, std::int64_t rows, std::int64_t dim, const float* x, Bf16* y);
+
 // y[rows, dim] += x, both contiguous.
 void add(rapt_context* context, std::int64_t rows, std::int64_t dim, const float* x, float* y);
 
 // Columns of a panel of the context's kernels: key pages in RAPT_KV_PANELS layout are [page_size / width][head_dim][width].
 std::int64_t panel_width(const rapt_context* context);
+// Whether rapt_attention multiplies queries, keys in such pages and values of bf16 in tiles, in a third of the time that f32 takes.
+bool multiplies_panels_in_tiles(const rapt_context* context);
 // Elements from one row of bf16 to the next (OutputRows): dim, rounded up to whole panels.
 std::int64_t bf16_stride(const rapt_context* context, std::int64_t dim);
 

@@ -74,14 +74,28 @@ void SelfAttention::attend_whole(rapt_context* context, const Tokens& tokens, st
   attend_sequences(context, tokens.offsets, queries, keys, values, result);
 }
 
+// Where the layers round what they read to bytes and the cache holds bf16: queries in bf16 err less than either, and tiles multiply them.
+bool SelfAttention::rounds_queries(rapt_context* context, const Tokens& tokens) const {
+  return multiplies_bytes(query.weight().arithmetic()) && multiplies_panels_in_tiles(context) && !tokens.pieces.empty() &&
+         tokens.pieces.front().cache->pool().shape().dtype == RAPT_BF16;
+}
+
 void SelfAttention::attend_pieces(rapt_context* context, const Tokens& tokens, std::int64_t layer, Scratch& scratch) const {
-  const std::int64_t width = num_heads * head_dim, kv_width = num_kv_heads * head_dim;
+  const std::int64_t width = num_heads * head_dim, kv_width = num_kv_heads * head_dim, ld = bf16_stride(context, width);
+  const bool rounded = rounds_queries(context, tokens);
+  if (rounded) {
+    scratch.rounded_query.resize(tokens.rows, ld);
+    round_rows(context, tokens.rows, width, scratch.query.data(), scratch.rounded_query.data());
+  }
+  const auto queries = [&](std::int64_t row, std::int64_t count) {
+    return rounded ? heads_in_rows(scratch.rounded_query.data() + row * ld, 1, num_heads, count, head_dim, ld)
+                   : heads_in_rows(scratch.query.data() + row * width, 1, num_heads, count, head_dim, width);
+  };
   std::int64_t row = 0;
   for (const Piece& piece : tokens.pieces) {
     piece.cache->append(context, layer, piece.count, scratch.key.data() + row * kv_width, kv_width,
                         scratch.value.data() + row * kv_width, kv_width);
-    attend_cached(context, heads_in_rows(scratch.query.data() + row * width, 1, num_heads, piece.count, head_dim, width),
-                  *piece.cache, layer, window,
+    attend_cached(context, queries(row, piece.count), *piece.cache, layer, window,
                   heads_in_rows(scratch.attended.data() + row * width, 1, num_heads, piece.count, head_dim, width),
                   tokens.observer);
     row += piece.count;

@@ -28,8 +28,9 @@ extern "C" {
 
 typedef struct rapt_model rapt_model;
 
-/* How linear layers multiply. Attention inside is computed in f32, but in bf16, where the level has it for attention (rapt.h), if layers of RAPT_ARITHMETIC_BF16 write
- * its inputs and nothing lies between: in models that make vectors. */
+/* How linear layers multiply. Attention inside is computed in f32, but in bf16 where the level has it for attention (rapt.h) and what layers round
+ * is as coarse: in models that make vectors with RAPT_ARITHMETIC_BF16, and on level amx_bf16 with quantised weights, RAPT_ARITHMETIC_I8 and a cache
+ * of bf16. */
 typedef enum rapt_arithmetic {
   /* The default. With quantised weights (Q4_0, Q8_0, Q6_K ...) inputs are rounded to 8 bits in blocks of 32, as llama.cpp does, or
    * more finely in the layers that matter most; several times faster. With others as RAPT_ARITHMETIC_F32. */
@@ -38,16 +39,17 @@ typedef enum rapt_arithmetic {
    * numbers each, six products for one: no less exact, but numbers below 2^-103 lose bits, and products below 2^-126 count as 0. */
   RAPT_ARITHMETIC_F32 = 1,
   /* Weights of any type and inputs are rounded to bf16, sums are f32: with f32 weights up to twice as fast, in tiles (amx_bf16) four
-   * times, on Intel's cores without tiles half as fast. A rounded weight takes two bytes of memory. In a Llama, whose later layers would make much of it, not so in the first two
-   * fifths of its blocks, the last tenth, the values' projections and the head, which go as with RAPT_ARITHMETIC_F32. Needs ISA level
+   * times, on Intel's cores without tiles half as fast. A rounded weight takes two bytes of memory. In a Llama, whose later layers would make much of it, not so in the first
+   * seven fifteenths of its blocks, the last tenth, the values' projections and the head, which go as with RAPT_ARITHMETIC_F32. Needs ISA level
    * avx512_bf16 or amx_bf16: RAPT_UNSUPPORTED on others. */
   RAPT_ARITHMETIC_BF16 = 2
 } rapt_arithmetic;
 
 /* How sessions keep keys and values. */
 typedef enum rapt_kv_dtype {
-  /* The default: f16 where linear layers round their inputs (RAPT_ARITHMETIC_BF16, or RAPT_ARITHMETIC_I8 with quantised weights), else
-   * f32, which is also all that backend "onednn" reads. Beside that rounding f16's is not seen, and a token reads half as many bytes. */
+  /* The default: f16 where linear layers round their inputs (RAPT_ARITHMETIC_BF16, or RAPT_ARITHMETIC_I8 with quantised weights), bf16 with
+   * the latter on level amx_bf16, else f32, which is also all that backend "onednn" reads. Beside that rounding the cache's is not seen, and a
+   * token reads half as many bytes. A session that is saved for another level names one. */
   RAPT_KV_AUTO = 0,
   RAPT_KV_F32 = 1,
   RAPT_KV_BF16 = 2,

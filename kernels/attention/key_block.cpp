@@ -23,13 +23,26 @@ void KeyBlock::load_keys(std::int64_t first, std::int64_t count, std::int64_t be
   count_ = count;
   behind_ = plan_.few_rows ? std::min(behind, kMaxRowsBehind) : 0;
   finite_ = Finite::kUnknown;
-  if (p_.paging.k_panels) return;
+  if (p_.paging.k_panels) {
+    if (plan_.pack_keys) pack_panels_of_keys();
+    return;
+  }
   view_.k_rows(first, count + behind_, buffers_.k_rows);
   if (plan_.bf16_products && plan_.pack_keys)
     return kernels_.bf16.pack_transposed(count, p_.head_dim, keys_in_place(), buffers_.k_pairs);
   key_scales_ = view_.k_scales(first, count, buffers_.k_scales);
   if (plan_.pack_keys)
     kernels_.pack_transposed[static_cast<int>(p_.k.dtype)](count, p_.head_dim, keys_in_place(), key_scales_, buffers_.k_panels);
+}
+
+// Panels are what gemm reads, but for bf16 pairs: of those a panel is a matrix of head_dim rows by nr keys, which is packed as values are.
+void KeyBlock::pack_panels_of_keys() {
+  const std::int64_t keys = plan_.few_rows ? count_ + behind_ : count_, rows = ceil_div(keys, kernels_.nr) * p_.head_dim;
+  view_.k_panel_rows(first_, keys, kernels_.nr, buffers_.k_rows);
+  const RowPointers all(buffers_.k_rows, plan_.few_rows ? rows : 0);
+  for (std::int64_t j = 0; j < count_; j += kernels_.nr)
+    kernels_.bf16.pack_panels(p_.head_dim, std::min<std::int64_t>(kernels_.nr, count_ - j), all.from(j / kernels_.nr * p_.head_dim),
+                              buffers_.k_pairs + j * round_up(p_.head_dim, kernels_.bf16.k_step));
 }
 
 RowPointers KeyBlock::keys_in_place() const { return {buffers_.k_rows, plan_.few_rows ? count_ + behind_ : 0}; }
@@ -109,6 +122,16 @@ void KeyBlock::scale_scores(float* s, std::int64_t rows, std::int64_t n) const {
 }
 
 void KeyBlock::multiply(std::int64_t first, std::int64_t rows, std::int64_t n, FetchAhead elements, ScoreBias bias, float* s) const {
+  if (plan_.bf16_products && !plan_.pack_keys && p_.paging.k_panels) {
+    for (std::int64_t j = 0, run; j < n; j += run) {
+      run = view_.run(first_ + j, n - j);
+      const char* const next = j + run < n ? view_.k_row(first_ + j + run) : view_.v_row(first_);
+      const PanelView panels = {view_.k_row(first_ + j), kernels_.nr, p_.head_dim * kernels_.nr, nullptr, address(next)};
+      kernels_.bf16.gemm_stored(rows, run, p_.head_dim, buffers_.q_bf16 + first * plan_.q_stride, plan_.q_stride, panels, s + j, plan_.s_stride,
+                                false);
+    }
+    return;
+  }
   if (plan_.bf16_products && !plan_.pack_keys)
     return kernels_.bf16.transposed_gemm(rows, n, p_.head_dim, buffers_.q_bf16 + first * plan_.q_stride, plan_.q_stride, keys_in_place(), s,
                                          plan_.s_stride);
@@ -213,6 +236,13 @@ Bf16PanelView KeyBlock::pairs_from(std::int64_t j) const {
 }
 
 void KeyBlock::weighted_sums(std::int64_t rows, std::int64_t n, float* o) const {
+  if (plan_.bf16_products && !values_packed_ && p_.paging.k_panels) {
+    for (std::int64_t j = 0, run; j < n; j += run) {
+      run = view_.run(first_ + j, n - j);  // whole tiles' steps of a page
+      kernels_.bf16.gemm_stored(rows, p_.head_dim_v, run, buffers_.p + j, plan_.s_stride, values_from(j, run), o, plan_.o_stride, j > 0);
+    }
+    return;
+  }
   if (plan_.bf16_products && !values_packed_)
     return kernels_.bf16.row_gemm(rows, p_.head_dim_v, n, buffers_.p, plan_.s_stride, values_in_place(), o, plan_.o_stride);
   if (plan_.bf16_products)

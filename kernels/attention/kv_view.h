@@ -15,6 +15,13 @@ class KvView {
   // Pointers to `count` rows from key `first` on.
   void k_rows(std::int64_t first, std::int64_t count, const void** rows) const { find_rows(p_.k, first, count, rows); }
   void v_rows(std::int64_t first, std::int64_t count, const void** rows) const { find_rows(p_.v, first, count, rows); }
+  // Of panel pages: pointers to the rows of the panels of nr keys that hold them, head_dim a panel. first: where a panel begins.
+  void k_panel_rows(std::int64_t first, std::int64_t count, std::int64_t nr, const void** rows) const {
+    for (std::int64_t j = 0; j < count; j += nr) {
+      const char* const panel = k_row(first + j);
+      for (std::int64_t d = 0; d < p_.head_dim; ++d) *rows++ = panel + d * nr * size_of(p_.k.dtype);
+    }
+  }
   // And their factors, or null where they have none: i8 storage has.
   const float* k_scales(std::int64_t first, std::int64_t count, float* scales) const { return find_scales(p_.k_scale, first, count, scales); }
   const float* v_scales(std::int64_t first, std::int64_t count, float* scales) const { return find_scales(p_.v_scale, first, count, scales); }

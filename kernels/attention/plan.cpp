@@ -41,7 +41,8 @@ std::int64_t l2_bytes(const Machine& machine) { return machine.l2_bytes > 0 ? ma
 // Rounding Q or K to bf16 would be an error of the library's making, so all three must be stored so.
 bool choose_bf16_products(const AttentionProblem& p, const KernelTable& kernels) {
   const auto is_bf16 = [](const TensorView& t) { return t.dtype == DType::kBf16; };
-  return kernels.bf16.serves_attention && is_bf16(p.q) && is_bf16(p.k) && is_bf16(p.v) && !p.paging.k_panels;
+  return kernels.bf16.serves_attention && is_bf16(p.q) && is_bf16(p.k) && is_bf16(p.v) &&
+         (!p.paging.k_panels || kernels.bf16.gemm_stored);
 }
 
 // A power of two from 64 on. Smaller blocks read and write the output state more often (128 for D = 128: 10 % slower on
@@ -194,7 +195,7 @@ std::string to_string(const Plan& plan, const AttentionProblem& p, const KernelT
   std::snprintf(text, sizeof text, "rapt %s, %s products, %lld query heads on %lld KV heads, block %lldx%lld, keys %s, values %s, %lld split%s, %lld task%s, ",
                 kernels.isa, plan.bf16_products ? "bf16" : "f32", static_cast<long long>(p.num_q_heads), static_cast<long long>(p.num_kv_heads),
                 static_cast<long long>(plan.rows_per_task), static_cast<long long>(plan.block_kv),
-                p.paging.k_panels ? "in panel pages" : plan.pack_keys ? "packed" : "in place", plan.pack_values ? "packed" : "in place",
+                plan.pack_keys ? "packed" : p.paging.k_panels ? "in panel pages" : "in place", plan.pack_values ? "packed" : "in place",
                 static_cast<long long>(plan.num_splits), plan.num_splits == 1 ? "" : "s", static_cast<long long>(plan.num_tasks),
                 plan.num_tasks == 1 ? "" : "s");
   std::string line = text;

@@ -5,7 +5,7 @@
 #include "kernels/ops/bf16_pack.h"
 #include "kernels/ops/bf16x3_gemm.h"
 #include "kernels/ops/int8_gemv.h"
-#include "kernels/ops/tile_few_rows.h"
+#include "kernels/ops/tile_stored_gemm.h"
 #include "kernels/ops/tile_gemm.h"
 #include "kernels/ops/tile_softmax_gemm.h"
 #include "kernels/runtime/cpu_features.h"
@@ -43,6 +43,7 @@ void overlay(KernelTable& t) {
   t.bf16.gemm = tile_gemm<I, gemm_bf16_32x64__amx_bf16>;
   t.bf16.transposed_gemm = tile_transposed_gemm<I>;
   t.bf16.row_gemm = tile_row_gemm<I, 2>;
+  t.bf16.gemm_stored = tile_gemm_stored<I>;
   t.bf16.pack_transposed = bf16_pack_transposed<I, kVectors, kStep>;
   t.bf16.pack_panels = bf16_pack_panels<I, kVectors, kStep>;
   t.bf16.online_softmax = bf16_online_softmax<I, kStep>;

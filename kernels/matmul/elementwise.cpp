@@ -68,6 +68,13 @@ void exponentials(rapt_context* context, std::int64_t n, float* x) {
   context->kernels->exp_rows(1, n, &shift, x, n);
 }
 
+void round_rows(rapt_context* context, std::int64_t rows, std::int64_t dim, const float* x, Bf16* y) {
+  const std::int64_t ldy = bf16_stride(context, dim);
+  for_row_blocks(context, rows, dim, [&](std::int64_t first, std::int64_t count) {
+    context->kernels->bf16.round_rows(count, dim, ldy, x + first * dim, dim, y + first * ldy, ldy);
+  });
+}
+
 void add(rapt_context* context, std::int64_t rows, std::int64_t dim, const float* x, float* y) {
   context->kernels->add_rows(1, rows * dim, x, 0, y, 0);
 }

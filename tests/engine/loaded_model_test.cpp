@@ -55,7 +55,7 @@ TEST_F(LoadedModelTest, TellsWhatItLoaded) {
   EXPECT_TRUE(info.context_length == 128 && info.num_parameters == 1206016);
 }
 
-TEST_F(LoadedModelTest, KeepsKeysAndValuesInF16WhereInputsAreRounded) {
+TEST_F(LoadedModelTest, KeepsKeysAndValuesIn16BitsWhereInputsAreRounded) {
   const std::string quantised = kData + "/llama-gguf/model.gguf", plain = RAPT_MODEL_DIR "/nanogpt-char";
   const auto kept = [](const ModelPtr& model) {
     rapt_model_info info;
@@ -64,7 +64,12 @@ TEST_F(LoadedModelTest, KeepsKeysAndValuesInF16WhereInputsAreRounded) {
     return std::string(info.kv_dtype);
   };
   EXPECT_EQ(kept(load_model(plain)), "f32");
-  EXPECT_EQ(kept(load_model(quantised)), "f16");
+  const bool tiles = std::string(rapt_context_isa(nullptr)) == "amx_bf16";
+  EXPECT_EQ(kept(load_model(quantised)), tiles ? "bf16" : "f16");
+  if (tiles) {
+    EXPECT_EQ(kept(load_model(quantised, nullptr, nullptr, 1, RAPT_ARITHMETIC_BF16)), "f16");
+  }
+  EXPECT_EQ(kept(load_model(quantised, "avx2")), "f16");
   EXPECT_EQ(kept(load_model(quantised, nullptr, nullptr, 1, RAPT_ARITHMETIC_F32)), "f32");
   EXPECT_EQ(kept(load_model(kData + "/bert")), "none");
   if (rapt_backend_available("onednn") != RAPT_OK) return;

@@ -27,7 +27,7 @@ PROMPTS = [
 ]
 TEXT = pathlib.Path(__file__).resolve().parents[1] / "data/nanogpt-char/eval.txt"
 BF16 = 5e-3  # of logits computed with weights and inputs rounded to bf16 where that errs least:
-BF16_BLOCKS = range(12, 27)  # (engine/models/llama.cpp)
+BF16_BLOCKS = range(14, 27)  # (engine/models/llama.cpp)
 EIGHT_BITS = 4e-2  # of logits computed with inputs rounded to 8 bits, of a prompt and a text of 64 tokens
 # Of llama.cpp's logits for the prompts, which it computes with inputs rounded to 8 bits: llama-cpp-python 0.3.36 as it comes, AVX-512 with VNNI.
 LLAMA_CPP = [0.0504, 0.0144, 0.0256, 0.0404, 0.0295, 0.0163, 0.0251, 0.0290, 0.0228, 0.0146]

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/kernels.h"
+#include "kernels/runtime/convert.h"
 #include "rapt/rapt.h"
 #include "tests/support/rng.h"
 #include "tests/support/runner.h"
@@ -46,7 +48,7 @@ class AppendTest : public testing::TestWithParam<Runner> {
   }
 
   // The same through pages, appended in the given pieces.
-  std::vector<float> paged(rapt_dtype type, rapt_kv_layout layout, const std::vector<std::int64_t>& pieces) {
+  std::vector<float> paged(rapt_dtype type, rapt_kv_layout layout, const std::vector<std::int64_t>& pieces, rapt_dtype q_type = RAPT_F32) {
     const std::int64_t pages = kBatch * kPagesEach;
     std::vector<char> k(pages * kHeads * kPageSize * kDim * 4), v(pages * kHeads * kPageSize * kDimV * 4);
     std::vector<float> k_scale(pages * kHeads * kPageSize), v_scale(k_scale);
@@ -82,6 +84,12 @@ class AppendTest : public testing::TestWithParam<Runner> {
     p.block_table_stride = kPagesEach;
     p.kv_lengths = lengths;
     p.k_layout = layout;
+    std::vector<Bf16> rounded;
+    if (q_type == RAPT_BF16) {
+      for (const float x : q_) rounded.push_back(to_bf16(x));
+      p.q = rapt_tensor_of(rounded.data(), RAPT_BF16, kBatch, kHeads, 5, kDim);
+      p.q.shape[2] = p.out.shape[2];
+    }
     EXPECT_EQ(rapt_attention(context_, &p), RAPT_OK) << rapt_last_error();
     return out;
   }
@@ -92,6 +100,7 @@ class AppendTest : public testing::TestWithParam<Runner> {
     rapt_attention_params_init(&p);
     p.q = rapt_tensor_f32(q_.data(), kBatch, kHeads, 5, kDim);
     p.out = rapt_tensor_f32(out.data(), kBatch, kHeads, 5, kDimV);
+    p.q.shape[2] = p.out.shape[2] = queries_;
     p.causal = RAPT_CAUSAL_BOTTOM_RIGHT;
     return p;
   }
@@ -100,6 +109,8 @@ class AppendTest : public testing::TestWithParam<Runner> {
   const std::vector<float> q_ = random_floats(kBatch * kHeads * 5 * kDim, 1);
 
  protected:
+  const rapt_context* context() const { return context_; }
+  std::int64_t queries_ = 5;  // the last positions
   std::vector<float> k_ = random_floats(kBatch * kHeads * kLength * kDim, 2);
   std::vector<float> v_ = random_floats(kBatch * kHeads * kLength * kDimV, 3);
 };
@@ -128,6 +139,13 @@ TEST_P(AppendTest, OtherTypesRoundTheKeysAndValues) {
     EXPECT_LE(worst, bound) << "type " << type;
     EXPECT_GT(worst, 0) << "type " << type;
   }
+}
+
+// Where pairs of bf16 are multiplied in panel pages: few rows as the panels lie, more of them packed.
+TEST_P(AppendTest, QueriesOfBf16HaveTheBitsOfRowsInPanels) {
+  if (!multiplies_panels_in_tiles(context())) GTEST_SKIP() << "no level with tiles: queries and keys become f32";
+  for (queries_ = 1; queries_ <= 5; ++queries_)
+    EXPECT_EQ(paged(RAPT_BF16, RAPT_KV_PANELS, kPieces, RAPT_BF16), paged(RAPT_BF16, RAPT_KV_ROWS, kWhole, RAPT_BF16)) << queries_;
 }
 
 // What a query sees of a token that is no number is none, whatever the cache holds; who does not see it does not notice.

@@ -55,8 +55,8 @@ std::int64_t panel_width(const Target& target) { return kernel_table(target.isa 
 
 bool has_bf16_products(const RandomCase& c, const Target& target) {
   const bool all_bf16 = c.q_type == RAPT_BF16 && c.kv_type == RAPT_BF16 && (c.v_type == 0 || c.v_type - 1 == RAPT_BF16);
-  return all_bf16 && !c.panels && target.backend == std::string("rapt") &&
-         kernel_table(target.isa ? target.isa : rapt_context_isa(nullptr))->bf16.serves_attention;
+  const Bf16Kernels& kernels = kernel_table(target.isa ? target.isa : rapt_context_isa(nullptr))->bf16;
+  return all_bf16 && target.backend == std::string("rapt") && kernels.serves_attention && (!c.panels || kernels.gemm_stored);
 }
 
 std::string different_values(const Outputs& got, const Outputs& want, const RandomCase& c, const Target& target, double more) {

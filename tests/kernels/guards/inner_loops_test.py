@@ -25,7 +25,7 @@ REQUIRED_AVX512 = (*REQUIRED_F32, r"gemm_max_f32_\d+x\d+__\w+$", r"gemm_exp_f32_
 REQUIRED_BF16 = (r"gemm_bf16_\d+x\d+__\w+$", r"gemm_max_bf16_\d+x\d+__\w+$", r"gemm_exp_bf16_\d+x\d+__\w+$", r"\bbf16_softmax_narrow_tiles<", r"\bbf16_panel<",
                  r"\bbf16_row_exp<")
 REQUIRED_INTEL = (r"\bgemv_panels<", r"gemm_f32_\d+x\d+__\w+$", r"gemm_bias_f32_\d+x\d+__\w+$", r"gemm_max_f32_\d+x\d+__\w+$", r"\bgemm_tiles<", r"\brow_exp<", r"\bweigh_rows<")
-REQUIRED_AMX = (r"\bint8_gemv_panels<", r"gemm_bf16_\d+x\d+__\w+$", r"\btile_max_rows<", r"\btile_weigh<", r"\bbf16_row_exp<", r"\btile_transposed_strip<")
+REQUIRED_AMX = (r"\bint8_gemv_panels<", r"gemm_bf16_\d+x\d+__\w+$", r"\btile_max_rows<", r"\btile_weigh<", r"\bbf16_row_exp<", r"\btile_transposed_strip<", r"\btile_stored_columns<")
 REQUIRED = {"avx2": REQUIRED_F32, "avx512": REQUIRED_AVX512, "avx512_intel": REQUIRED_INTEL, "avx512_bf16": REQUIRED_BF16, "amx_bf16": REQUIRED_AMX}
 
 # Level, function, the most stack accesses in a round, why.

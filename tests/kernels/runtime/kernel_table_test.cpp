@@ -115,6 +115,7 @@ TEST(KernelTableTest, SmokeBf16KernelsAreCompleteOrAbsent) {
     EXPECT_EQ(there, level == "avx512_bf16" || level == "amx_bf16") << level;
     EXPECT_EQ(bf16.transposed_gemm != nullptr, there) << level;
     EXPECT_EQ(bf16.row_gemm != nullptr, there) << level;
+    EXPECT_EQ(bf16.gemm_stored != nullptr, level == "amx_bf16") << level;
     EXPECT_EQ(bf16.pack_transposed != nullptr, there) << level;
     EXPECT_EQ(bf16.pack_panels != nullptr, there) << level;
     EXPECT_EQ(bf16.round_rows != nullptr, there) << level;

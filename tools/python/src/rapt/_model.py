@@ -40,7 +40,8 @@ class Model:
         backend: of the attention inside: "rapt", "reference" or "onednn".
         isa: as in attention().
         kv_dtype: how sessions keep keys and values: "float32", "bfloat16", "float16" or "int8". None: "float16" where linear layers round
-            their inputs, beside which it is not seen, else "float32"; backend "onednn" reads no other.
+            their inputs, beside which it is not seen ("bfloat16" with quantised weights and "int8" on ISA level "amx_bf16"), else
+            "float32"; backend "onednn" reads no other.
         arithmetic: of linear layers: "int8" rounds the inputs of those with quantised weights to 8 bits, "float32" does not and is
             slower; "bfloat16" rounds weights and inputs where that errs little, on ISA levels "avx512_bf16" and "amx_bf16".
 
