@@ -38,6 +38,8 @@ enum class GgufType : std::uint32_t {
   kQ4_K = 12,
   kQ5_K = 13,
   kQ6_K = 14,
+  kIQ4_NL = 20,
+  kIQ4_XS = 23,
   kBf16 = 30
 };
 
@@ -50,11 +52,11 @@ struct GgufTypeInfo {
 
 // All types that rapt reads, in one list.
 inline constexpr GgufTypeInfo kGgufTypes[] = {
-    {GgufType::kF32, "F32", 1, 4},       {GgufType::kF16, "F16", 1, 2},       {GgufType::kBf16, "BF16", 1, 2},
-    {GgufType::kQ8_0, "Q8_0", 32, 34},   {GgufType::kQ4_0, "Q4_0", 32, 18},   {GgufType::kQ4_1, "Q4_1", 32, 20},
-    {GgufType::kQ5_0, "Q5_0", 32, 22},   {GgufType::kQ5_1, "Q5_1", 32, 24},   {GgufType::kQ2_K, "Q2_K", 256, 84},
-    {GgufType::kQ3_K, "Q3_K", 256, 110}, {GgufType::kQ4_K, "Q4_K", 256, 144}, {GgufType::kQ5_K, "Q5_K", 256, 176},
-    {GgufType::kQ6_K, "Q6_K", 256, 210},
+    {GgufType::kF32, "F32", 1, 4},       {GgufType::kF16, "F16", 1, 2},         {GgufType::kBf16, "BF16", 1, 2},
+    {GgufType::kQ8_0, "Q8_0", 32, 34},   {GgufType::kQ4_0, "Q4_0", 32, 18},     {GgufType::kQ4_1, "Q4_1", 32, 20},
+    {GgufType::kQ5_0, "Q5_0", 32, 22},   {GgufType::kQ5_1, "Q5_1", 32, 24},     {GgufType::kQ2_K, "Q2_K", 256, 84},
+    {GgufType::kQ3_K, "Q3_K", 256, 110}, {GgufType::kQ4_K, "Q4_K", 256, 144},   {GgufType::kQ5_K, "Q5_K", 256, 176},
+    {GgufType::kQ6_K, "Q6_K", 256, 210}, {GgufType::kIQ4_NL, "IQ4_NL", 32, 18}, {GgufType::kIQ4_XS, "IQ4_XS", 256, 136},
 };
 
 // The entry of a file's type number; null for one that rapt does not know.

@@ -27,6 +27,8 @@ void fill_int8_gemvs(WeightKernels& t) {
   fill_int8_gemv<I, 2, Q5_1>(t, WeightType::kQ5_1);
   fill_int8_gemv<I, 2, Q4_K>(t, WeightType::kQ4_K);
   fill_int8_gemv<I, 2, Q5_K>(t, WeightType::kQ5_K);
+  fill_int8_gemv<I, 2, IQ4_NL>(t, WeightType::kIQ4_NL);
+  fill_int8_gemv<I, 2, IQ4_XS>(t, WeightType::kIQ4_XS);
 }
 
 void overlay(KernelTable& t) {

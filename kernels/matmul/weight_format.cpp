@@ -12,8 +12,9 @@ namespace {
 using Byte = std::uint8_t;
 
 constexpr WeightFormat kFormats[kNumWeightTypes] = {
-    {"F32", 1, 4},    {"BF16", 1, 2},    {"F16", 1, 2},      {"Q8_0", 32, 34},   {"Q4_0", 32, 18},   {"Q4_1", 32, 20},   {"Q5_0", 32, 22},
-    {"Q5_1", 32, 24}, {"Q2_K", 256, 84}, {"Q3_K", 256, 110}, {"Q4_K", 256, 144}, {"Q5_K", 256, 176}, {"Q6_K", 256, 210},
+    {"F32", 1, 4},      {"BF16", 1, 2},     {"F16", 1, 2},      {"Q8_0", 32, 34},   {"Q4_0", 32, 18},
+    {"Q4_1", 32, 20},   {"Q5_0", 32, 22},   {"Q5_1", 32, 24},   {"Q2_K", 256, 84},  {"Q3_K", 256, 110},
+    {"Q4_K", 256, 144}, {"Q5_K", 256, 176}, {"Q6_K", 256, 210}, {"IQ4_NL", 32, 18}, {"IQ4_XS", 256, 136},
 };
 
 template <class T>
@@ -127,9 +128,28 @@ void q6_k(const Byte* p, float* out) {
   }
 }
 
+// Nibble i of 32, looked up.
+float iq4_value(const Byte* p, int i) { return kIq4Values[nibble(p, i)]; }
+
+// {f16 d; 32 nibbles}: d v, v the value that a nibble stands for
+void iq4_nl(const Byte* p, float* out) {
+  const float d = read_half(p);
+  for (int i = 0; i < 32; ++i) out[i] = d * iq4_value(p + 2, i);
+}
+
+// {f16 d; 2 bytes: upper two bits of 6-bit s[8]; 4 bytes: their lower four; 256 nibbles}: d (s - 32) v, s for each 32 elements
+void iq4_xs(const Byte* p, float* out) {
+  const float d = read_half(p);
+  for (int j = 0; j < 8; ++j) {
+    const int s = (p[4 + j / 2] >> j % 2 * 4 & 15) | (p[2 + j / 4] >> j % 4 * 2 & 3) << 4;
+    const float scale = d * static_cast<float>(s - 32);
+    for (int i = 0; i < 32; ++i) out[32 * j + i] = scale * iq4_value(p + 8 + 16 * j, i);
+  }
+}
+
 // Of F32 none: the values are what the file has.
-constexpr void (*kBlocks[kNumWeightTypes])(const Byte*, float*) = {nullptr, bf16, f16,  q8_0, q4_0, q4_1, q5_0,
-                                                                q5_1,    q2_k, q3_k, q4_k, q5_k, q6_k};
+constexpr void (*kBlocks[kNumWeightTypes])(const Byte*, float*) = {nullptr, bf16, f16,  q8_0, q4_0, q4_1,   q5_0,  q5_1,
+                                                                   q2_k,    q3_k, q4_k, q5_k, q6_k, iq4_nl, iq4_xs};
 
 }  // namespace
 

@@ -62,29 +62,62 @@ void gather_six_bits(const Byte* from, Byte* to) {
   std::memcpy(to + 16, from + 20, kRest);
 }
 
+// Where packed bytes have a number s of 6 bits: the lower four of them and the upper two. A panel has s - 32 as a byte.
+struct SixBits {
+  int low, low_shift, high, high_shift;
+};
+// Number k of a format's kCount in kBytes.
+struct ScalesOfQ3_K {
+  static constexpr int kCount = 16, kBytes = 12;
+  static constexpr SixBits at(int k) { return {k % 8, k / 8 * 4, 8 + k % 4, k / 4 * 2}; }
+};
+struct ScalesOfIQ4_XS {
+  static constexpr int kCount = 8, kBytes = 6;
+  static constexpr SixBits at(int k) { return {2 + k / 2, k % 2 * 4, k / 4, k % 4 * 2}; }
+};
+template <class Scales>
+void spread_scales(const Byte* packed, Byte* to) {
+  for (int k = 0; k < Scales::kCount; ++k) {
+    const auto [low, low_shift, high, high_shift] = Scales::at(k);
+    to[k] = static_cast<Byte>(((packed[low] >> low_shift & 15) | (packed[high] >> high_shift & 3) << 4) - 32);
+  }
+}
+template <class Scales>
+void gather_scales(const Byte* from, Byte* packed) {
+  std::memset(packed, 0, Scales::kBytes);
+  for (int k = 0; k < Scales::kCount; ++k) {
+    const auto [low, low_shift, high, high_shift] = Scales::at(k);
+    const int s = (from[k] + 32) & 63;
+    packed[low] = static_cast<Byte>(packed[low] | (s & 15) << low_shift);
+    packed[high] = static_cast<Byte>(packed[high] | s >> 4 << high_shift);
+  }
+}
+
 // The bits of Q3_K before its scales, and back: upper ones are turned around, so that 1 takes 4 off.
 void turn_upper_bits(const Byte* from, Byte* to) {
   for (int i = 0; i < 32; ++i) to[i] = static_cast<Byte>(~from[i]);
   std::memcpy(to + 32, from + 32, 64);
 }
-// Twelve bytes of Q3_K hold 16 numbers s of 6 bits; a panel has s - 32 as a byte.
-void spread_scales(const Byte* from, Byte* to) {
+void q3_k_to_panel(const Byte* from, Byte* to) {
   turn_upper_bits(from, to);
-  const Byte* const packed = from + 96;
-  for (int k = 0; k < 16; ++k)
-    to[96 + k] = static_cast<Byte>(((packed[k % 8] >> k / 8 * 4 & 15) | (packed[8 + k % 4] >> k / 4 * 2 & 3) << 4) - 32);
+  spread_scales<ScalesOfQ3_K>(from + 96, to + 96);
   std::memcpy(to + 112, from + 108, 2);
 }
-void gather_scales(const Byte* from, Byte* to) {
+void q3_k_to_file(const Byte* from, Byte* to) {
   turn_upper_bits(from, to);
-  Byte* const packed = to + 96;
-  std::memset(packed, 0, 12);
-  for (int k = 0; k < 16; ++k) {
-    const int s = (from[96 + k] + 32) & 63;
-    packed[k % 8] = static_cast<Byte>(packed[k % 8] | (s & 15) << k / 8 * 4);
-    packed[8 + k % 4] = static_cast<Byte>(packed[8 + k % 4] | s >> 4 << k / 4 * 2);
-  }
+  gather_scales<ScalesOfQ3_K>(from + 96, to + 96);
   std::memcpy(to + 108, from + 112, 2);
+}
+
+void iq4_xs_to_panel(const Byte* from, Byte* to) {
+  std::memcpy(to, from, 2);
+  spread_scales<ScalesOfIQ4_XS>(from + 2, to + 2);
+  std::memcpy(to + 10, from + 8, 128);
+}
+void iq4_xs_to_file(const Byte* from, Byte* to) {
+  std::memcpy(to, from, 2);
+  gather_scales<ScalesOfIQ4_XS>(from + 2, to + 2);
+  std::memcpy(to + 8, from + 10, 128);
 }
 
 constexpr PanelFormat kFormats[kNumWeightTypes] = {
@@ -97,10 +130,12 @@ constexpr PanelFormat kFormats[kNumWeightTypes] = {
     {22, {{0, 2, 1}, {2, 4, 5}}, move_fifth_bits<2, 22, false>, move_fifth_bits<2, 22, true>},  // Q5_0
     {24, {{0, 2, 2}, {4, 4, 5}}, move_fifth_bits<4, 24, false>, move_fifth_bits<4, 24, true>},  // Q5_1
     {84, {{80, 2, 2}, {0, 4, 20}}, nullptr, nullptr},                                           // Q2_K
-    {114, {{112, 2, 1}, {96, 1, 16}, {0, 4, 24}}, spread_scales, gather_scales},                // Q3_K
+    {114, {{112, 2, 1}, {96, 1, 16}, {0, 4, 24}}, q3_k_to_panel, q3_k_to_file},                 // Q3_K
     {148, {{0, 2, 2}, {4, 1, 16}, {20, 4, 32}}, spread_six_bits<128>, gather_six_bits<128>},    // Q4_K
     {180, {{0, 2, 2}, {4, 1, 16}, {20, 4, 40}}, spread_six_bits<160>, gather_six_bits<160>},    // Q5_K
     {210, {{208, 2, 1}, {192, 1, 16}, {0, 4, 48}}, nullptr, nullptr},                           // Q6_K
+    {18, {{0, 2, 1}, {2, 4, 4}}, nullptr, nullptr},                                             // IQ4_NL
+    {138, {{0, 2, 1}, {2, 1, 8}, {10, 4, 32}}, iq4_xs_to_panel, iq4_xs_to_file},                // IQ4_XS
 };
 
 // A run of `rows` blocks that lie `stride` bytes apart, to the first columns of a panel. Element by element, so that the panel is written as it lies.

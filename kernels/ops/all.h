@@ -78,6 +78,8 @@ void fill_weights(WeightKernels& t) {
   fill_format<I, MR, NV, Q4_K>(t, WeightType::kQ4_K);
   fill_format<I, MR, NV, Q5_K>(t, WeightType::kQ5_K);
   fill_format<I, MR, NV, Q6_K>(t, WeightType::kQ6_K);
+  fill_format<I, MR, NV, IQ4_NL>(t, WeightType::kIQ4_NL);
+  fill_format<I, MR, NV, IQ4_XS>(t, WeightType::kIQ4_XS);
 }
 
 // MR x NV: gemm's register tile, in rows and vectors. kFullTiles, kBiasedTiles: gemm_full_tiles and biased_full_tiles of these

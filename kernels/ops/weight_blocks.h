@@ -8,6 +8,7 @@
 // A value is scale * q + offset; q: bytes, four of one column in a lane, elements 4 t .. 4 t + 3 of the 32 in quad t. quad_at is quad where t is
 // no constant.
 #pragma once
+#include "kernels/runtime/weight_type.h"
 #include "kernels/simd/isa.h"
 
 namespace rapt {
@@ -243,6 +244,39 @@ struct Q6_K : SignedParts<I, NV> {
     return I::sub_bytes(I::bit_or(nibbles, I::shift_left(upper, 4)), I::splat_byte(32));
   }
   auto quad_at(int t, int v) const { return quad(t, v); }
+};
+
+// What IQ4_NL and IQ4_XS share: 32 nibbles in four words, each the number of a signed byte.
+template <simd::Isa I, int NV>
+struct Iq4Nibbles : WeightBlock<I, NV> {
+  using Base = WeightBlock<I, NV>;
+  static constexpr int kMost = 127;
+  static constexpr bool kSigned = true;
+  const std::uint8_t *p, *words;
+  explicit Iq4Nibbles(const std::uint8_t* block, const std::uint8_t* nibbles) : p(block), words(nibbles) {}
+  auto quad(int t, int v) const { return I::look_up(kIq4Values, Base::nibble_quad(words, t, v)); }
+  auto quad_at(int t, int v) const { return I::look_up(kIq4Values, Base::nibble_quad_at(words, t, v)); }
+};
+
+// {f16 d; 32 nibbles}: d * value
+template <simd::Isa I, int NV>
+struct IQ4_NL : Iq4Nibbles<I, NV> {
+  using Base = Iq4Nibbles<I, NV>;
+  static constexpr int kBlock = 32, kBytes = 18 * Base::kColumns;
+  explicit IQ4_NL(const std::uint8_t* block, int) : Base(block, block + 2 * Base::kColumns) {}
+  auto scale(int v, int = 0) const { return Base::half(this->p, v); }
+};
+
+// {f16 d; signed bytes s[8]; 32 words of nibbles, four for each part}: d s * value
+template <simd::Isa I, int NV>
+struct IQ4_XS : Iq4Nibbles<I, NV> {
+  using Base = Iq4Nibbles<I, NV>;
+  static constexpr int kBlock = 256, kBytes = 138 * Base::kColumns;
+  int part;
+  explicit IQ4_XS(const std::uint8_t* block, int j) : Base(block, block + 10 * Base::kColumns + 4 * j * Base::kWord), part(j) {}
+  auto scale(int v, int = 0) const {
+    return I::mul(Base::half(this->p, v), I::load((const std::int8_t*)this->p + (2 + part) * Base::kColumns + v * I::kLanes));
+  }
 };
 
 // A block of 32 that unpack_panel (dequant.h) has made of any of them: f32 scales and offsets, q as bytes.

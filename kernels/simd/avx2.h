@@ -126,6 +126,9 @@ struct Avx2 {
   static B shift_right_signed(B b, int n) { return (B)((__v8si)b >> n); }
   static B shift_left(B b, int n) { return (B)((__v8su)b << (unsigned)n); }
   static B sub_bytes(B a, B b) { return _mm256_sub_epi8(a, b); }
+  static B look_up(const std::int8_t* table, B b) {
+    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i*)table)), b);
+  }
   static B add_lanes(B a, B b) { return _mm256_add_epi32(a, b); }
   static V to_float(B b) { return _mm256_cvtepi32_ps(b); }
   // Pairs of products as 16-bit sums, which must not pass 32767: u * 127 * 2 a term.

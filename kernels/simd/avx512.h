@@ -129,6 +129,9 @@ struct Avx512 {
   static B shift_right_signed(B b, int n) { return (B)((__v16si)b >> n); }
   static B shift_left(B b, int n) { return (B)((__v16su)b << (unsigned)n); }
   static B sub_bytes(B a, B b) { return _mm512_sub_epi8(a, b); }
+  static B look_up(const std::int8_t* table, B b) {
+    return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i*)table)), b);
+  }
   static B add_lanes(B a, B b) { return _mm512_add_epi32(a, b); }
   static V to_float(B b) { return _mm512_cvtepi32_ps(b); }
   // As in avx2.h, without its sign instruction.

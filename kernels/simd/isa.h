@@ -68,6 +68,7 @@ concept Isa = requires(const float* in, float* out, const Bf16* bf16, const F16*
   { I::shift_right_signed(b, n) } -> std::same_as<typename I::B>;
   { I::shift_left(b, n) } -> std::same_as<typename I::B>;
   { I::sub_bytes(b, b) } -> std::same_as<typename I::B>;
+  { I::look_up(i8, b) } -> std::same_as<typename I::B>;  // of 16 bytes those with the numbers in b, each below 16
   { I::add_lanes(b, b) } -> std::same_as<typename I::B>;
   { I::to_float(b) } -> std::same_as<typename I::V>;  // signed lanes
   // Integer dot products of four unsigned with four signed bytes, lane by lane, summed: dot(u, s), then dot(sum, u, s) for up to

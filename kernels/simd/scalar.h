@@ -135,6 +135,10 @@ struct Scalar {
   static B shift_right_signed(B b, int n) { return (B)((I)b >> n); }
   static B shift_left(B b, int n) { return (B)((U)b << (std::uint32_t)n); }
   static B sub_bytes(B a, B b) { return a - b; }
+  static B look_up(const std::int8_t* table, B b) {
+    for (int i = 0; i < 16; ++i) b[i] = table[b[i]];
+    return b;
+  }
   static B add_lanes(B a, B b) { return (B)((I)a + (I)b); }
   static V to_float(B b) { return __builtin_convertvector((I)b, V); }
   static B dot(B u, B s) {

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A tiny Llama in GGUF, written by the PyPI package gguf: tests/data/llama-gguf/.
 
-Every type of weight is in it that has blocks of at most 32 values; norms and biases are f32. golden.safetensors: ids and logits by
-tests/models/llama_numpy.py, in double over the dequantised weights.
+Every type of weight is in it that has blocks of at most 32 values and that the package quantises to; norms and biases are f32.
+golden.safetensors: ids and logits by tests/models/llama_numpy.py, in double over the dequantised weights.
 """
 import pathlib
 import sys

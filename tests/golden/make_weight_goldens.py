@@ -133,6 +133,24 @@ def q5_k():
     return blocks, scaled_parts(blocks, nibbles_of_parts(blocks[:, 48:]) + 16 * fifth)
 
 
+KVALUES = np.array([-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113])
+
+
+def iq4_nl():
+    blocks = np.concatenate([halves(16), random_bytes(16, 16)], axis=1)
+    return blocks, read_half(blocks, 0) * KVALUES[nibbles(blocks[:, 2:])]
+
+
+def iq4_xs():
+    n = COUNT // 256
+    blocks = np.concatenate([halves(n), random_bytes(n, 6 + 128)], axis=1)
+    low = np.stack([blocks[:, 4:8] & 15, blocks[:, 4:8] >> 4], axis=2).reshape(n, 8)
+    upper = bits(blocks[:, 2:4], 16).reshape(n, 8, 2)
+    scales = low + 16 * upper[:, :, 0] + 32 * upper[:, :, 1] - 32
+    q = nibbles(blocks[:, 8:].reshape(8 * n, 16)).reshape(n, 8, 32)
+    return blocks, (read_half(blocks, 0)[:, :, None] * scales[:, :, None] * KVALUES[q]).reshape(n, 256)
+
+
 def f16():
     data = rng.standard_normal(COUNT).astype("<f2")
     return data.view(np.uint8), data.astype(np.float64)
@@ -150,7 +168,8 @@ def f32():
 
 def main():
     DATA.mkdir(parents=True, exist_ok=True)
-    for make in (f32, bf16, f16, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q6_k, q3_k, q5_k, q2_k):  # each takes the next random numbers
+    # Each takes the next random numbers.
+    for make in (f32, bf16, f16, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q6_k, q3_k, q5_k, q2_k, iq4_nl, iq4_xs):
         name = make.__name__.upper()
         stored, values = make()
         values = values.astype(np.float32).reshape(-1)

@@ -123,8 +123,9 @@ TEST_F(GgufTest, KnowsTheTypesOfTensors) {
     std::uint32_t number;
     const char* name;
     std::uint64_t bytes;  // of 256 elements
-  } types[] = {{0, "F32", 1024}, {1, "F16", 512},   {2, "Q4_0", 144},  {3, "Q4_1", 160},  {6, "Q5_0", 176},  {7, "Q5_1", 192}, {8, "Q8_0", 272},
-               {10, "Q2_K", 84}, {11, "Q3_K", 110}, {12, "Q4_K", 144}, {13, "Q5_K", 176}, {14, "Q6_K", 210}, {30, "BF16", 512}};
+  } types[] = {{0, "F32", 1024},  {1, "F16", 512},   {2, "Q4_0", 144},    {3, "Q4_1", 160},    {6, "Q5_0", 176},
+               {7, "Q5_1", 192},  {8, "Q8_0", 272},  {10, "Q2_K", 84},    {11, "Q3_K", 110},   {12, "Q4_K", 144},
+               {13, "Q5_K", 176}, {14, "Q6_K", 210}, {20, "IQ4_NL", 144}, {23, "IQ4_XS", 136}, {30, "BF16", 512}};
   EXPECT_EQ(std::size(types), std::size(kGgufTypes));
   EXPECT_EQ(static_cast<int>(std::size(types)), kNumWeightTypes);
   for (const auto& [number, name, bytes] : types) {

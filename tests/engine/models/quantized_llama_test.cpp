@@ -1,5 +1,6 @@
 // A small Llama in GGUF whose weights are random blocks of one quantised type, beside the same with what those say in F32: the same bits
-// in f32 arithmetic, near them in int8. For types whose blocks of 256 the golden of llama-gguf, written by the package gguf, cannot have.
+// in f32 arithmetic, near them in int8. For types that the golden of llama-gguf cannot have: its rows are no blocks of 256, and
+// the package gguf, which wrote it, does not quantise to IQ4_NL.
 #include "kernels/kernels.h"
 #include "tests/engine/gguf_bytes.h"
 #include "tests/engine/support.h"
@@ -9,7 +10,6 @@ namespace rapt::engine::testing {
 namespace {
 
 constexpr std::uint32_t kDim = 256, kKvDim = 128, kVocab = 45, kLayers = 1;
-constexpr std::int64_t kBlock = 256;
 
 // Random blocks with the f16 scales given, at the bytes given: values of about 0.1.
 struct Case {
@@ -20,7 +20,9 @@ const Case kCases[] = {{WeightType::kQ2_K, {{80, 0x1c00}, {82, 0x1e00}}},
                        {WeightType::kQ3_K, {{108, 0x1800}}},
                        {WeightType::kQ4_K, {{0, 0x0e00}, {2, 0x1a00}}},
                        {WeightType::kQ5_K, {{0, 0x0a00}, {2, 0x1a00}}},
-                       {WeightType::kQ6_K, {{208, 0x0400}}}};
+                       {WeightType::kQ6_K, {{208, 0x0400}}},
+                       {WeightType::kIQ4_NL, {{0, 0x1700}}},
+                       {WeightType::kIQ4_XS, {{0, 0x0600}}}};
 
 struct Tensor {
   std::string name;
@@ -34,7 +36,7 @@ std::string floats(const std::vector<float>& values) { return {reinterpret_cast<
 // A weight [rows, kDim] of random blocks, as it is or in F32.
 Tensor weight(const Case& c, const std::string& name, std::uint32_t rows, bool in_f32, test::Rng& rng) {
   const auto block_bytes = static_cast<std::size_t>(weight_format(c.type).block_bytes);
-  std::string stored(rows * kDim / kBlock * block_bytes, '\0');
+  std::string stored(rows * static_cast<std::size_t>(weight_row_bytes(c.type, kDim)), '\0');
   for (char& byte : stored) byte = static_cast<char>(rng.bits());
   for (std::size_t at = 0; at < stored.size(); at += block_bytes)
     for (const auto& [place, half] : c.halves) std::memcpy(&stored[at + place], &half, sizeof half);

@@ -33,7 +33,7 @@ ALLOWED = (
     ("avx2", r"^row_exp<", 27, "sixteen registers for four vectors, four sums and twelve constants, which are operands of the FMAs"),
     ("avx2", r"^gemm_tiles<.*, true, float>$", 1, "the mask of the last columns"),
     ("avx2", r"^gelu_erf<", 6, "constants"),
-    ("avx2", r"^dequant_gemv_panels<simd::Avx2, 1, Q[45]_[01]<", 14, "words of nibbles, kept for their upper halves, in 394 instructions of 32 inputs"),
+    ("avx2", r"^dequant_gemv_panels<simd::Avx2, 1, (Q[45]_[01]|IQ4_XS)<", 14, "words of nibbles, kept for their upper halves, in 394 instructions of 32 inputs"),
     ("avx2", r"^dequant_gemv_panels<simd::Avx2, 1, Q2_K<", 23, "two scales and two offsets of each vector beside four sums, in 492 instructions of 32 inputs"),
     ("avx512", r"^dequant_gemv_panels<simd::Avx512, 2, Q2_K<", 3, "a mask and a pointer beside sixteen scales and offsets, in 911 instructions of 32 inputs"),
     ("avx512", r"^dequant_gemv_panels<simd::Avx512, 2, Q6_K<", 2, "a pointer, in 1025 instructions of 32 inputs"),
@@ -41,6 +41,7 @@ ALLOWED = (
     ("avx512", r"^transposed_strip<simd::Avx512, 4, signed char>$", 1, "the pointer to the factors, once in 209 instructions"),
     ("avx512_bf16", r"^gemm_exp_bf16_4x64", 1, "what its counter is compared with, once in 587 instructions of four rows: every register holds a pointer"),
     ("avx512_bf16", r"^bf16_softmax_narrow_tiles<simd::Avx512Bf16, 8, 2, 64>$", 2, "a pointer, in 814 instructions of eight rows: every register holds one"),
+    ("amx_bf16", r"^int8_gemv_panels<simd::AmxBf16, IQ4_XS<", 3, "what its counter is compared with and an offset, in 285 instructions"),
     ("amx_bf16", r"^int8_gemv_panels<simd::AmxBf16, Q[45]_K<", 1, "what its counter is compared with, once in 282 instructions"),
     ("avx512", r"^softmax_last_tiles<simd::Avx512, 5, 2>$", 1, "what its counter is compared with, once in 399 instructions: every register holds a pointer"),
 )

@@ -50,6 +50,8 @@ inline Part weight_part(const StoredWeight& w, std::int64_t o, std::int64_t k) {
         part.q[i] = (j % 4 < 2 ? low & 15 : low >> 4) + 16 * two_bits(128, i) - 32;
         break;
       }
+      case WeightType::kIQ4_NL: part.q[i] = kIq4Values[nibble(2, i)]; break;
+      case WeightType::kIQ4_XS: part.q[i] = kIq4Values[nibble(8 + 16 * j, i)]; break;
       default: break;
     }
   }
@@ -87,6 +89,9 @@ inline Part weight_part(const StoredWeight& w, std::int64_t o, std::int64_t k) {
     case WeightType::kQ6_K:
       part.halves = true;
       for (int h = 0; h < 2; ++h) part.scale[h] *= static_cast<float>(static_cast<std::int8_t>(p[192 + 2 * j + h]));
+      break;
+    case WeightType::kIQ4_XS:
+      part.scale[0] *= static_cast<float>((p[4 + j / 2] >> j % 2 * 4 & 15) + 16 * (p[2 + j / 4] >> j % 4 * 2 & 3) - 32);
       break;
     default: break;
   }
@@ -128,7 +133,8 @@ float int8_element(const StoredWeight& w, std::int64_t o, const float* x, bool f
       totals[part.halves ? i / 16 : 0] += right.q[i];
     }
     for (int h = 0; h <= part.halves; ++h) sum = multiply_add(static_cast<float>(dots[h]) * part.scale[h], right.scale, sum);
-    const bool has_offset = w.type != WeightType::kQ8_0 && w.type != WeightType::kQ3_K && w.type != WeightType::kQ6_K;
+    const bool has_offset =
+        w.type != WeightType::kQ8_0 && w.type != WeightType::kQ3_K && w.type < WeightType::kQ6_K;  // none from Q6_K on
     for (int h = 0; has_offset && h <= part.halves; ++h)
       sum = multiply_add(part.offset[h], right.scale * static_cast<float>(totals[h]), sum);
   }

@@ -39,10 +39,11 @@ inline std::vector<int> half_places(WeightType type) {
   }
 }
 
-// Bytes of a panel's column of `in` inputs: the file's, and four a block where scales of 6 bits take 8.
+// Bytes of a panel's column of `in` inputs: the file's, and what numbers of 6 bits take more as bytes.
 inline std::int64_t most_panel_bytes(WeightType type, std::int64_t in) {
-  const bool six_bits = type == WeightType::kQ3_K || type == WeightType::kQ4_K || type == WeightType::kQ5_K;
-  return weight_row_bytes(type, in) + (six_bits ? 4 * in / 256 : 0);
+  const bool sixteen = type == WeightType::kQ3_K || type == WeightType::kQ4_K || type == WeightType::kQ5_K;
+  const int numbers = sixteen ? 16 : type == WeightType::kIQ4_XS ? 8 : 0;  // of a block
+  return weight_row_bytes(type, in) + in / 256 * numbers * 2 / 8;
 }
 
 struct StoredWeight {
