@@ -180,7 +180,9 @@ RAPT_API rapt_status rapt_session_fork(const rapt_session* session, rapt_session
 RAPT_API rapt_status rapt_session_rollback(rapt_session* session, int64_t length);
 
 /* The tokens with their keys and values in a file with a checksum, and a session made from it: it goes on with the same bits.
- * The file belongs to the model, its configuration included, and to the kv_dtype and arithmetic it was saved with; it may travel to a machine with another ISA level. */
+ * The file belongs to the model, its configuration included, and to the kv_dtype and arithmetic it was saved with; it may
+ * travel to a machine with another ISA level. Saving replaces a file at once when the new one is complete, follows symbolic
+ * links and keeps the permissions. RAPT_IO_ERROR, also for a path to no regular file (a device, a pipe), changes nothing. */
 RAPT_API rapt_status rapt_session_save(rapt_session* session, const char* path);
 RAPT_API rapt_status rapt_session_load(rapt_model* model, const char* path, rapt_session** session);
 
