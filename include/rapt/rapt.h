@@ -153,6 +153,7 @@ typedef struct rapt_attention_params {
 
   /* Ragged batches: q, out and lse hold the queries of all sequences one after the other, k and v the keys; batch is 1. Sequence n
    * has the queries cu_seqlens_q[n] .. cu_seqlens_q[n+1] - 1 and likewise keys. q_offsets and prefix_lengths are then [num_sequences].
+   * Queries behind the last sequence belong to none: their rows of out, lse, entropy and max_score are not written.
    * Not together with kv_lengths, block_table, mask, bias, block_mask, documents, tree_mask or weights. */
   int64_t num_sequences;
   const int64_t *cu_seqlens_q, *cu_seqlens_k;  /* [num_sequences + 1], from 0, not falling; both or neither */

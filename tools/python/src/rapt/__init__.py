@@ -101,7 +101,8 @@ def attention(
         prefix_lengths: [batch]: keys below it are visible to every query (prefix LM); not with window's left.
         cu_seqlens_q, cu_seqlens_k: [sequences + 1], from 0: a ragged batch. q is [1, num_q_heads, total, head_dim], and
             sequence n has the queries cu_seqlens_q[n] to cu_seqlens_q[n + 1] - 1, and keys likewise. What is [batch] above
-            is then [sequences]; mask, bias, documents, trees, tables and return_weights are not possible.
+            is then [sequences]; mask, bias, documents, trees, tables and return_weights are not possible. Queries behind
+            the last sequence see no key; their rows of an `out` that was given stay as they are.
         block_mask: (array, block_q, block_kv): array is [batch, num_q_heads, ceil(q_len / block_q),
             ceil(kv_len / block_kv)] bool, true: attend; hidden blocks cost nothing. Repeated as mask.
         q_documents, k_documents: [batch, q_len] and [batch, kv_len] integers: a query sees the keys of its own document.
