@@ -125,7 +125,7 @@ def attention(
         return_entropy: also return the entropy of every row's weights, -sum(p log p) in nats: [batch, num_q_heads, q_len].
         return_max_score: also return the largest score of every row: [batch, num_q_heads, q_len]. Weights, column sums,
             entropy and largest score together cost one second look at the keys.
-        backend: "rapt" (the kernels), "reference" (double precision, slow) or "onednn"; see info().
+        backend: "rapt" (the kernels; so does None), "reference" (double precision, slow) or "onednn"; see info().
         isa: "scalar", "avx2", "avx512", "avx512_intel", "avx512_vnni", "avx512_bf16" or "amx_bf16": the instructions the kernels may
             use; "amx_bf16", and "avx512_bf16" on other CPUs than Intel's, multiply bf16 q, k and v as they are. None: the best that this CPU has, or the level named by the environment's RAPT_ISA when the calling thread made its first call.
         threads: how many threads work on the call. None: as many as the process may use (see info()). The same bits
