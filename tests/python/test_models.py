@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import signal
 import struct
 import threading
 import time
@@ -196,6 +197,31 @@ def test_the_gil_is_released():
         time.sleep(0.001)
         turns += 1
     assert turns > 20
+
+
+def with_context(path, length):
+    """A GGUF model's bytes with another context_length."""
+    data = bytearray(path.read_bytes())
+    value = data.index(key := b"llama.context_length") + len(key) + 4  # behind the key its type
+    data[value : value + 4] = struct.pack("<I", length)
+    return data
+
+
+def test_control_c_is_seen_while_tokens_are_computed(tmp_path):
+    """Among so many that to compute them all would take minutes."""
+    (tmp_path / "model.gguf").write_bytes(with_context(CHAT, 1 << 20))
+    model = rapt.Model(tmp_path / "model.gguf", threads=1)
+    session, ids = model.session(), [10] * 300_000
+    session.prefill(ids[:5])
+    for compute, held in [
+        (lambda: session.prefill(ids), 5),
+        (lambda: next(model.generate(ids, session=session)), None),
+        (lambda: model.logits(ids[:100_000]), None),
+    ]:
+        threading.Timer(0.5, signal.raise_signal, [signal.SIGINT]).start()
+        with pytest.raises(KeyboardInterrupt):
+            compute()
+        assert len(session) == held if held else len(session) < len(ids)
 
 
 def test_models_live_as_long_as_their_sessions_and_texts():

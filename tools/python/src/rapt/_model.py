@@ -32,7 +32,8 @@ class Model:
         for text in model.generate([{"role": "user", "content": "What is gravity?"}]):
             print(text, end="", flush=True)
 
-    Read-only: threads may share it, one thread a session at a time. The GIL is released while it computes.
+    Read-only: threads may share it, one thread a session at a time. The GIL is released while it computes; Ctrl-C is seen after
+    256 tokens at most.
 
     Args:
         path: of the file or folder. Files are treated as hostile.
@@ -189,7 +190,8 @@ class Session:
         return self._core.ids()
 
     def prefill(self, ids: Ids) -> Floats:
-        """Appends tokens, at least one, and returns the logits [vocab_size] after the last. The same bits whole or in pieces."""
+        """Appends tokens, at least one, and returns the logits [vocab_size] after the last. The same bits whole or in pieces.
+        An exception, KeyboardInterrupt among them, leaves the session as it was."""
         import numpy
 
         array = _ids(ids)
