@@ -13,7 +13,7 @@
  *     rapt_generate(model, &call, NULL);
  *     rapt_model_free(model);
  *
- * A model is read-only after loading: any number of sessions and threads share it, one thread a session.
+ * A model is read-only after loading: any number of sessions and threads share it, one thread a session. No callback may throw.
  */
 #ifndef RAPT_ENGINE_H_
 #define RAPT_ENGINE_H_
