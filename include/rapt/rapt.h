@@ -260,9 +260,11 @@ RAPT_API rapt_status rapt_kv_append(rapt_context* context, const rapt_kv_append_
 
 /* 5. Contexts: threads, backend, ISA level, allocator ------------------------------------------------------------- */
 
+enum { RAPT_MAX_THREADS = 4096 };
+
 typedef struct rapt_context_params {
   size_t struct_size;
-  int num_threads;     /* 0: as many as the process may use (affinity, container quota, OMP_NUM_THREADS) */
+  int num_threads;     /* at most RAPT_MAX_THREADS; 0: as many as affinity, container quota and OMP_NUM_THREADS allow */
   const char* backend; /* NULL = "rapt"; see rapt_backend_name */
   const char* isa;     /* NULL: the best the CPU has, or the environment's RAPT_ISA; see rapt_isa_name */
   /* Both or neither. alloc returns `bytes` bytes aligned to `alignment` (a power of two, at most 4096), or NULL. */

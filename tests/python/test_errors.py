@@ -97,7 +97,7 @@ def test_out(qkv):
         ({"threads": 0}, ValueError, "threads is 0; it must be at least 1"),
         ({"threads": -3}, ValueError, "threads is -3; it must be at least 1"),
         ({"threads": 10**20}, ValueError, "threads is 100000000000000000000"),
-        ({"threads": 100000}, ValueError, "num_threads is 100000"),
+        ({"threads": 100000}, ValueError, "threads is 100000; it must be at most 4096, or None"),
         ({"threads": 1.0}, TypeError, "threads is 1.0; it must be an integer"),
         ({"threads": True}, TypeError, "threads is True; it must be an integer"),
         ({"backend": "cuda"}, ValueError, "backend is 'cuda'; the backends are rapt, "),
