@@ -39,7 +39,10 @@ std::vector<std::int32_t> prompt_ids(const LoadedModel& model, const rapt_genera
     model.check_ids("params->prompt_ids", params.prompt_ids, params.num_prompt_ids);
     ids.assign(params.prompt_ids, params.prompt_ids + params.num_prompt_ids);
   }
-  if (ids.empty()) throw_error(RAPT_INVALID_ARGUMENT, "the prompt is empty; it needs at least one token to go on from");
+  if (ids.empty()) {  // of a text perhaps because the vocabulary spells nothing of it
+    throw_error(RAPT_INVALID_ARGUMENT, "the prompt %s; it needs at least one token to go on from",
+                has_text && *params.prompt != '\0' ? "has no tokens" : "is empty");
+  }
   return ids;
 }
 

@@ -256,6 +256,22 @@ TEST(GenerateEndTest, TheTokenThatEndsATextEndsIt) {
   EXPECT_EQ(rapt_session_length(session.get()), stats.prompt_tokens + 13);  // the last token was never computed
 }
 
+// Of a byte-level vocabulary that lacks a byte, as SmolLM2's lacks some.
+TEST(GenerateEndTest, ATextMayHaveNoTokens) {
+  const ScratchFolder folder;
+  std::string bytes = read_file(kChat);
+  const std::size_t at = bytes.find(std::string("\1\0\0\0\0\0\0\0q", 9));
+  ASSERT_NE(at, std::string::npos);
+  bytes[at + 8] = ' ';  // no letter of the alphabet
+  const ModelPtr model = load_model(folder.write("model.gguf", bytes));
+  Output output;
+  rapt_generate_params params = params_for(&output, 1);
+  params.prompt = "q";
+  EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT, rapt_generate(model.get(), &params, nullptr), {"the prompt has no tokens"}));
+  params.prompt = "qr";
+  EXPECT_EQ(rapt_generate(model.get(), &params, nullptr), RAPT_OK) << rapt_last_error();
+}
+
 // A text that ends inside a character gives its bytes at the end; all before are whole characters.
 TEST(GenerateEndTest, ATextMayEndInsideACharacter) {
   const ModelPtr model = load_model(kChat);
