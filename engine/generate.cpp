@@ -39,7 +39,10 @@ std::vector<std::int32_t> prompt_ids(const LoadedModel& model, const rapt_genera
     model.check_ids("params->prompt_ids", params.prompt_ids, params.num_prompt_ids);
     ids.assign(params.prompt_ids, params.prompt_ids + params.num_prompt_ids);
   }
-  if (ids.empty()) throw_error(RAPT_INVALID_ARGUMENT, "the prompt is empty; it needs at least one token to go on from");
+  if (ids.empty()) {  // of a text perhaps because the vocabulary spells nothing of it
+    throw_error(RAPT_INVALID_ARGUMENT, "the prompt %s; it needs at least one token to go on from",
+                has_text && *params.prompt != '\0' ? "has no tokens" : "is empty");
+  }
   return ids;
 }
 
@@ -54,7 +57,9 @@ Session& checked(Session* session, const LoadedModel& model, std::optional<Sessi
 Generation::Generation(const LoadedModel& model, Session* session, const rapt_generate_params& params)
     : model_(model),
       sampler_({params.temperature, params.top_k, params.top_p, params.repetition_penalty, params.seed}),
-      chunk_(params.prompt_chunk),
+      chunk_(std::min(params.prompt_chunk == 0 ? SIZE_MAX : params.prompt_chunk, Session::kTokensAtOnce)),
+      on_progress_(params.on_progress),
+      user_(params.user),
       ignore_ends_(params.ignore_ends != 0),
       ids_(prompt_ids(model, params)),
       num_tokens_(params.num_tokens == -1 ? model.shape().context_length - static_cast<std::int64_t>(ids_.size())
@@ -139,12 +144,15 @@ void Generation::go_on() {
 
 // Appends the last `count` tokens in chunks; leaves the logits of the last one.
 void Generation::read_last(std::size_t count) {
-  const std::size_t chunk = chunk_ == 0 ? count : chunk_;
+  const double all = static_cast<double>(count);
   while (count > 0) {
-    const std::size_t step = std::min(chunk, count);
+    const std::size_t step = std::min(chunk_, count);
     session_.append(ids_.data() + ids_.size() - count, step, nullptr, step == count ? logits_.data() : nullptr);
     count -= step;
     held_ = static_cast<std::size_t>(session_.length());
+    if (count > 0 && on_progress_ != nullptr && on_progress_(1 - static_cast<double>(count) / all, user_) != 0) {
+      throw_error(RAPT_CANCELLED, "cancelled by on_progress");
+    }
   }
 }
 

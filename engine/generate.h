@@ -14,7 +14,7 @@ namespace rapt::engine {
 // A prompt and the text after it, token by token, in a session of its own or in one that goes on afterwards.
 class Generation {
  public:
-  // Copies what it needs of params; callbacks are the caller's business. session: null, or of this model.
+  // Copies what it needs of params; callbacks but on_progress are the caller's business. session: null, or of this model.
   Generation(const LoadedModel& model, Session* session, const rapt_generate_params& params);
   Generation(const Generation&) = delete;
   Generation& operator=(const Generation&) = delete;
@@ -35,6 +35,8 @@ class Generation {
   const LoadedModel& model_;
   Sampler sampler_;
   const std::size_t chunk_;
+  int (*const on_progress_)(double done, void* user);
+  void* const user_;
   const bool ignore_ends_;
   std::vector<std::int32_t> ids_;
   const std::int64_t num_tokens_;

@@ -12,6 +12,9 @@ namespace rapt::engine {
 
 class Session {
  public:
+  // Of a long prompt, in one forward pass: what it writes then stays small, 4 MB for SmolLM2. All at once is 3 % faster.
+  static constexpr std::size_t kTokensAtOnce = 256;
+
   explicit Session(const LoadedModel& model);
   Session(const Session& other);  // a fork
   Session& operator=(const Session&) = delete;

@@ -1,6 +1,7 @@
 // See session_file.h.
 #include "engine/session_file.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -9,6 +10,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
@@ -62,13 +64,23 @@ void for_each_block(const KvShape& shape, std::int64_t length, F f) {
 // A file under a name that nobody else has until it is complete; gone if it never is.
 class Writer {
  public:
-  explicit Writer(const std::string& path) : path_(path) {
+  explicit Writer(const std::string& path) : path_(path), target_(path) {
+    struct stat old;
+    const bool replaces = stat(path.c_str(), &old) == 0;
+    if (!replaces && errno != ENOENT) fail_with("cannot write");
+    if (replaces && !S_ISREG(old.st_mode)) {
+      throw_error(RAPT_IO_ERROR, "cannot write %s: it is not a regular file", printable(path_).c_str());
+    }
+    // rename() would replace a link, not what it leads to. That it leads somewhere stat() has seen.
+    while (std::filesystem::is_symlink(target_)) target_ = target_.parent_path() / std::filesystem::read_symlink(target_);
     static std::atomic<unsigned> number{0};
     do {
-      part_ = path + "." + std::to_string(getpid()) + "-" + std::to_string(number++) + ".part";
+      part_ = target_.string() + "." + std::to_string(getpid()) + "-" + std::to_string(number++) + ".part";
       file_ = std::fopen(part_.c_str(), "wbxe");  // x: never one that is there
     } while (file_ == nullptr && errno == EEXIST);
     if (file_ == nullptr) fail_with("cannot write");
+    // Before a byte is there that not everybody may read. Fails where a file system has no modes to lose.
+    if (replaces) fchmod(fileno(file_), old.st_mode & 0777);
   }
   ~Writer() {
     if (file_ != nullptr) std::fclose(file_);
@@ -87,7 +99,7 @@ class Writer {
     // On the disk before it takes the place of an older one, which a crash would else leave nothing of.
     if (std::fflush(file_) != 0 || fsync(fileno(file_)) != 0) fail_with("cannot write");
     if (std::fclose(std::exchange(file_, nullptr)) != 0) fail_with("cannot write");
-    if (std::rename(part_.c_str(), path_.c_str()) != 0) fail_with("cannot rename the finished file to");
+    if (std::rename(part_.c_str(), target_.c_str()) != 0) fail_with("cannot rename the finished file to");
     part_.clear();
   }
 
@@ -97,6 +109,7 @@ class Writer {
   }
 
   std::string path_, part_;
+  std::filesystem::path target_;
   std::FILE* file_ = nullptr;
   std::uint32_t crc_ = 0;
 };

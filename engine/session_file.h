@@ -17,7 +17,7 @@
 
 namespace rapt::engine {
 
-// Replaces the file at once when it is complete: RAPT_IO_ERROR leaves what was there before.
+// rapt_session_save: RAPT_IO_ERROR leaves what was there before.
 void save_session(Session& session, const std::string& path);
 
 // Reads the tokens into an empty session. RAPT_INVALID_FILE if the file is damaged, RAPT_INVALID_ARGUMENT if it is of another

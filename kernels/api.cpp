@@ -1,6 +1,7 @@
 // The C entry points of rapt.h, section 4: check the arguments, find the backend, run it. Layer: top of kernels/.
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <string>
 
 #include "kernels/attention/append.h"
@@ -18,16 +19,8 @@ bool has_output(const AttentionProblem& problem) {
   return problem.num_sequences > 0 && (problem.max_q_len > 0 || sums);
 }
 
-// While it lives, score functions that call rapt_attention with the same context would write over the workspace of their own call.
-class Busy {
- public:
-  explicit Busy(rapt_context& context) : context_(context) { context_.busy = true; }
-  Busy(const Busy&) = delete;
-  Busy& operator=(const Busy&) = delete;
-  ~Busy() { context_.busy = false; }
-
- private:
-  rapt_context& context_;
+struct NoLongerBusy {
+  void operator()(rapt_context* context) const { context->busy = false; }
 };
 }  // namespace
 
@@ -38,9 +31,11 @@ rapt_status rapt_attention(rapt_context* context, const rapt_attention_params* p
     if (const rapt_status status = make_problem(params, DataCheck::kRequired, where, &problem)) return status;
     if (const rapt_status status = default_if_null(context, where)) return status;
     if (!has_output(problem)) return RAPT_OK;
-    if (context->busy)
-      return fail(RAPT_INVALID_ARGUMENT, where, "context is that of the call whose score function this is; it must be another");
-    const Busy busy(*context);
+    if (context->busy.exchange(true))
+      return fail(RAPT_INVALID_ARGUMENT, where,
+                  "context is in another call, of another thread or the one whose score function this is; it serves one at "
+                  "a time");
+    const std::unique_ptr<rapt_context, NoLongerBusy> busy(context);
     context->backend->run(*context, problem);
     return RAPT_OK;
   });

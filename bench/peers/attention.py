@@ -28,7 +28,7 @@ import sys
 sys.dont_write_bytecode = True  # before the first of our modules
 
 from calls import PEERS  # noqa: E402
-from harness import errors, run, shapes  # noqa: E402
+from harness import errors, machine, run, shapes  # noqa: E402
 
 DTYPES = list(shapes.ELEMENT_BYTES)
 
@@ -61,6 +61,8 @@ def check(arguments: argparse.Namespace) -> None:
     arguments.types = errors.choice_list("--types", arguments.types, DTYPES)
     arguments.peers = errors.choice_list("--peers", arguments.peers, list(PEERS))
     arguments.shapes = chosen_shapes(arguments)
+    if arguments.isa and arguments.isa not in machine.ISA_LEVELS:
+        raise errors.BadInput(f"--isa={arguments.isa} is none of {', '.join(machine.ISA_LEVELS)}")
     if not 0 <= arguments.seconds <= 3600:
         raise errors.BadInput(f"--seconds={arguments.seconds}; it must be from 0 to 3600")
     if not 1 <= arguments.calls <= 10**6:

@@ -46,14 +46,17 @@ SafeTensors::SafeTensors(const std::string& path) : file_(path) {
   static_assert(std::endian::native == std::endian::little, "safetensors holds little-endian numbers");
   const std::string where = printable(path);
   const std::string_view file = file_.bytes();
-  std::uint64_t length = 0;
-  if (file.size() < sizeof length) {
-    throw_error(RAPT_INVALID_FILE, "%s: %zu bytes are too short for a safetensors file", where.c_str(), file.size());
-  }
-  std::memcpy(&length, file.data(), sizeof length);
+  if (file.empty()) throw_error(RAPT_INVALID_FILE, "%s is empty", where.c_str());
+  std::uint64_t length = UINT64_MAX;
+  if (file.size() > sizeof length) std::memcpy(&length, file.data(), sizeof length);
   if (length > kMaxHeaderBytes || length > file.size() - sizeof length) {
+    // What a download may leave under a model's name, a page of HTML or a pointer of Git LFS. A header begins with a brace.
+    if (file.size() <= sizeof length || file[sizeof length] != '{') {
+      throw_error(RAPT_INVALID_FILE, "%s begins neither as GGUF nor as safetensors; it begins with %s", where.c_str(),
+                  printable(file.substr(0, 20)).c_str());
+    }
     throw_error(RAPT_INVALID_FILE,
-                "%s: not a safetensors file, or a truncated one: its header claims %llu bytes, the file has %zu, and %llu are "
+                "%s: a truncated safetensors file, or none: its header claims %llu bytes, the file has %zu, and %llu are "
                 "the most allowed",
                 where.c_str(), static_cast<unsigned long long>(length), file.size(),
                 static_cast<unsigned long long>(kMaxHeaderBytes));

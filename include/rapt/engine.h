@@ -13,7 +13,7 @@
  *     rapt_generate(model, &call, NULL);
  *     rapt_model_free(model);
  *
- * A model is read-only after loading: any number of sessions and threads share it, one thread a session.
+ * A model is read-only after loading: any number of sessions and threads share it, one thread a session. No callback may throw.
  */
 #ifndef RAPT_ENGINE_H_
 #define RAPT_ENGINE_H_
@@ -182,7 +182,9 @@ RAPT_API rapt_status rapt_session_fork(const rapt_session* session, rapt_session
 RAPT_API rapt_status rapt_session_rollback(rapt_session* session, int64_t length);
 
 /* The tokens with their keys and values in a file with a checksum, and a session made from it: it goes on with the same bits.
- * The file belongs to the model, its configuration included, and to the kv_dtype and arithmetic it was saved with; it may travel to a machine with another ISA level. */
+ * The file belongs to the model, its configuration included, and to the kv_dtype and arithmetic it was saved with; it may
+ * travel to a machine with another ISA level. Saving replaces a file at once when the new one is complete, follows symbolic
+ * links and keeps the permissions. RAPT_IO_ERROR, also for a path to no regular file (a device, a pipe), changes nothing. */
 RAPT_API rapt_status rapt_session_save(rapt_session* session, const char* path);
 RAPT_API rapt_status rapt_session_load(rapt_model* model, const char* path, rapt_session** session);
 
@@ -214,6 +216,9 @@ typedef struct rapt_generate_params {
    * Both may be NULL. */
   int (*on_token)(int32_t id, void* user);
   int (*on_text)(const char* text, size_t size, void* user);
+  /* As in rapt_model_params, of a prompt, and of a context that is read again: called between two forward passes, so that a
+   * long one can be cancelled. The session then has the tokens that were computed. */
+  int (*on_progress)(double done, void* user);
   void* user;
 } rapt_generate_params;
 
@@ -242,13 +247,15 @@ static inline void rapt_generate_stats_init(rapt_generate_stats* stats) {
  * for every token. A prompt longer than the context is RAPT_INVALID_ARGUMENT. stats may be NULL. */
 RAPT_API rapt_status rapt_generate(rapt_model* model, const rapt_generate_params* params, rapt_generate_stats* stats);
 
-/* The same for callers that ask for each token: params as above, without the callbacks. What they point to is copied; the model and the
- * session must outlive the generation. A session that was changed meanwhile is RAPT_INVALID_ARGUMENT. */
+/* The same for callers that ask for each token: params as above, of the callbacks on_progress alone. What they point to is
+ * copied, but for user; the model and the session must outlive the generation. A session that was changed meanwhile is
+ * RAPT_INVALID_ARGUMENT. */
 typedef struct rapt_generation rapt_generation;
 
 RAPT_API rapt_status rapt_generation_start(rapt_model* model, const rapt_generate_params* params, rapt_generation** generation);
 /* Writes one token: *id, and the text that is whole with it: *size bytes at *text, perhaps none, valid until the next call. At the
- * end *id is -1, and the text is the rest: bytes that never became a character. text and size may be NULL. */
+ * end *id is -1, and the text is the rest: bytes that never became a character. text and size may be NULL. After an error, or
+ * RAPT_CANCELLED, the next call goes on where that one stopped. */
 RAPT_API rapt_status rapt_generation_next(rapt_generation* generation, int32_t* id, const char** text, size_t* size);
 RAPT_API void rapt_generation_free(rapt_generation* generation); /* NULL is fine */
 

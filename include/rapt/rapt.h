@@ -153,6 +153,7 @@ typedef struct rapt_attention_params {
 
   /* Ragged batches: q, out and lse hold the queries of all sequences one after the other, k and v the keys; batch is 1. Sequence n
    * has the queries cu_seqlens_q[n] .. cu_seqlens_q[n+1] - 1 and likewise keys. q_offsets and prefix_lengths are then [num_sequences].
+   * Queries behind the last sequence belong to none: their rows of out, lse, entropy and max_score are not written.
    * Not together with kv_lengths, block_table, mask, bias, block_mask, documents, tree_mask or weights. */
   int64_t num_sequences;
   const int64_t *cu_seqlens_q, *cu_seqlens_k;  /* [num_sequences + 1], from 0, not falling; both or neither */
@@ -259,9 +260,11 @@ RAPT_API rapt_status rapt_kv_append(rapt_context* context, const rapt_kv_append_
 
 /* 5. Contexts: threads, backend, ISA level, allocator ------------------------------------------------------------- */
 
+enum { RAPT_MAX_THREADS = 4096 };
+
 typedef struct rapt_context_params {
   size_t struct_size;
-  int num_threads;     /* 0: as many as the process may use (affinity, container quota, OMP_NUM_THREADS) */
+  int num_threads;     /* at most RAPT_MAX_THREADS; 0: as many as affinity, container quota and OMP_NUM_THREADS allow */
   const char* backend; /* NULL = "rapt"; see rapt_backend_name */
   const char* isa;     /* NULL: the best the CPU has, or the environment's RAPT_ISA; see rapt_isa_name */
   /* Both or neither. alloc returns `bytes` bytes aligned to `alignment` (a power of two, at most 4096), or NULL. */

@@ -94,6 +94,16 @@ class Checker {
     if (t.shape[i] != extent) wrong("%s.shape[%d] is %" PRId64 "; it must be %" PRId64 " (%s)", name, i, t.shape[i], extent, what);
   }
 
+  // Pages of keys in panels (RAPT_KV_PANELS).
+  void panels(const char* name, const rapt_tensor& pages) {
+    const std::int64_t size = pages.shape[2], stride = pages.strides[2];
+    if (raw(pages.dtype) == RAPT_I8) wrong("k_layout is RAPT_KV_PANELS; that needs f32, bf16 or f16, but %s is RAPT_I8", name);
+    if (size % 64 != 0)
+      wrong("k_layout is RAPT_KV_PANELS; that needs pages of a multiple of 64 tokens, but %s.shape[2] is %" PRId64, name, size);
+    if (stride != pages.shape[3])
+      wrong("k_layout is RAPT_KV_PANELS; a page of one head must be contiguous, but %s.strides[2] is %" PRId64, name, stride);
+  }
+
   void same(const char* a, std::int64_t x, int i, const char* b, std::int64_t y, int j, const char* what) {
     if (x != y) wrong("%s.shape[%d] is %" PRId64 ", but %s.shape[%d] is %" PRId64 "; the %s must agree", a, i, x, b, j, y, what);
   }

@@ -95,10 +95,7 @@ rapt_status make_append_problem(const rapt_kv_append_params* params, const char*
   if (raw(p.k_layout) != RAPT_KV_ROWS && raw(p.k_layout) != RAPT_KV_PANELS)
     check.wrong("k_layout is %d; it is RAPT_KV_ROWS (0) or RAPT_KV_PANELS (1)", raw(p.k_layout));
   const bool panels = raw(p.k_layout) == RAPT_KV_PANELS;
-  if (panels && (raw(p.k_pages.dtype) == RAPT_I8 || p.k_pages.shape[2] % 64 != 0))
-    check.wrong("k_layout is RAPT_KV_PANELS; that needs f32, bf16 or f16 pages of a multiple of 64 tokens, not of %" PRId64, p.k_pages.shape[2]);
-  if (panels && p.k_pages.strides[2] != p.k_pages.shape[3])
-    check.wrong("k_layout is RAPT_KV_PANELS; a page of one head must be contiguous, but k_pages.strides[2] is %" PRId64, p.k_pages.strides[2]);
+  if (panels) check.panels("k_pages", p.k_pages);
   if (!p.block_table) check.wrong("block_table is NULL");
   if (!p.kv_lengths) check.wrong("kv_lengths is NULL");
   if (p.block_table_stride > kMaxExtent) check.wrong("block_table_stride is %" PRId64 "; at most 2^40 is possible", p.block_table_stride);

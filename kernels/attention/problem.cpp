@@ -96,8 +96,7 @@ void check_paging(const Params& p, Checker& check) {
   if (page_size < 1) return check.wrong("k.shape[2] is %" PRId64 "; a page holds at least one token", page_size);
   if (!p.kv_lengths) return check.wrong("kv_lengths is NULL; with a block_table it says how many keys each batch has");
   if (p.block_table_stride > kMaxExtent) return check.wrong("block_table_stride is %" PRId64 "; at most 2^40 is possible", p.block_table_stride);
-  if (p.k_layout == RAPT_KV_PANELS && (p.k.dtype == RAPT_I8 || page_size % 64 != 0 || p.k.strides[2] != p.k.shape[3]))
-    check.wrong("k_layout is RAPT_KV_PANELS; that needs contiguous f32, bf16 or f16 pages of a multiple of 64 tokens, not of %" PRId64, page_size);
+  if (p.k_layout == RAPT_KV_PANELS) check.panels("k", p.k);
   for (std::int64_t b = 0; b < p.q.shape[0]; ++b) {
     const std::int64_t pages = (p.kv_lengths[b] + page_size - 1) / page_size;
     if (pages > p.block_table_stride)

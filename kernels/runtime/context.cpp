@@ -48,8 +48,6 @@ void Workspace::release() {
 
 namespace {
 
-constexpr int kMaxThreads = 4096;
-
 const IsaDescriptor* find_isa(const char* name) {
   for (int i = 0; isa_at(i); ++i)
     if (std::strcmp(isa_at(i)->name, name) == 0) return isa_at(i);
@@ -105,8 +103,8 @@ rapt_status check_backend(const char* name, const char* where) {
 }
 
 rapt_status set_up(const rapt_context_params& p, const char* where, rapt_context& context) {
-  if (p.num_threads < 0 || p.num_threads > kMaxThreads)
-    return fail(RAPT_INVALID_ARGUMENT, where, "num_threads is %d; it is 0 (automatic) to %d", p.num_threads, kMaxThreads);
+  if (p.num_threads < 0 || p.num_threads > RAPT_MAX_THREADS)
+    return fail(RAPT_INVALID_ARGUMENT, where, "num_threads is %d; it is 0 (automatic) to %d", p.num_threads, RAPT_MAX_THREADS);
   if (!p.alloc != !p.free) return fail(RAPT_INVALID_ARGUMENT, where, "alloc and free go together; one of them is NULL");
   const char* isa = nullptr;
   if (const rapt_status status = choose_isa(p.isa, where, &isa)) return status;

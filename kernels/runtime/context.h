@@ -1,5 +1,6 @@
 // What stands behind rapt_context: the settled choices and the memory of a caller. Layer: runtime.
 #pragma once
+#include <atomic>
 #include <cstddef>
 
 #include "kernels/runtime/kernel_table.h"
@@ -39,7 +40,7 @@ struct rapt_context {
   const rapt::Backend* backend = nullptr;
   const rapt::KernelTable* kernels = nullptr;
   rapt::Workspace workspace;
-  bool busy = false;  // in rapt_attention, which calls a function of the caller's
+  std::atomic<bool> busy = false;  // in rapt_attention: another, of a thread or a score function, would use the same workspace
 };
 
 namespace rapt {

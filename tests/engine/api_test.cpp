@@ -1,4 +1,4 @@
-// The C ABI's edges: null pointers, sizes of structs, text to ids and back, contexts that cannot be.
+// The C ABI's edges: null pointers, sizes of structs, text to ids and back, contexts that cannot be. What rapt.hpp makes of it.
 #include "rapt/rapt.hpp"
 #include "tests/engine/support.h"
 
@@ -38,6 +38,60 @@ TEST(ApiTest, LoadNamesWhatIsWrong) {
 TEST(ApiTest, CppTextsHaveNoNul) {
   EXPECT_THROW(rapt::Model(kModel + std::string(1, '\0')), rapt::Error);
   EXPECT_THROW(rapt::Model(kModel).generate(std::string("a\0b", 3), 1), rapt::Error);
+}
+
+TEST(ApiTest, CppSessionsForkGoBackMoveAndAreSaved) {
+  rapt_model_params params;
+  rapt_model_params_init(&params);
+  params.kv_dtype = RAPT_KV_BF16;
+  const rapt::Model model(kModel, params);
+  EXPECT_STREQ(model.info().kv_dtype, "bf16");
+  rapt::Session session(model);
+  const std::vector<float> logits = session.append({1, 2, 3});
+  rapt::Session other = session.fork();
+  other.rollback(2);
+  EXPECT_EQ(other.append({3}), logits);
+  const ScratchFolder folder;
+  session.save(folder.file("a.session"));
+  rapt::Session loaded(model, folder.file("a.session"));
+  EXPECT_EQ(loaded.ids(), (std::vector<std::int32_t>{1, 2, 3}));
+  rapt_session* raw = nullptr;
+  ASSERT_EQ(rapt_session_create(model.get(), &raw), RAPT_OK);
+  loaded = rapt::Session(model, raw);
+  EXPECT_EQ(loaded.get(), raw);
+  EXPECT_EQ(loaded.append({1, 2, 3}), logits);
+  EXPECT_THROW(loaded.rollback(4), rapt::Error);
+  EXPECT_THROW(loaded.save("/absent/a.session"), rapt::Error);
+}
+
+TEST(ApiTest, CppModelsTakeIdsChatsAndTexts) {
+  const rapt::Model model(kData + "/chat/model.gguf");
+  const std::vector<std::int32_t> ids = model.chat_ids({{"user", "hello"}});
+  EXPECT_EQ(model.detokenize(ids), "<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\n");
+  EXPECT_EQ(model.generate(ids, 20), "Thé 漢!");
+  const rapt::Model bert(kData + "/bert");
+  const std::vector<float> both = bert.embed({"the cat", "a"}), one = bert.embed({"the cat"});
+  ASSERT_EQ(both.size(), 2 * one.size());
+  EXPECT_TRUE(std::equal(one.begin(), one.end(), both.begin()));
+}
+
+TEST(ApiTest, CppCallbacksMayThrowAndTheOthersGetTheirUser) {
+  const rapt::Model model(kModel);
+  const auto throws = [](std::string_view) -> bool { throw std::out_of_range("mine"); };
+  EXPECT_THROW(model.generate("JULIET:", 3, throws), std::out_of_range);
+  struct Seen {
+    int tokens = 0, pieces = 0;
+  } seen;
+  rapt_generate_params params;
+  rapt_generate_params_init(&params);
+  params.prompt = "JULIET:";
+  params.num_tokens = 3;
+  params.prompt_chunk = 3;
+  params.user = &seen;
+  params.on_token = [](std::int32_t, void* user) { return static_cast<Seen*>(user)->tokens++, 0; };
+  params.on_progress = [](double, void* user) { return static_cast<Seen*>(user)->pieces++, 0; };
+  EXPECT_EQ(model.generate(params).size(), 3u);
+  EXPECT_TRUE(seen.tokens == 3 && seen.pieces == 2);  // between three passes of 3, 3 and 1 tokens
 }
 
 TEST(ApiTest, InfoChecksItsStruct) {

@@ -1,6 +1,7 @@
 // Generation: the golden greedy text of nanoGPT on everything there is, callbacks, stopping, sampling, and errors.
 #include <algorithm>
 
+#include "tests/engine/progress.h"
 #include "tests/engine/support.h"
 
 namespace rapt::engine::testing {
@@ -255,6 +256,22 @@ TEST(GenerateEndTest, TheTokenThatEndsATextEndsIt) {
   EXPECT_EQ(rapt_session_length(session.get()), stats.prompt_tokens + 13);  // the last token was never computed
 }
 
+// Of a byte-level vocabulary that lacks a byte, as SmolLM2's lacks some.
+TEST(GenerateEndTest, ATextMayHaveNoTokens) {
+  const ScratchFolder folder;
+  std::string bytes = read_file(kChat);
+  const std::size_t at = bytes.find(std::string("\1\0\0\0\0\0\0\0q", 9));
+  ASSERT_NE(at, std::string::npos);
+  bytes[at + 8] = ' ';  // no letter of the alphabet
+  const ModelPtr model = load_model(folder.write("model.gguf", bytes));
+  Output output;
+  rapt_generate_params params = params_for(&output, 1);
+  params.prompt = "q";
+  EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT, rapt_generate(model.get(), &params, nullptr), {"the prompt has no tokens"}));
+  params.prompt = "qr";
+  EXPECT_EQ(rapt_generate(model.get(), &params, nullptr), RAPT_OK) << rapt_last_error();
+}
+
 // A text that ends inside a character gives its bytes at the end; all before are whole characters.
 TEST(GenerateEndTest, ATextMayEndInsideACharacter) {
   const ModelPtr model = load_model(kChat);
@@ -378,6 +395,40 @@ TEST(GenerationTest, TokenByTokenIsTheSame) {
   }
   rapt_generation* generation = nullptr;
   EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT, rapt_generation_start(model.get(), nullptr, &generation), {"params is NULL"}));
+}
+
+// Between the passes over it, of which the session keeps what was computed.
+TEST(GenerationTest, ALongPromptCanBeCancelledAndGoesOn) {
+  const ModelPtr model = load_model(kModel);
+  const SessionPtr session = create_session(model.get());
+  Progress progress{{}, 0.5};
+  rapt_generate_params params;
+  rapt_generate_params_init(&params);
+  params.prompt = kPrompt.c_str();  // 15 tokens
+  params.num_tokens = 5;
+  params.prompt_chunk = 4;
+  params.session = session.get();
+  params.on_progress = note_progress;
+  params.user = &progress;
+  EXPECT_TRUE(failed_with(RAPT_CANCELLED, rapt_generate(model.get(), &params, nullptr), {"on_progress"}));
+  EXPECT_EQ(progress.seen, (std::vector<double>{1 - 11 / 15.0, 1 - 7 / 15.0}));
+  EXPECT_EQ(rapt_session_length(session.get()), 8);
+
+  rapt_generation* started = nullptr;
+  ASSERT_EQ(rapt_generation_start(model.get(), &params, &started), RAPT_OK) << rapt_last_error();
+  const GenerationPtr generation(started);
+  EXPECT_TRUE(failed_with(RAPT_CANCELLED, next(generation), {"on_progress"}));  // after 4 of the 7 tokens that are left
+  progress.cancel_at = 2;
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(next(generation), RAPT_OK) << rapt_last_error();
+  EXPECT_EQ(progress.seen.size(), 3u);
+  Output output;
+  const rapt_generate_params whole = params_for(&output, 4);
+  ASSERT_EQ(rapt_generate(model.get(), &whole, nullptr), RAPT_OK) << rapt_last_error();
+  std::vector<std::int32_t> ids(15 + 4);
+  std::size_t count = 0;
+  ASSERT_EQ(rapt_session_ids(session.get(), ids.data(), ids.size(), &count), RAPT_OK);
+  EXPECT_EQ(count, ids.size());  // but for the last one written
+  EXPECT_TRUE(std::equal(output.ids.begin(), output.ids.end(), ids.begin() + 15));
 }
 
 // What a session has is not computed again, and the text is the same as without it.

@@ -1,4 +1,6 @@
 // Saved sessions: they go on with the same bits; files that are damaged, cut short, of another model or another arithmetic are refused.
+#include <sys/stat.h>
+
 #include <filesystem>
 #include <thread>
 
@@ -141,13 +143,47 @@ TEST_F(SessionFileTest, AFailureLeavesTheOldFile) {
   const ModelPtr model = load_with(RAPT_KV_F32);
   const SessionPtr session = create_session(model.get());
   EXPECT_TRUE(failed_with(RAPT_IO_ERROR, rapt_session_save(session.get(), "/absent/a.session"), {"/absent/a.session"}));
-  std::filesystem::create_directory(path_);  // the finished file cannot take this name
-  EXPECT_TRUE(failed_with(RAPT_IO_ERROR, rapt_session_save(session.get(), path_.c_str()), {"a.session"}));
+  std::filesystem::create_directory(path_);
+  EXPECT_TRUE(failed_with(RAPT_IO_ERROR, rapt_session_save(session.get(), path_.c_str()), {"a.session", "not a regular file"}));
   EXPECT_TRUE(std::filesystem::is_directory(path_));
   EXPECT_EQ(files(), 1);
   std::filesystem::remove(path_);
   EXPECT_TRUE(refuses(RAPT_IO_ERROR, {"a.session"}, model.get()));
   EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT, rapt_session_save(session.get(), nullptr), {"path is NULL"}));
+}
+
+// What a program may be given for a file: /dev/null, a pipe of the shell's.
+TEST_F(SessionFileTest, WhatIsNoFileStays) {
+  const ModelPtr model = load_with(RAPT_KV_F32);
+  const SessionPtr session = create_session(model.get());
+  ASSERT_EQ(mkfifo(path_.c_str(), 0600), 0);
+  const std::string link = folder_.file("link.session");
+  std::filesystem::create_symlink("a.session", link);
+  for (const std::string& path : {path_, link}) {
+    EXPECT_TRUE(failed_with(RAPT_IO_ERROR, rapt_session_save(session.get(), path.c_str()), {path, "not a regular file"}));
+  }
+  EXPECT_TRUE(std::filesystem::is_fifo(path_));
+  std::filesystem::remove(path_);
+  std::filesystem::create_symlink("link.session", path_);
+  EXPECT_TRUE(failed_with(RAPT_IO_ERROR, rapt_session_save(session.get(), link.c_str()), {link, "symbolic links"}));
+  EXPECT_EQ(files(), 2);
+}
+
+TEST_F(SessionFileTest, LinksAreFollowedAndPermissionsKept) {
+  const ModelPtr model = load_with(RAPT_KV_F32);
+  const SessionPtr session = create_session(model.get());
+  const std::string link = folder_.file("link"), other = folder_.file("other");
+  std::filesystem::create_symlink(link, other);
+  std::filesystem::create_symlink("a.session", link);
+  ASSERT_EQ(rapt_session_save(session.get(), other.c_str()), RAPT_OK) << rapt_last_error();  // to a name that is free
+  const auto secret = std::filesystem::perms::owner_read | std::filesystem::perms::owner_write;
+  std::filesystem::permissions(path_, secret);
+  next_logits(session.get(), ids_.data(), 3);
+  ASSERT_EQ(rapt_session_save(session.get(), other.c_str()), RAPT_OK) << rapt_last_error();
+  EXPECT_TRUE(std::filesystem::is_symlink(link) && std::filesystem::is_symlink(other));
+  EXPECT_EQ(std::filesystem::status(path_).permissions(), secret);
+  EXPECT_EQ(rapt_session_length(load(model.get()).get()), 3);
+  EXPECT_EQ(files(), 3);
 }
 
 TEST_F(SessionFileTest, FilesOfOthersStay) {

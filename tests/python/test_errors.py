@@ -97,11 +97,11 @@ def test_out(qkv):
         ({"threads": 0}, ValueError, "threads is 0; it must be at least 1"),
         ({"threads": -3}, ValueError, "threads is -3; it must be at least 1"),
         ({"threads": 10**20}, ValueError, "threads is 100000000000000000000"),
-        ({"threads": 100000}, ValueError, "num_threads is 100000"),
+        ({"threads": 100000}, ValueError, "threads is 100000; it must be at most 4096, or None"),
         ({"threads": 1.0}, TypeError, "threads is 1.0; it must be an integer"),
         ({"threads": True}, TypeError, "threads is True; it must be an integer"),
         ({"backend": "cuda"}, ValueError, "backend is 'cuda'; the backends are rapt, "),
-        ({"backend": None}, TypeError, "backend is None; it must be a name such as 'rapt'"),
+        ({"backend": 5}, TypeError, "backend is 5; it must be a name such as 'rapt', or None"),
         ({"isa": "sse9"}, ValueError, "isa is 'sse9'; the levels are scalar"),
         ({"isa": 2}, TypeError, "isa is 2; it must be a name such as 'avx2'"),
     ],
@@ -111,6 +111,10 @@ def test_options(qkv, options, error, text):
         with pytest.raises(error) as caught:
             function(*qkv, **options)
         assert text in str(caught.value)
+
+
+def test_none_is_the_default_backend(qkv):
+    np.testing.assert_array_equal(rapt.attention(*qkv, backend=None), rapt.attention(*qkv))
 
 
 def test_return_lse_and_stray_arguments(qkv):

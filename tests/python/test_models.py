@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import signal
 import struct
 import threading
 import time
@@ -167,6 +168,10 @@ def test_embed():
         bert.embed("one")
 
 
+def test_an_empty_session_is_true(nanogpt):
+    assert nanogpt.session() and len(nanogpt.session()) == 0
+
+
 def test_threads_share_a_model_and_wait_for_a_session(nanogpt):
     expected = ["".join(nanogpt.generate(f"JULIET:{c}", 30)) for c in "abcd"]
     with ThreadPoolExecutor(4) as pool:
@@ -194,6 +199,31 @@ def test_the_gil_is_released():
     assert turns > 20
 
 
+def with_context(path, length):
+    """A GGUF model's bytes with another context_length."""
+    data = bytearray(path.read_bytes())
+    value = data.index(key := b"llama.context_length") + len(key) + 4  # behind the key its type
+    data[value : value + 4] = struct.pack("<I", length)
+    return data
+
+
+def test_control_c_is_seen_while_tokens_are_computed(tmp_path):
+    """Among so many that to compute them all would take minutes."""
+    (tmp_path / "model.gguf").write_bytes(with_context(CHAT, 1 << 20))
+    model = rapt.Model(tmp_path / "model.gguf", threads=1)
+    session, ids = model.session(), [10] * 300_000
+    session.prefill(ids[:5])
+    for compute, held in [
+        (lambda: session.prefill(ids), 5),
+        (lambda: next(model.generate(ids, session=session)), None),
+        (lambda: model.logits(ids[:100_000]), None),
+    ]:
+        threading.Timer(0.5, signal.raise_signal, [signal.SIGINT]).start()
+        with pytest.raises(KeyboardInterrupt):
+            compute()
+        assert len(session) == held if held else len(session) < len(ids)
+
+
 def test_models_live_as_long_as_their_sessions_and_texts():
     model = rapt.Model(NANOGPT)
     session, pieces = model.session(), model.generate("JULIET:", 5)
@@ -205,7 +235,9 @@ def test_models_live_as_long_as_their_sessions_and_texts():
 @pytest.mark.parametrize(
     "error, text, call",
     [
-        (OSError, "cannot", lambda m: rapt.Model("/nowhere.gguf")),
+        (FileNotFoundError, "cannot open '/nowhere.gguf'", lambda m: rapt.Model("/nowhere.gguf")),
+        (NotADirectoryError, "cannot open", lambda m: rapt.Model(NANOGPT / "x")),
+        (OSError, "not a regular file", lambda m: m.session().save("/")),
         (ValueError, "kv_dtype is 'float64'", lambda m: rapt.Model(NANOGPT, kv_dtype="float64")),
         (ValueError, "arithmetic is 'bf16'", lambda m: rapt.Model(NANOGPT, arithmetic="bf16")),
         (NotImplementedError, "avx512_bf16 or amx_bf16; the level is scalar", lambda m: rapt.Model(NANOGPT, arithmetic="bfloat16", isa="scalar")),
@@ -219,11 +251,12 @@ def test_models_live_as_long_as_their_sessions_and_texts():
         (ValueError, "there is 4294967296", lambda m: m.logits([2**32])),
         (TypeError, "integers", lambda m: m.logits([0.5])),
         (TypeError, "integers", lambda m: m.logits([[1]])),
-        (ValueError, "count is 0", lambda m: m.session().prefill([])),
+        (ValueError, "ids is empty", lambda m: m.session().prefill([])),
         (ValueError, "length is 3", lambda m: m.session().rollback(3)),
         (ValueError, "length is 9223372036854775808", lambda m: m.session().rollback(2**63)),
         (ValueError, "length is -1", lambda m: m.session().rollback(-1)),
-        (OSError, "/nowhere", lambda m: m.session("/nowhere")),
+        (FileNotFoundError, "/nowhere", lambda m: m.session("/nowhere")),
+        (TypeError, "model is None", lambda m: rapt.Session(None)),
         (ValueError, "prompt is empty", lambda m: m.generate("")),
         (ValueError, "prompt is empty", lambda m: m.generate([])),
         (ValueError, "NUL", lambda m: m.generate("a\0b")),

@@ -106,6 +106,21 @@ def test_ragged_column_sums(rng):
         oracle.assert_close(sums[:, :, keys], alone_sums.astype(np.float64))
 
 
+def test_ragged_rows_of_no_sequence_see_nothing(rng, monkeypatch):
+    q, k, v = oracle.random_qkv(rng, 1, HEADS, KV_HEADS, 40, 90, DIM)
+    monkeypatch.setattr(np, "empty", lambda shape, dtype: np.full(shape, np.nan, dtype))
+    for starts_q in ([0, 5, 12], [0, 0, 0]):
+        end, ragged = starts_q[-1], {"cu_seqlens_q": starts_q, "cu_seqlens_k": [0, 30, 41]}
+        out, lse, sums, entropy, most = rapt.attention(
+            q, k, v, **ragged, return_lse=True, return_column_sums=True, return_entropy=True, return_max_score=True)
+        for array, expected in [(out, 0), (entropy, 0), (lse, -np.inf), (most, -np.inf)]:
+            np.testing.assert_array_equal(array[:, :, end:], expected)
+            assert np.isfinite(array[:, :, :end]).all()
+        np.testing.assert_array_equal(sums[:, :, 41:], 0)
+        given = np.full((1, HEADS, 40, DIM), 7, np.float32)
+        assert (rapt.attention(q, k, v, **ragged, out=given)[:, :, end:] == 7).all()
+
+
 @pytest.mark.parametrize("options, error, text", [
     ({"weight_heads": [0]}, ValueError, "weight_heads says what return_weights returns, but return_weights is False"),
     ({"weight_rows": [0]}, ValueError, "weight_rows says what return_weights returns, but return_weights is False"),

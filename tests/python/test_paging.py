@@ -158,8 +158,10 @@ def read_only(array):
     ({"kv_lengths": None}, TypeError, "kv_lengths is None; it must be an array or a list of integers"),
     ({"kv_layout": "columns"}, ValueError, "kv_layout is 'columns'; it must be 'rows' or 'panels'"),
     ({"kv_layout": 1}, TypeError, "kv_layout is 1; it must be 'rows' or 'panels'"),
-    ({"kv_layout": "panels", "k_pages": lambda x: x[:, :, :48], "v_pages": lambda x: x[:, :, :48]}, ValueError, "panels"),
-    ({"kv_layout": "panels", "k_pages": lambda x: x.astype(np.int8), "k_scale": np.ones((4, KV_HEADS, 64), np.float32)}, ValueError, "panels"),
+    ({"kv_layout": "panels", "k_pages": lambda x: x[:, :, :48], "v_pages": lambda x: x[:, :, :48]}, ValueError,
+     "a multiple of 64 tokens, but k_pages.shape[2] is 48"),
+    ({"kv_layout": "panels", "k_pages": lambda x: x.astype(np.int8), "k_scale": np.ones((4, KV_HEADS, 64), np.float32)},
+     ValueError, "that needs f32, bf16 or f16, but k_pages is RAPT_I8"),
     ({"isa": "mmx"}, ValueError, "isa is 'mmx'"),
     ({"threads": 0}, ValueError, "threads is 0; it must be at least 1"),
 ])  # fmt: skip

@@ -5,10 +5,17 @@ import pathlib
 import pty
 import signal
 import subprocess
+import tempfile
 import time
 import unittest
 
 from support import ANSWER, CHAT_MODEL, ENDLESS_MODEL, MODEL, rapt, start
+
+
+def wait_until_asleep(process):
+    """Its read() does not see a signal that came just before."""
+    while pathlib.Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] not in "SZ":
+        time.sleep(0.01)
 
 
 class Pipe(unittest.TestCase):
@@ -49,6 +56,25 @@ class Pipe(unittest.TestCase):
         done = self.chat("x" * 200 + "\n", "--system", "abc")
         self.assertRegex(done.stderr, r"\Arapt chat: what you said has 2\d\d tokens together with the system text; ")
 
+    def test_control_c_ends_it_while_it_answers_or_waits(self):
+        with tempfile.TemporaryFile() as lines:
+            lines.write(b"hello\n" * 100_000)
+            lines.seek(0)
+            process = start("chat", ENDLESS_MODEL, stdin=lines)
+            self.addCleanup(process.kill)
+            process.stdout.read(1)
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=60)
+            self.assertEqual(process.returncode, 130)
+        process = start("chat", ENDLESS_MODEL, stdin=subprocess.PIPE)
+        self.addCleanup(process.kill)
+        process.stdin.write(b"/help\n")
+        while b"conversation." not in process.stderr.readline():
+            pass
+        wait_until_asleep(process)
+        process.send_signal(signal.SIGINT)
+        self.assertEqual((process.wait(timeout=60), *process.communicate()), (130, b"", b""))
+
     def test_a_model_without_a_chat_format_is_refused(self):
         done = self.chat("one\n", model=MODEL)
         self.assertEqual((done.returncode, done.stdout), (1, ""))
@@ -84,11 +110,6 @@ class Terminal(unittest.TestCase):
             self.said += piece
         self.said = self.said.split(text, 1)[1]
 
-    def sleeps(self):
-        """Waits until the program waits: its read() does not see a signal that came just before."""
-        while pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] not in "SZ":
-            time.sleep(0.01)
-
     def test_control_c_stops_an_answer_and_not_the_program(self):
         self.shown(b"> ")
         for _ in range(2):
@@ -98,7 +119,7 @@ class Terminal(unittest.TestCase):
             self.process.send_signal(signal.SIGINT)
             self.shown(b"> ")  # after the last of the answer, which a pipe has room for
             self.assertTrue(os.read(self.process.stdout.fileno(), 1 << 20).endswith(b"\n"))
-        self.sleeps()
+        wait_until_asleep(self.process)
         self.process.send_signal(signal.SIGINT)  # while it waits
         self.shown(b"\n> ")
         os.write(self.ours, b"\x04")  # Ctrl-D

@@ -54,6 +54,12 @@ class Page(unittest.TestCase):
     def test_maps_of_a_model_that_makes_vectors(self):
         self.check(data_of(page_of(BERT, "[CLS] the cat [SEP]")), ["[CLS]", "the", "cat", "[SEP]"], 2, 3, causal=False)
 
+    def test_a_prompt_from_the_standard_input(self):
+        with tempfile.NamedTemporaryFile() as page:
+            done = rapt("inspect", MODEL, "--prompt-file", "-", "--html", page.name, input="ROMEO:")
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertEqual(data_of(page.read().decode())["tokens"], list("ROMEO:"))
+
     def test_it_refers_to_nothing_and_a_prompt_cannot_leave_its_place(self):
         page = page_of(CHAT_MODEL, PROMPT)
         self.assertEqual("".join(data_of(page)["tokens"]), PROMPT)
@@ -62,7 +68,7 @@ class Page(unittest.TestCase):
 
     def test_what_is_wrong_is_named(self):
         done = rapt("inspect", BERT, "--prompt", "a " * 300, "--html", "/nowhere/page")
-        self.assertEqual((done.returncode, done.stderr), (2, "rapt inspect: --prompt has 300 tokens; a page shows from 1 to 256\n"))
+        self.assertEqual((done.returncode, done.stderr), (2, "rapt inspect: the prompt has 300 tokens; a page shows from 1 to 256\n"))
         done = rapt("inspect", BERT, "--prompt", "a", "--html", "/nowhere/page")
         self.assertEqual((done.returncode, done.stderr), (1, "rapt inspect: cannot write /nowhere/page\n"))
 

@@ -23,6 +23,16 @@ EVAL_TEXT = str(REPOSITORY / "tests/data/nanogpt-char/eval.txt")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
+def with_long_context(folder):
+    """The path of CHAT_MODEL with a context of 2^20 tokens, a prompt of which takes minutes."""
+    data = bytearray(pathlib.Path(CHAT_MODEL).read_bytes())
+    value = data.index(key := b"llama.context_length") + len(key) + 4  # behind the key its type
+    data[value : value + 4] = struct.pack("<I", 1 << 20)
+    path = pathlib.Path(folder, "long.gguf")
+    path.write_bytes(data)
+    return path
+
+
 def golden():
     """Prompt, text and losses that nanoGPT's own code computed: the metadata of the golden file."""
     data = (REPOSITORY / "tests/data/nanogpt-char/golden.safetensors").read_bytes()

@@ -1,12 +1,14 @@
 """What a person at the terminal meets: the progress bar, Ctrl-C, and a reader that goes away."""
 
 import os
+import pathlib
 import pty
 import signal
 import subprocess
+import tempfile
 import unittest
 
-from support import BERT, COMMAND, EVAL_TEXT, MODEL, run_with_terminal_as_stderr, start
+from support import BERT, COMMAND, EVAL_TEXT, MODEL, run_with_terminal_as_stderr, start, with_long_context
 
 ENDLESS = ["generate", MODEL, "--prompt", "JULIET:", "--tokens", 10_000_000, "--temperature", 1]
 
@@ -45,8 +47,9 @@ class Interrupt(unittest.TestCase):
         # A newline may be added; the signal may come between a token and its text, which is then left out (on_token in engine.h).
         self.assertIn(written - len(first + rest), (1, 0, -1))
 
-    def test_eval_and_compare_stop_without_a_result(self):
-        for arguments in [["eval", MODEL, "--text", "/dev/stdin"], ["compare", "--shape", "2,8,8,2048,2048,64"]]:
+    def test_commands_stop_without_a_result(self):
+        compare = ["compare", "--shape", "2,8,8,8192,8192,64"]  # one call of the reference takes minutes
+        for arguments, status in [(["eval", MODEL, "--text", "/dev/stdin"], 130), (compare, -signal.SIGINT)]:
             with self.subTest(arguments=arguments):
                 process = start(*arguments, "--threads", 1, stdin=subprocess.PIPE)  # no faster where there are many CPUs
                 if arguments[0] == "eval":
@@ -58,7 +61,23 @@ class Interrupt(unittest.TestCase):
                     process.wait(timeout=1)
                 process.send_signal(signal.SIGINT)
                 stdout, stderr = process.communicate(timeout=300)
-                self.assertEqual((process.returncode, stdout, stderr), (130, b"", b""))
+                self.assertEqual((process.returncode, stdout, stderr), (status, b"", b""))
+
+    def test_a_long_prompt_is_left(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for command, stdout in [("generate", b""), ("chat", b"\n")]:  # an answer of no words has a line
+                with self.subTest(command=command):
+                    prompt = pathlib.Path(folder, "prompt")
+                    prompt.write_text("a" * 300_000)
+                    words = ["--prompt-file", prompt] if command == "generate" else []
+                    with open(prompt) as lines:
+                        process = start(command, with_long_context(folder), *words, "--threads", 1, stdin=lines)
+                    self.addCleanup(process.kill)
+                    with self.assertRaises(subprocess.TimeoutExpired):
+                        process.wait(timeout=1.5)
+                    process.send_signal(signal.SIGINT)
+                    said = process.communicate(timeout=60)
+                    self.assertEqual((process.returncode, *said), (130, stdout, b""))
 
     def test_the_first_one_ends_the_wait_for_a_terminals_input(self):
         for arguments in [["embed", BERT], ["tokenize", BERT], ["tokenize", BERT, "--json-lines"], ["eval", MODEL, "--text", "/dev/stdin"]]:

@@ -41,6 +41,16 @@ class Generate(unittest.TestCase):
         self.assertEqual(self.text(*sampled, "--top-p", 1e-6), greedy)
         self.assertNotEqual(self.text("--tokens", 60, "--repetition-penalty", 2), greedy)
 
+    def test_a_prompt_from_a_file_is_the_same_prompt(self):
+        text = self.text("--tokens", 20)
+        with tempfile.NamedTemporaryFile("w") as file:
+            file.write(golden()["prompt"])
+            file.flush()
+            done = rapt("generate", MODEL, "--prompt-file", file.name, "--tokens", 20)
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (0, text, ""))
+        done = rapt("generate", MODEL, "--prompt-file", "-", "--tokens", 20, input=golden()["prompt"])
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, text, ""))
+
     def test_one_newline_at_the_end(self):
         self.assertEqual(rapt("generate", MODEL, "--prompt", "JULIET:", "--tokens", 1).stdout, "\n")
 
@@ -88,6 +98,11 @@ class Failures(unittest.TestCase):
         self.check(rapt("eval", "nowhere.safetensors", "--text", EVAL_TEXT), "rapt eval: ", "nowhere.safetensors")
         self.check(rapt("eval", MODEL, "--text", "nowhere.txt"), "nowhere.txt", "No such file")
         self.check(rapt("eval", MODEL, "--text", "."), "directory")
+        self.check(rapt("generate", MODEL, "--prompt-file", "nowhere.txt"), "nowhere.txt", "No such file")
+
+    def test_prompts_that_are_none(self):
+        self.check(rapt("generate", MODEL, "--prompt-file", "-", input=""), "no prompt in the standard input: it is empty")
+        self.check(rapt("generate", MODEL, "--prompt-file", "-", input="a\0b"), "the prompt has a NUL in it")
 
     def test_a_file_that_is_no_model(self):
         self.check(rapt("generate", EVAL_TEXT, "--prompt", "a"), "safetensors")

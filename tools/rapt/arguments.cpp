@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <climits>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -111,7 +110,7 @@ void add_threads_option(CLI::App& app, ComputeOptions& options) {
   app.add_option("--threads", options.threads,
                  "how many threads compute; never changes a result\n(default: all that the process may use)")
       ->type_name("N")
-      ->transform(whole_number(1, INT_MAX));
+      ->transform(whole_number(1, RAPT_MAX_THREADS));
 }
 
 void add_backend_option(CLI::App& app, ComputeOptions& options) {

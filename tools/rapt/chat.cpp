@@ -17,7 +17,8 @@ constexpr const char* kDescription = "Talks with a model: you type a line, it an
 constexpr const char* kFooter =
     "Answers go to the standard output as they come, each ending with a newline. Ctrl-C stops an answer;\n"
     "Ctrl-D or /exit ends the program, /clear begins a new conversation. Lines of a pipe are answered one\n"
-    "after the other. Where the model's context is full, the oldest questions and answers are forgotten.\n\n"
+    "after the other, and Ctrl-C ends the program. Where the model's context is full, the oldest\n"
+    "questions and answers are forgotten.\n\n"
     "Examples:\n"
     "  rapt chat \"$(rapt fetch smollm2)\"\n"
     "  echo 'What is gravity?' | rapt chat smollm2.gguf --system 'You answer in one sentence.'";
@@ -50,10 +51,11 @@ int talk(Conversation& conversation, const ChatOptions& options) {
   if (reader.at_terminal()) std::fputs(kHelp, stderr);
   int status = 0;
   for (std::string line;;) {
+    if (interrupted() && !reader.at_terminal()) return kExitInterrupted;
     catch_interrupt(/*wakes=*/true);
     const LineReader::Result result = reader.next("> ", &line);
     if (result == LineReader::Result::kInterrupted) {
-      std::fputs("\n", stderr);
+      if (reader.at_terminal()) std::fputs("\n", stderr);
       continue;
     }
     if (result == LineReader::Result::kEnd || line == "/exit") break;

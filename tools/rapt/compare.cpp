@@ -15,7 +15,6 @@
 #include "tools/rapt/difference.h"
 #include "tools/rapt/failure.h"
 #include "tools/rapt/shape.h"
-#include "tools/rapt/terminal.h"
 
 namespace rapt::tool {
 namespace {
@@ -65,7 +64,6 @@ Attention make_call(const Shape& s, bool causal, const Tensors& t) {
 double best_seconds(const Context& context, const Attention& call) {
   double best = std::numeric_limits<double>::infinity(), total = 0;
   for (int i = 0; i < 20 && total < 0.5; ++i) {
-    if (interrupted()) throw Interrupted();
     const auto start = std::chrono::steady_clock::now();
     attention(context, call);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -151,7 +149,6 @@ std::string as_text(const CompareOptions& options, const std::vector<Row>& rows,
 }
 
 int run(const CompareOptions& options) {
-  catch_interrupt();
   Tensors tensors(options.shape);
   std::vector<Row> rows;
   for (const std::string& backend : backend_names()) rows.push_back(measure(options, backend, tensors));

@@ -35,7 +35,8 @@ rapt_generate_stats Conversation::answer(const std::string& question) {
   stream.receive(&params);
   rapt_generate_stats stats;
   rapt_generate_stats_init(&stats);
-  check(rapt_generate(model_, &params, &stats));
+  const rapt_status status = rapt_generate(model_, &params, &stats);
+  if (status != RAPT_CANCELLED) check(status);  // Ctrl-C before the first word is an answer without one
   stream.finish();
   said_.push_back({"assistant", without_thoughts(stream.text())});
   return stats;

@@ -17,7 +17,7 @@ constexpr const char* kDescription = "Measures how well a model predicts a text:
 constexpr const char* kFooter =
     "The loss is the mean negative log-likelihood (natural logarithm) of the tokens, read in windows\n"
     "as long as the model's context; the perplexity is exp(loss). A rest shorter than a window is left\n"
-    "out.\n\n"
+    "out, unless there is no whole window.\n\n"
     "Examples:\n"
     "  rapt eval model.safetensors --text book.txt\n"
     "  rapt eval model.safetensors --text book.txt --json | jq .perplexity";

@@ -6,6 +6,7 @@
 #include "tools/rapt/command.h"
 #include "tools/rapt/failure.h"
 #include "tools/rapt/model.h"
+#include "tools/rapt/prompt.h"
 #include "tools/rapt/sampling.h"
 #include "tools/rapt/terminal.h"
 #include "tools/rapt/text_stream.h"
@@ -21,11 +22,12 @@ constexpr const char* kFooter =
     "Examples:\n"
     "  rapt generate model.safetensors --prompt 'To be, or not' --tokens 100\n"
     "  rapt generate model.safetensors --prompt 'To be, or not' --temperature 0.8 --seed 7 --stats\n"
-    "  rapt generate \"$(rapt fetch smollm2)\" --prompt 'The moon is'";
+    "  rapt generate \"$(rapt fetch smollm2)\" --prompt 'The moon is'\n"
+    "  fold -s letter.txt | rapt generate model.gguf --prompt-file - --tokens 100";
 
 struct GenerateOptions {
   ModelOptions model;
-  std::string prompt;
+  PromptOptions prompt;
   std::int64_t tokens = 200;
   SamplingOptions sampling;
   std::size_t chunk = 0;
@@ -33,12 +35,14 @@ struct GenerateOptions {
 };
 
 int run(const GenerateOptions& options) {
-  catch_interrupt();
+  const std::string prompt = options.prompt.read();
+  if (prompt.find('\0') != std::string::npos) throw Failure("the prompt has a NUL in it");
+  catch_interrupt();  // not before: a first Ctrl-C would not end the wait for a terminal's input
   const Model model = load_model(options.model);
   TextStream stream;
   rapt_generate_params params;
   rapt_generate_params_init(&params);
-  params.prompt = options.prompt.c_str();
+  params.prompt = prompt.c_str();
   params.num_tokens = options.tokens;
   options.sampling.apply(&params);
   params.prompt_chunk = options.chunk;
@@ -57,10 +61,7 @@ int run(const GenerateOptions& options) {
 Command add_generate(CLI::App& parent) {
   auto options = std::make_shared<GenerateOptions>();
   CLI::App* app = parent.add_subcommand("generate", kDescription)->footer(kFooter)->group("Commands");
-  app->add_option("--prompt", options->prompt, "the text to go on from, in UTF-8")
-      ->type_name("TEXT")
-      ->required()
-      ->check(not_empty());
+  add_prompt_options(*app, options->prompt, "the text to go on from, in UTF-8");
   app->add_option("--tokens", options->tokens, "how many tokens to write (default: 200)")
       ->type_name("N")
       ->transform(whole_number(1, std::numeric_limits<std::int64_t>::max()));

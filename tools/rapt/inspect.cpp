@@ -10,6 +10,7 @@
 #include "tools/rapt/failure.h"
 #include "tools/rapt/inspect_page.h"
 #include "tools/rapt/model.h"
+#include "tools/rapt/prompt.h"
 #include "tools/rapt/terminal.h"
 
 namespace rapt::tool {
@@ -28,7 +29,8 @@ constexpr std::size_t kMostTokens = 256;  // a page of a model with 30 layers of
 
 struct InspectOptions {
   ModelOptions model;
-  std::string prompt, html;
+  PromptOptions prompt;
+  std::string html;
 };
 
 // What the callbacks of rapt_inspect gather.
@@ -86,7 +88,7 @@ std::vector<std::int32_t> tokenize(const Model& model, const std::string& text) 
   check(rapt_tokenize(model.get(), text.data(), text.size(), ids.data(), count, &count));
   if (count >= 1 && count <= kMostTokens) return ids;
   throw Error(RAPT_INVALID_ARGUMENT,
-              "--prompt has " + std::to_string(count) + " tokens; a page shows from 1 to " + std::to_string(kMostTokens));
+              "the prompt has " + std::to_string(count) + " tokens; a page shows from 1 to " + std::to_string(kMostTokens));
 }
 
 std::string detokenize(const Model& model, std::int32_t id) {
@@ -115,12 +117,13 @@ void write_page(const std::string& path, const Json& data) {
 }
 
 int run(const InspectOptions& options) {
-  catch_interrupt();
+  const std::string prompt = options.prompt.read();
+  catch_interrupt();  // not before: a first Ctrl-C would not end the wait for a terminal's input
   const Model model = load_model(options.model);
   rapt_model_info info;
   rapt_model_info_init(&info);
   check(rapt_model_get_info(model.get(), &info));
-  const std::vector<std::int32_t> ids = tokenize(model, options.prompt);
+  const std::vector<std::int32_t> ids = tokenize(model, prompt);
   Findings found{static_cast<std::size_t>(info.num_heads), ids.size(), info.writes_text != 0};
   rapt_inspect_params params;
   rapt_inspect_params_init(&params);
@@ -151,7 +154,7 @@ int run(const InspectOptions& options) {
 Command add_inspect(CLI::App& parent) {
   auto options = std::make_shared<InspectOptions>();
   CLI::App* app = parent.add_subcommand("inspect", kDescription)->footer(kFooter)->group("Commands");
-  app->add_option("--prompt", options->prompt, "the text, in UTF-8")->type_name("TEXT")->required()->check(not_empty());
+  add_prompt_options(*app, options->prompt, "the text, in UTF-8, of at most " + std::to_string(kMostTokens) + " tokens");
   app->add_option("--html", options->html, "where the page goes")->type_name("FILE")->required()->check(not_empty());
   add_model_options(*app, options->model);
   add_kv_dtype_option(*app, options->model);

@@ -42,6 +42,9 @@ rapt_kv_dtype kv_dtype_of(const std::string& name) {
 }  // namespace
 
 Model load_model(const ModelOptions& options) {
+  if (options.compute.backend == "onednn" && options.kv_dtype != "auto" && options.kv_dtype != "f32") {
+    throw CLI::ValidationError("--kv-dtype", "is \"" + options.kv_dtype + "\", but must be auto or f32 with --backend onednn");
+  }
   Progress progress("loading");
   rapt_model_params params;
   rapt_model_params_init(&params);

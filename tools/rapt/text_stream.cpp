@@ -23,10 +23,13 @@ void print_rate(const char* what, std::int64_t tokens, double seconds, std::int6
 void TextStream::receive(rapt_generate_params* params) {
   params->on_token = on_token;
   params->on_text = on_text;
+  params->on_progress = on_progress;
   params->user = this;
 }
 
 int TextStream::on_token(std::int32_t, void*) { return interrupted() ? 1 : 0; }
+
+int TextStream::on_progress(double, void*) { return interrupted() ? 1 : 0; }
 
 int TextStream::on_text(const char* text, std::size_t size, void* user) {
   auto& stream = *static_cast<TextStream*>(user);

@@ -8,7 +8,8 @@
 
 namespace rapt::tool {
 
-// Shows text as it comes and asks to stop after a Ctrl-C. C callbacks cannot throw, so what went wrong waits for finish().
+// Shows text as it comes and asks to stop after a Ctrl-C, which while a prompt is read is RAPT_CANCELLED. C callbacks cannot
+// throw, so what went wrong waits for finish().
 class TextStream {
  public:
   void receive(rapt_generate_params* params);  // sets its callbacks
@@ -18,6 +19,7 @@ class TextStream {
  private:
   static int on_token(std::int32_t id, void* user);
   static int on_text(const char* text, std::size_t size, void* user);
+  static int on_progress(double done, void* user);
 
   std::optional<Failure> failure_;
   std::string text_;

@@ -12,9 +12,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from .environment import BENCH_MACHINE, COMMIT, PACKAGE_BUILD
+from .environment import BENCH_MACHINE, COMMIT, PACKAGE_BUILD, ROOT
 from .errors import Failure
 
+ISA_LEVELS = sorted(file.stem for file in (ROOT / "kernels" / "isa").glob("*.cpp"))  # one file a level
 CACHES = (("L1d", "l1d_bytes"), ("L2", "l2_bytes"), ("L3", "l3_bytes"))
 
 Limits = dict[str, float]  # "fma", and "L1", "L2", "L3", "DRAM" as far as they differ: a second, of all threads

@@ -34,6 +34,7 @@ class Attention(unittest.TestCase):
             ("--peers=rapt,numpy", "'numpy' is none of rapt, torch, "),
             ("--seconds=-1", "--seconds=-1.0; it must be from 0 to 3600"),
             ("--calls=0", "--calls=0; it must be from 1 to 1000000"),
+            ("--isa=foo", "--isa=foo is none of amx_bf16, avx2, "),
             ("--lengths=0", "--lengths=0; it must be numbers from 1 to "),
             ("--json=/no/such/folder/f", "--json=/no/such/folder/f: the folder does not exist"),
             ("--append", "--append needs --json=FILE"),

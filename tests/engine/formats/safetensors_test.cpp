@@ -96,6 +96,18 @@ TEST_F(SafeTensorsTest, SurvivesEveryFlippedBitOfTheHeader) {
   EXPECT_GT(loaded, 50);  // flips in names and in the metadata
 }
 
+// Under the name of a model may stand what a download left.
+TEST_F(SafeTensorsTest, SaysHowAFileBeginsThatIsNone) {
+  for (const auto& [bytes, part] : {std::pair<std::string, std::string>("", "' is empty"),
+                                    {"version https://git-lfs.github.com/spec/v1\n", "begins with 'version https://git-"},
+                                    {"<!DOCTYPE html>", "begins neither as GGUF nor as safetensors"},
+                                    {"\x1f\x8b.", "'??.'"},
+                                    {safetensors_bytes(kHeader, kBytes16).substr(0, 20), "truncated"}}) {
+    const std::string path = folder_.write("model.gguf", bytes);
+    EXPECT_TRUE(contains(error_of(RAPT_INVALID_FILE, [&] { SafeTensors file(path); }), part)) << bytes;
+  }
+}
+
 TEST_F(SafeTensorsTest, RefusesLyingLengths) {
   for (const std::uint64_t length :
        {std::uint64_t{0}, std::uint64_t{1} << 63, UINT64_MAX, UINT64_MAX - 7, std::uint64_t{1} << 25}) {

@@ -234,12 +234,12 @@ TEST(AppendArguments, AreNamed) {
   refused("the head sizes must agree", [](auto& p) { p.v_pages.shape[3] = 15; });
   refused("k.shape[3] is 0; a head size", [](auto& p) { p.k.shape[3] = p.k_pages.shape[3] = 0; });
   refused("v.shape[3] is 0; a head size", [](auto& p) { p.v.shape[3] = p.v_pages.shape[3] = 0; });
-  refused("needs f32, bf16 or f16 pages", [&](auto& p) {
+  refused("needs f32, bf16 or f16, but k_pages is RAPT_I8", [&](auto& p) {
     p.k_layout = RAPT_KV_PANELS;
     p.k_pages.dtype = RAPT_I8;
     p.k_scale = rapt_tensor_f32(factors.data(), 1, 1, 64, 1);
   });
-  refused("RAPT_KV_PANELS", [](auto& p) {
+  refused("a multiple of 64 tokens, but k_pages.shape[2] is 32", [](auto& p) {
     p.k_layout = RAPT_KV_PANELS;
     p.k_pages.shape[2] = p.v_pages.shape[2] = 32;
   });

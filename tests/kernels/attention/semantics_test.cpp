@@ -60,6 +60,27 @@ TEST_P(AttentionSemantics, NoKeysAtAll) {
     }
 }
 
+TEST_P(AttentionSemantics, RaggedQueriesOfNoSequenceAreNotWritten) {
+  if (GetParam().backend == "onednn") GTEST_SKIP() << "it has no ragged batches";
+  const Context context(GetParam());
+  const Call call({1, 2, 1, 20, 30, 8, 5});
+  const std::int64_t starts_q[] = {0, 4, 11}, starts_k[] = {0, 10, 30};
+  rapt_attention_params p = call.params();
+  p.num_sequences = 2;
+  p.cu_seqlens_q = starts_q;
+  p.cu_seqlens_k = starts_k;
+  for (std::int64_t h = 0; h < call.sizes.q_heads; ++h) {
+    for (std::int64_t i = 0; i < 20; ++i) *call.lse.row(0, h, i) = *call.out.row(0, h, i) = 7;
+  }
+  ASSERT_EQ(rapt_attention(context.get(), &p), RAPT_OK) << rapt_last_error();
+  for (std::int64_t h = 0; h < call.sizes.q_heads; ++h) {
+    for (std::int64_t i = 0; i < 20; ++i) {
+      EXPECT_EQ(call.out.at(0, h, i, 0) == 7, i >= 11) << i;
+      EXPECT_EQ(*call.lse.row(0, h, i) == 7, i >= 11) << i;
+    }
+  }
+}
+
 TEST_P(AttentionSemantics, NoQueriesOrNoBatch) {
   const Context context(GetParam());
   for (const Sizes& sizes :

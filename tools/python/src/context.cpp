@@ -4,7 +4,9 @@
 #include <nanobind/nanobind.h>
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -28,11 +30,27 @@ PyObject* exception_of(rapt_status status) {
   }
 }
 
+// What the system said, which texts of failed openings, readings and writings end with; 0: nothing.
+int errno_in(const std::string& text) {
+  constexpr int kMostErrno = 133;  // Linux's
+  for (int code = 1; code <= kMostErrno; ++code) {
+    if (text.ends_with(std::string(": ") + std::strerror(code))) return code;
+  }
+  return 0;
+}
+
 }  // namespace
 
 void check(rapt_status status) {
   if (status == RAPT_OK) return;
-  PyErr_SetString(exception_of(status), rapt_last_error());
+  if (status == RAPT_CANCELLED) throw nb::python_error();  // which the callback has raised
+  const std::string text = rapt_last_error();
+  const int code = status == RAPT_IO_ERROR ? errno_in(text) : 0;
+  if (code != 0) {
+    PyErr_SetObject(PyExc_OSError, nb::make_tuple(code, text.c_str()).ptr());  // becomes FileNotFoundError and the like
+  } else {
+    PyErr_SetString(exception_of(status), text.c_str());
+  }
   throw nb::python_error();
 }
 

@@ -5,7 +5,7 @@
 
 #include "rapt/rapt.h"
 
-// Raises the exception of a failed call, with the library's text.
+// Raises the exception of a failed call, with the library's text; of a cancelled one that of the callback.
 void check(rapt_status status);
 
 // What a context is made from.

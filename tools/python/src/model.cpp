@@ -7,6 +7,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -36,6 +37,12 @@ void call(Call&& body) {
   check(status);
 }
 
+// The on_progress of a call: signals of Python are looked at, and what their handlers raise (KeyboardInterrupt) ends it.
+int on_progress(double, void*) {
+  nb::gil_scoped_acquire acquired;
+  return PyErr_CheckSignals() != 0 ? 1 : 0;
+}
+
 class Model {
  public:
   Model(const nb::bytes& path, int threads, const std::optional<std::string>& backend, const std::optional<std::string>& isa,
@@ -48,13 +55,7 @@ class Model {
     params.kv_dtype = static_cast<rapt_kv_dtype>(kv_dtype);
     params.arithmetic = static_cast<rapt_arithmetic>(arithmetic);
     params.on_progress = on_progress;
-    rapt_status status = RAPT_OK;
-    {
-      nb::gil_scoped_release released;
-      status = rapt_model_load(path.c_str(), &params, &model_);
-    }
-    if (PyErr_Occurred() != nullptr) throw nb::python_error();  // KeyboardInterrupt
-    check(status);
+    call([&] { return rapt_model_load(path.c_str(), &params, &model_); });
     rapt_model_info_init(&info_);
     check(rapt_model_get_info(model_, &info_));
   }
@@ -66,12 +67,6 @@ class Model {
   const rapt_model_info& info() const { return info_; }
 
  private:
-  // Signals of Python are looked at while a large file is read.
-  static int on_progress(double, void*) {
-    nb::gil_scoped_acquire acquired;
-    return PyErr_CheckSignals() != 0 ? 1 : 0;
-  }
-
   rapt_model* model_ = nullptr;
   rapt_model_info info_;
 };
@@ -162,11 +157,30 @@ class Session {
     });
   }
 
-  // all: [count, vocab_size] or empty; last: [vocab_size] or empty
+  // all: [count, vocab_size] or empty; last: [vocab_size] or empty. In pieces, between which signals are looked at; wrong ids
+  // go as a whole, so that the error comes at once and names the right one.
   void append(const Ids& ids, std::optional<Floats> all, std::optional<Floats> last) {
+    const rapt_model_info& info = model_->info();
+    const std::int32_t* const begin = ids.data();
+    const std::size_t count = ids.size(), vocab_size = static_cast<std::size_t>(info.vocab_size);
     float* const logits = all ? all->data() : nullptr;
     float* const last_logits = last ? last->data() : nullptr;
-    with([&](rapt_session* session) { return rapt_session_append(session, ids.data(), ids.size(), logits, last_logits); });
+    with([&](rapt_session* session) {
+      const std::int64_t before = rapt_session_length(session);
+      const bool right = count <= static_cast<std::size_t>(info.context_length - before) &&
+                         std::all_of(begin, begin + count, [&](std::int32_t id) { return 0 <= id && id < info.vocab_size; });
+      const std::size_t most = right ? kTokensAtOnce : count;
+      rapt_status status = RAPT_OK;
+      for (std::size_t first = 0, next; status == RAPT_OK && first < count; first = next) {
+        next = std::min(count, first + most);
+        status = first > 0 && on_progress(0, nullptr) != 0
+                     ? RAPT_CANCELLED
+                     : rapt_session_append(session, begin + first, next - first, logits ? logits + first * vocab_size : nullptr,
+                                           next == count ? last_logits : nullptr);
+      }
+      if (status != RAPT_OK) rapt_session_rollback(session, before);
+      return status;
+    });
   }
   std::int64_t length() {
     std::int64_t length = 0;
@@ -209,6 +223,8 @@ class Session {
   }
 
  private:
+  static constexpr std::size_t kTokensAtOnce = 256;
+
   Session(ModelPtr model, rapt_session* session) : model_(std::move(model)), session_(session) {}
 
   ModelPtr model_;
@@ -237,6 +253,7 @@ class Generation {
     params.repetition_penalty = repetition_penalty;
     params.seed = seed;
     params.ignore_ends = ignore_ends ? 1 : 0;
+    params.on_progress = on_progress;
     session_->with([&](rapt_session* held) {
       params.session = held;
       loads_ = session_->loads();

@@ -182,6 +182,7 @@ NB_MODULE(_core, m) {
   m.def("merge", &merge);
   m.def("info", &info);
   m.attr("__version__") = rapt_version();
+  m.attr("MAX_THREADS") = int{RAPT_MAX_THREADS};
 #ifdef RAPT_PYTHON_ENGINE
   bind_models(m);
 #endif

@@ -101,7 +101,8 @@ def attention(
         prefix_lengths: [batch]: keys below it are visible to every query (prefix LM); not with window's left.
         cu_seqlens_q, cu_seqlens_k: [sequences + 1], from 0: a ragged batch. q is [1, num_q_heads, total, head_dim], and
             sequence n has the queries cu_seqlens_q[n] to cu_seqlens_q[n + 1] - 1, and keys likewise. What is [batch] above
-            is then [sequences]; mask, bias, documents, trees, tables and return_weights are not possible.
+            is then [sequences]; mask, bias, documents, trees, tables and return_weights are not possible. Queries behind
+            the last sequence see no key; their rows of an `out` that was given stay as they are.
         block_mask: (array, block_q, block_kv): array is [batch, num_q_heads, ceil(q_len / block_q),
             ceil(kv_len / block_kv)] bool, true: attend; hidden blocks cost nothing. Repeated as mask.
         q_documents, k_documents: [batch, q_len] and [batch, kv_len] integers: a query sees the keys of its own document.
@@ -124,7 +125,7 @@ def attention(
         return_entropy: also return the entropy of every row's weights, -sum(p log p) in nats: [batch, num_q_heads, q_len].
         return_max_score: also return the largest score of every row: [batch, num_q_heads, q_len]. Weights, column sums,
             entropy and largest score together cost one second look at the keys.
-        backend: "rapt" (the kernels), "reference" (double precision, slow) or "onednn"; see info().
+        backend: "rapt" (the kernels; so does None), "reference" (double precision, slow) or "onednn"; see info().
         isa: "scalar", "avx2", "avx512", "avx512_intel", "avx512_vnni", "avx512_bf16" or "amx_bf16": the instructions the kernels may
             use; "amx_bf16", and "avx512_bf16" on other CPUs than Intel's, multiply bf16 q, k and v as they are. None: the best that this CPU has, or the level named by the environment's RAPT_ISA when the calling thread made its first call.
         threads: how many threads work on the call. None: as many as the process may use (see info()). The same bits

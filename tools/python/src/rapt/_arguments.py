@@ -5,6 +5,8 @@ Shapes that the library reads through bare pointers are checked here; what it ch
 
 from __future__ import annotations
 
+import math
+
 from . import _arrays, _core, _options
 from ._hints import TYPE_CHECKING
 
@@ -35,6 +37,7 @@ class Call:
         self._set("k", self.k)
         self._set("v", self.v)
         self._allocate = allocate
+        self._first_of_none: int | None = None
         self._shared = shared
         self.given = {name: value for name in _OPTIONAL if (value := options[name]) is not None}
         for one, other in _PAIRS:
@@ -79,7 +82,9 @@ class Call:
     def _sequences(self, kv_layout: Any) -> None:
         sequences = self.q.shape[0]
         if "cu_seqlens_q" in self.given:
-            sequences = self._integers("cu_seqlens_q", (-1,)).shape[0] - 1
+            starts = self._integers("cu_seqlens_q", (-1,))
+            sequences = starts.shape[0] - 1
+            self._first_of_none = int(starts[-1]) if sequences >= 0 else 0
             self._integers("cu_seqlens_k", (max(sequences, 0) + 1,))
             self._set("num_sequences", sequences)
         lengths = self._integers("kv_lengths", (sequences,))
@@ -153,5 +158,7 @@ class Call:
             self._set(name, (*shape, 1)[:4])
             return None
         array = self.library.empty(shape, dtype=dtype)
+        if self._first_of_none is not None and name != "column_sums":  # rows of no sequence, which the library leaves alone
+            array[:, :, self._first_of_none :] = -math.inf if name in ("lse", "max_score") else 0
         self._set(name, array)
         return array

@@ -6,6 +6,7 @@ from typing import Any
 import numpy
 
 __version__: str
+MAX_THREADS: int
 
 class AttentionArguments:
     """The members of rapt_attention_params, set one by one by _arguments.py."""

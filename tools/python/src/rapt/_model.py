@@ -32,7 +32,8 @@ class Model:
         for text in model.generate([{"role": "user", "content": "What is gravity?"}]):
             print(text, end="", flush=True)
 
-    Read-only: threads may share it, one thread a session at a time. The GIL is released while it computes.
+    Read-only: threads may share it, one thread a session at a time. The GIL is released while it computes; Ctrl-C is seen after
+    256 tokens at most.
 
     Args:
         path: of the file or folder. Files are treated as hostile.
@@ -47,7 +48,7 @@ class Model:
 
     Raises:
         ValueError: a file that is no model, with what is wrong with it; an unknown name.
-        OSError: a file that cannot be read.
+        OSError: a file that cannot be read: FileNotFoundError, PermissionError and the like.
         NotImplementedError: a family or a backend that rapt lacks, an arithmetic that the ISA level lacks, a kv_dtype that backend "onednn" does not
             read, or a package that was built without the engine.
     """
@@ -58,7 +59,7 @@ class Model:
     ) -> None:
         if not hasattr(_core, "Model"):
             raise NotImplementedError("this rapt was built without its engine, for lack of PCRE2, utf8proc, zlib, nlohmann-json or RapidJSON")
-        backend, isa, num_threads = _options.runtime("rapt" if backend is None else backend, isa, threads)
+        backend, isa, num_threads = _options.runtime(backend, isa, threads)
         self._core = _core.Model(
             _path(path), num_threads, backend, isa, _choice("kv_dtype", kv_dtype, _KV_DTYPES),
             _choice("arithmetic", arithmetic, _ARITHMETICS),
@@ -173,11 +174,16 @@ class Session:
     """One sequence of tokens with the keys and values that a model made of them. Model.session() makes one."""
 
     def __init__(self, model: Model, core: Any = None) -> None:
+        if not isinstance(model, Model):
+            raise TypeError(f"model is {model!r}; it must be a Model")
         self._model = model
         self._core = core if core is not None else _core.Session(model._core)
 
     def __len__(self) -> int:
         return self._core.length()
+
+    def __bool__(self) -> bool:
+        return True  # also without tokens, so that `session or ...` means None
 
     @property
     def ids(self) -> list[int]:
@@ -185,11 +191,15 @@ class Session:
         return self._core.ids()
 
     def prefill(self, ids: Ids) -> Floats:
-        """Appends tokens, at least one, and returns the logits [vocab_size] after the last. The same bits whole or in pieces."""
+        """Appends tokens, at least one, and returns the logits [vocab_size] after the last. The same bits whole or in pieces.
+        An exception, KeyboardInterrupt among them, leaves the session as it was."""
         import numpy
 
+        array = _ids(ids)
+        if len(array) == 0:
+            raise ValueError("ids is empty; there must be a token for the logits after it")
         last = numpy.empty(self._model._info["vocab_size"], numpy.float32)
-        self._core.append(_ids(ids), None, last)
+        self._core.append(array, None, last)
         return last
 
     def decode(self, id: int) -> Floats:

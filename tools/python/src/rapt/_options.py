@@ -6,6 +6,7 @@ import math
 import numbers
 import operator
 
+from . import _core
 from ._hints import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -97,10 +98,12 @@ def flag(name: str, value: Any) -> bool:
 
 def runtime(backend: Any, isa: Any, threads: Any) -> tuple[str, str | None, int]:
     """What a context is made from; 0 threads: as many as the process may use."""
+    if backend is None:
+        backend = "rapt"
     if not isinstance(backend, str):
-        raise TypeError(f"backend is {backend!r}; it must be a name such as 'rapt'")
+        raise TypeError(f"backend is {backend!r}; it must be a name such as 'rapt', or None for that one")
     if isa is not None and not isinstance(isa, str):
         raise TypeError(f"isa is {isa!r}; it must be a name such as 'avx2', or None for the best that the CPU has")
     if threads is None:
         return backend, isa, 0
-    return backend, isa, integer("threads", threads, 1, 2**31 - 1, ", or None for as many as the process may use")
+    return backend, isa, integer("threads", threads, 1, _core.MAX_THREADS, ", or None for as many as the process may use")

@@ -43,7 +43,7 @@ class Options(TypedDict, Generic[Array], total=False):
     out: Array | None
     weight_heads: Numbers | None
     weight_rows: Numbers | None
-    backend: str
+    backend: str | None
     isa: str | None
     threads: int | None
 
