@@ -16,6 +16,7 @@ struct KvShape {
   std::int64_t num_layers = 0, num_kv_heads = 0, head_dim = 0;
   std::int64_t context_length = 0;  // of one sequence, in tokens
   rapt_dtype dtype = RAPT_F32;      // f32, bf16, f16 or i8
+  bool rounds_queries = false;      // to dtype, so that attention multiplies what is stored as it is
 };
 
 std::int64_t kv_element_size(rapt_dtype dtype);  // in bytes

@@ -157,8 +157,10 @@ LoadedModel::LoadedModel(const std::string& path, const rapt_model_params& param
   if (tokenizer_ != nullptr) check_special_tokens(*tokenizer_, shape().context_length, file_path);
   if (!shape().writes) return;
   const bool f32_alone = backend_ == "onednn";
-  const rapt_dtype rounded = arithmetic_ == Arithmetic::kInt8 && multiplies_panels_in_tiles(context.get()) ? RAPT_BF16 : RAPT_F16;
-  const rapt_dtype dtype = cache_dtype(params.kv_dtype, rounds_inputs_ && !f32_alone ? rounded : RAPT_F32);
+  // Where layers round what they read to bytes, queries in bf16 err less than that.
+  const bool tiles = rounds_inputs_ && arithmetic_ == Arithmetic::kInt8 && multiplies_panels_in_tiles(context.get());
+  const rapt_dtype preferred = !rounds_inputs_ || f32_alone ? RAPT_F32 : tiles ? RAPT_BF16 : RAPT_F16;
+  const rapt_dtype dtype = cache_dtype(params.kv_dtype, preferred);
   if (f32_alone && dtype != RAPT_F32) {
     throw_error(
         RAPT_UNSUPPORTED,
@@ -168,7 +170,8 @@ LoadedModel::LoadedModel(const std::string& path, const rapt_model_params& param
                                            .num_kv_heads = shape().num_kv_heads,
                                            .head_dim = shape().head_dim,
                                            .context_length = shape().context_length,
-                                           .dtype = dtype});
+                                           .dtype = dtype,
+                                           .rounds_queries = tiles && dtype == RAPT_BF16});
 }
 
 void LoadedModel::load_file(rapt_context* context, const std::string& path, const rapt_model_params& params) {

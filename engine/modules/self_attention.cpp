@@ -74,15 +74,9 @@ void SelfAttention::attend_whole(rapt_context* context, const Tokens& tokens, st
   attend_sequences(context, tokens.offsets, queries, keys, values, result);
 }
 
-// Where the layers round what they read to bytes and the cache holds bf16: queries in bf16 err less than either, and tiles multiply them.
-bool SelfAttention::rounds_queries(rapt_context* context, const Tokens& tokens) const {
-  return multiplies_bytes(query.weight().arithmetic()) && multiplies_panels_in_tiles(context) && !tokens.pieces.empty() &&
-         tokens.pieces.front().cache->pool().shape().dtype == RAPT_BF16;
-}
-
 void SelfAttention::attend_pieces(rapt_context* context, const Tokens& tokens, std::int64_t layer, Scratch& scratch) const {
   const std::int64_t width = num_heads * head_dim, kv_width = num_kv_heads * head_dim, ld = bf16_stride(context, width);
-  const bool rounded = rounds_queries(context, tokens);
+  const bool rounded = !tokens.pieces.empty() && tokens.pieces.front().cache->pool().shape().rounds_queries;
   if (rounded) {
     scratch.rounded_query.resize(tokens.rows, ld);
     round_rows(context, tokens.rows, width, scratch.query.data(), scratch.rounded_query.data());

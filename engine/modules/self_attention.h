@@ -24,7 +24,6 @@ struct SelfAttention {
   bool attends_rounded(rapt_context* context, const Tokens& tokens, const Rotary& rotary) const;
   void forward_add_rounded(rapt_context* context, const Tokens& tokens, std::int64_t layer, const float* x, Scratch& scratch, float* y) const;
   void project(rapt_context* context, std::int64_t rows, const Rotary& rotary, const float* x, Scratch& scratch) const;
-  bool rounds_queries(rapt_context* context, const Tokens& tokens) const;
   void attend_pieces(rapt_context* context, const Tokens& tokens, std::int64_t layer, Scratch& scratch) const;
   template <class T>
   void attend_whole(rapt_context* context, const Tokens& tokens, std::int64_t layer, const T* q, std::int64_t ldq, const T* k,

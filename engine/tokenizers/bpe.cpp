@@ -73,23 +73,18 @@ std::int32_t Bpe::find(std::string_view spelled) const {
   return append_key(spelled, &key) ? ids_.find(key) : kNoToken;
 }
 
-void Bpe::add_merges(const std::vector<MergeText>& merges, const std::string& place) {
-  constexpr std::size_t kTogether = 64;
-  merges_.reserve(merges.size());
-  std::vector<std::int32_t> ids(3 * kTogether);
-  for (std::size_t from = 0; from < merges.size(); from += kTogether) {
-    const std::span some = std::span(merges).subspan(from, std::min(kTogether, merges.size() - from));
-    find_parts(some, ids);
-    for (std::size_t i = 0; i < some.size(); ++i) {
-      const std::int32_t left = ids[3 * i], right = ids[3 * i + 1], result = ids[3 * i + 2];
-      if (left == kNoToken || right == kNoToken || result == kNoToken) {
-        throw_error(RAPT_INVALID_FILE,
-                    "%s, %s %zu: expected two tokens of the vocabulary whose concatenation is one too, found %s and %s",
-                    where_.c_str(), place.c_str(), some[i].number, printable(some[i].left).c_str(),
-                    printable(some[i].right).c_str());
-      }
-      merges_.add(left, right, {num_ranks_++, result});
+void Bpe::add_merges(std::span<const MergeText> merges, const std::string& place) {
+  std::vector<std::int32_t> ids(3 * merges.size());
+  find_parts(merges, ids);
+  for (std::size_t i = 0; i < merges.size(); ++i) {
+    const std::int32_t left = ids[3 * i], right = ids[3 * i + 1], result = ids[3 * i + 2];
+    if (left == kNoToken || right == kNoToken || result == kNoToken) {
+      throw_error(RAPT_INVALID_FILE,
+                  "%s, %s %zu: expected two tokens of the vocabulary whose concatenation is one too, found %s and %s",
+                  where_.c_str(), place.c_str(), merges[i].number, printable(merges[i].left).c_str(),
+                  printable(merges[i].right).c_str());
     }
+    merges_.add(left, right, {num_ranks_++, result});
   }
 }
 

@@ -35,8 +35,8 @@ class Bpe : public WordModel {
   // 0 <= id < size. An id or a spelling that comes twice is RAPT_INVALID_FILE. in_words: whether a word may hold it.
   void add_token(std::string_view spelled, std::int32_t id, bool in_words = true);
   // After all tokens, in the order of ranks. Parts that are no tokens, or together none, are RAPT_INVALID_FILE at `place` and the merge's
-  // number.
-  void add_merges(const std::vector<MergeText>& merges, const std::string& place);
+  // number. MergeAdder calls it with some at a time.
+  void add_merges(std::span<const MergeText> merges, const std::string& place);
   // The merges that a score for each token implies (SentencePiece): every way to cut a token in two; the best score first.
   void add_merges_by_score(const std::vector<float>& scores);
   void set_whole_words(bool whole_words) { whole_words_ = whole_words; }  // a word that is a token is not merged at all
@@ -70,6 +70,26 @@ class Bpe : public WordModel {
   MergeTable merges_;
   std::int32_t num_ranks_ = 0, unknown_ = kNoToken;
   bool whole_words_ = false, fuse_unknown_ = false, byte_fallback_ = false, decode_strip_ = false;
+};
+
+// Adds merges some at a time: what looking them up waits for in memory comes together. Their texts must live until finish().
+class MergeAdder {
+ public:
+  MergeAdder(Bpe* bpe, std::string place) : bpe_(bpe), place_(std::move(place)) {}
+  void add(const MergeText& merge) {
+    some_.push_back(merge);
+    if (some_.size() == kTogether) finish();
+  }
+  void finish() {
+    bpe_->add_merges(some_, place_);
+    some_.clear();
+  }
+
+ private:
+  static constexpr std::size_t kTogether = 64;
+  Bpe* bpe_;
+  std::string place_;
+  std::vector<MergeText> some_;
 };
 
 }  // namespace rapt::engine

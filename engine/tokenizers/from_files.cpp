@@ -47,14 +47,14 @@ std::unique_ptr<Bpe> read_vocab(const std::string& path) {
 
 void read_merges(const std::string& path, Bpe* bpe) {
   const MappedFile file(path);
-  std::vector<MergeText> merges;
+  MergeAdder merges(bpe, printable(path) + ", line");
   for_each_line(file.bytes(), [&](std::string_view line, std::size_t number) {
     if (line.empty() || (number == 1 && line.substr(0, 8) == "#version")) return;
     const std::size_t space = line.find(' ');
     const std::string_view right = space == std::string_view::npos ? "" : line.substr(space + 1);
-    merges.push_back({line.substr(0, space), right, number});
+    merges.add({line.substr(0, space), right, number});
   });
-  bpe->add_merges(merges, printable(path) + ", line");
+  merges.finish();
 }
 
 // How the text is prepared stands in tokenizer_config.json; without one, as BERT's uncased models have it.

@@ -67,8 +67,7 @@ void add_tokens(const Gguf& file, bool characters, Bpe* bpe, std::vector<AddedTo
 
 void add_merges(const Gguf& file, Bpe* bpe, const std::string& where) {
   const std::vector<std::string_view> texts = file.texts("tokenizer.ggml.merges");
-  std::vector<MergeText> merges;
-  merges.reserve(texts.size());
+  MergeAdder merges(bpe, "tokenizer.ggml.merges, merge");
   for (std::size_t i = 0; i < texts.size(); ++i) {
     // A space inside a token is written as a letter of the byte alphabet, so there is one space; but a merge may begin with it.
     const std::size_t space = texts[i].find(' ', 1);
@@ -76,9 +75,9 @@ void add_merges(const Gguf& file, Bpe* bpe, const std::string& where) {
       throw_error(RAPT_INVALID_FILE, "%s: merge %zu of tokenizer.ggml.merges is no pair: %s", where.c_str(), i,
                   printable(texts[i]).c_str());
     }
-    merges.push_back({texts[i].substr(0, space), texts[i].substr(space + 1), i});
+    merges.add({texts[i].substr(0, space), texts[i].substr(space + 1), i});
   }
-  bpe->add_merges(merges, "tokenizer.ggml.merges, merge");
+  merges.finish();
 }
 
 void read_byte_level(const Gguf& file, std::size_t size, PipelineParts* parts, bool* adds_bos, const std::string& where) {

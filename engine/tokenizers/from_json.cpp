@@ -59,11 +59,10 @@ std::unique_ptr<WordModel> read_bpe(const Json& model, bool bytes, bool strips, 
   for (std::size_t id = 0; id < tokens.size(); ++id) {
     if (!tokens[id].empty()) bpe->add_token(tokens[id], static_cast<std::int32_t>(id));
   }
-  std::vector<MergeText> merges;
-  for (const Json& merge : json_member(model, "merges", Json::value_t::array, where)) {
-    merges.push_back(read_merge(merge, merges.size() + 1));
-  }
-  bpe->add_merges(merges, "merge");
+  MergeAdder merges(bpe.get(), "merge");
+  std::size_t number = 0;
+  for (const Json& merge : json_member(model, "merges", Json::value_t::array, where)) merges.add(read_merge(merge, ++number));
+  merges.finish();
   bpe->set_whole_words(json_bool(model, "ignore_merges", false, where));
   bpe->set_unknown(find_token(tokens, json_string(model, "unk_token", "", where)), json_bool(model, "fuse_unk", false, where));
   if (!bytes && json_bool(model, "byte_fallback", false, where)) bpe->use_byte_fallback();

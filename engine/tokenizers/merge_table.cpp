@@ -1,7 +1,6 @@
 // See merge_table.h.
 #include "engine/tokenizers/merge_table.h"
 
-#include <bit>
 #include <queue>
 
 #include "engine/error.h"
@@ -35,21 +34,14 @@ std::size_t MergeTable::slot_of(std::uint64_t pair) const {
   return slot;
 }
 
-void MergeTable::grow(std::size_t slots) {
-  std::vector<Slot> old(slots);
-  old.swap(slots_);
-  for (const Slot& slot : old) {
-    if (slot.pair != kFree) slots_[slot_of(slot.pair)] = slot;
-  }
-}
-
-void MergeTable::reserve(std::size_t count) {
-  const std::size_t slots = std::bit_ceil(2 * (taken_ + count) + 1);
-  if (slots > slots_.size()) grow(slots);
-}
-
 void MergeTable::add(std::int32_t left, std::int32_t right, Merge merge) {
-  if (2 * (taken_ + 1) > slots_.size()) grow(slots_.empty() ? 1024 : 2 * slots_.size());
+  if (2 * (taken_ + 1) > slots_.size()) {
+    std::vector<Slot> old(slots_.empty() ? 1024 : 2 * slots_.size());
+    old.swap(slots_);
+    for (const Slot& slot : old) {
+      if (slot.pair != kFree) slots_[slot_of(slot.pair)] = slot;
+    }
+  }
   const std::uint64_t pair = pair_of(left, right);
   Slot& slot = slots_[slot_of(pair)];
   if (slot.pair == pair) return;

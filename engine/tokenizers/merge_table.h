@@ -1,7 +1,6 @@
 // The merges of a byte-pair encoding: pair of ids -> rank and resulting id, and the merging of a word by it. A flat hash table,
 // because looking up pairs is what encoding spends its time on. Who calls: bpe.cpp.
 #pragma once
-#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -13,8 +12,6 @@ struct Merge {
 
 class MergeTable {
  public:
-  // Room for so many merges, so that adding them moves none.
-  void reserve(std::size_t count);
   // The first of several merges of one pair counts. Ids are not negative.
   void add(std::int32_t left, std::int32_t right, Merge merge);
   const Merge* find(std::int32_t left, std::int32_t right) const;  // null: none
@@ -31,7 +28,6 @@ class MergeTable {
   static constexpr std::uint64_t kFree = ~std::uint64_t{0};  // no pair of ids has it, because they are not negative
 
   std::size_t slot_of(std::uint64_t pair) const;
-  void grow(std::size_t slots);
   void apply_to_few(std::vector<std::int32_t>* ids, std::size_t from) const;
   void apply_to_many(std::vector<std::int32_t>* ids, std::size_t from) const;
 

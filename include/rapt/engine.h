@@ -28,9 +28,9 @@ extern "C" {
 
 typedef struct rapt_model rapt_model;
 
-/* How linear layers multiply. Attention inside is computed in f32, but in bf16 where the level has it for attention (rapt.h) and what layers round
- * is as coarse: in models that make vectors with RAPT_ARITHMETIC_BF16, and on level amx_bf16 with quantised weights, RAPT_ARITHMETIC_I8 and a cache
- * of bf16. */
+/* How linear layers multiply. Attention inside is computed in f32, but in bf16 where the level has it for attention (rapt.h) and
+ * what layers round is as coarse: in models that make vectors with RAPT_ARITHMETIC_BF16, and on level amx_bf16 with quantised
+ * weights, RAPT_ARITHMETIC_I8 and a cache of bf16. */
 typedef enum rapt_arithmetic {
   /* The default. With quantised weights (Q4_0, Q8_0, Q6_K ...) inputs are rounded to 8 bits in blocks of 32, as llama.cpp does, or
    * more finely in the layers that matter most; several times faster. With others as RAPT_ARITHMETIC_F32. */
@@ -47,9 +47,9 @@ typedef enum rapt_arithmetic {
 
 /* How sessions keep keys and values. */
 typedef enum rapt_kv_dtype {
-  /* The default: f16 where linear layers round their inputs (RAPT_ARITHMETIC_BF16, or RAPT_ARITHMETIC_I8 with quantised weights), bf16 with
-   * the latter on level amx_bf16, else f32, which is also all that backend "onednn" reads. Beside that rounding the cache's is not seen, and a
-   * token reads half as many bytes. A session that is saved for another level names one. */
+  /* The default: f16 where linear layers round their inputs (RAPT_ARITHMETIC_BF16, or RAPT_ARITHMETIC_I8 with quantised
+   * weights), bf16 with the latter on level amx_bf16, else f32, which is also all that backend "onednn" reads. Beside that
+   * rounding the cache's is not seen, and a token reads half as many bytes. */
   RAPT_KV_AUTO = 0,
   RAPT_KV_F32 = 1,
   RAPT_KV_BF16 = 2,
@@ -183,7 +183,7 @@ RAPT_API rapt_status rapt_session_rollback(rapt_session* session, int64_t length
 
 /* The tokens with their keys and values in a file with a checksum, and a session made from it: it goes on with the same bits.
  * The file belongs to the model, its configuration included, and to the kv_dtype and arithmetic it was saved with; it may
- * travel to a machine with another ISA level. Saving replaces a file at once when the new one is complete, follows symbolic
+ * travel to a machine with another ISA level, if kv_dtype is named: RAPT_KV_AUTO depends on the level. Saving replaces a file at once when the new one is complete, follows symbolic
  * links and keeps the permissions. RAPT_IO_ERROR, also for a path to no regular file (a device, a pipe), changes nothing. */
 RAPT_API rapt_status rapt_session_save(rapt_session* session, const char* path);
 RAPT_API rapt_status rapt_session_load(rapt_model* model, const char* path, rapt_session** session);

@@ -118,9 +118,9 @@ typedef enum rapt_causal {
   RAPT_CAUSAL_BOTTOM_RIGHT = 2
 } rapt_causal;
 
-/* How K lies in pages. PANELS: f32, bf16 or f16 as the kernels read it without packing, written by rapt_kv_append; the arithmetic is f32, but
- * that of rows on level amx_bf16. A head's page of K is contiguous, of a multiple of 64 tokens. Its order depends on the ISA level: contexts that
- * write and that read the same pages must have the same one. */
+/* How K lies in pages. PANELS: f32, bf16 or f16 as the kernels read it, written by rapt_kv_append, so that they transpose nothing;
+ * the arithmetic is f32, but that of rows on level amx_bf16. A head's page of K is contiguous, of a multiple of 64 tokens. Its
+ * order depends on the ISA level: contexts that write and that read the same pages must have the same one. */
 typedef enum rapt_kv_layout { RAPT_KV_ROWS = 0, RAPT_KV_PANELS = 1 } rapt_kv_layout;
 
 /* Changes the scores of one query row in place, after softcap, bias and ALiBi: s[0 .. num_keys-1] belong to the keys first_key,

@@ -41,7 +41,8 @@ void KeyBlock::pack_panels_of_keys() {
   view_.k_panel_rows(first_, keys, kernels_.nr, buffers_.k_rows);
   const RowPointers all(buffers_.k_rows, plan_.few_rows ? rows : 0);
   for (std::int64_t j = 0; j < count_; j += kernels_.nr)
-    kernels_.bf16.pack_panels(p_.head_dim, std::min<std::int64_t>(kernels_.nr, count_ - j), all.from(j / kernels_.nr * p_.head_dim),
+    kernels_.bf16.pack_panels(p_.head_dim, std::min<std::int64_t>(kernels_.nr, count_ - j),
+                              all.from(j / kernels_.nr * p_.head_dim),
                               buffers_.k_pairs + j * round_up(p_.head_dim, kernels_.bf16.k_step));
 }
 
@@ -127,8 +128,8 @@ void KeyBlock::multiply(std::int64_t first, std::int64_t rows, std::int64_t n, F
       run = view_.run(first_ + j, n - j);
       const char* const next = j + run < n ? view_.k_row(first_ + j + run) : view_.v_row(first_);
       const PanelView panels = {view_.k_row(first_ + j), kernels_.nr, p_.head_dim * kernels_.nr, nullptr, address(next)};
-      kernels_.bf16.gemm_stored(rows, run, p_.head_dim, buffers_.q_bf16 + first * plan_.q_stride, plan_.q_stride, panels, s + j, plan_.s_stride,
-                                false);
+      kernels_.bf16.gemm_stored(rows, run, p_.head_dim, buffers_.q_bf16 + first * plan_.q_stride, plan_.q_stride, panels, s + j,
+                                plan_.s_stride, false);
     }
     return;
   }
@@ -239,7 +240,8 @@ void KeyBlock::weighted_sums(std::int64_t rows, std::int64_t n, float* o) const 
   if (plan_.bf16_products && !values_packed_ && p_.paging.k_panels) {
     for (std::int64_t j = 0, run; j < n; j += run) {
       run = view_.run(first_ + j, n - j);  // whole tiles' steps of a page
-      kernels_.bf16.gemm_stored(rows, p_.head_dim_v, run, buffers_.p + j, plan_.s_stride, values_from(j, run), o, plan_.o_stride, j > 0);
+      kernels_.bf16.gemm_stored(rows, p_.head_dim_v, run, buffers_.p + j, plan_.s_stride, values_from(j, run), o,
+                                plan_.o_stride, j > 0);
     }
     return;
   }

@@ -68,7 +68,7 @@ struct TaskBuffers {
   float* gathered;             // [rows_per_task]: one head's m or l
   std::int64_t *begin, *end;   // [rows_per_task]: visible keys of each row
   std::int64_t* columns;       // [rows_per_strip]: of the block at hand, up to the last key that a row sees
-  // [block_kv + kMaxRowsBehind]: where keys and values lie, and those behind them; of panel pages head_dim rows for nr keys.
+  // [block_kv + kMaxRowsBehind]: where keys and values lie, and those behind them; of panel pages that are packed head_dim for nr keys.
   const void **k_rows, **v_rows;
   float *k_scales, *v_scales;  // [block_kv]: their factors, for i8
   float* visible_v;            // [plan.keys_per_sum, head_dim_v], row stride plan.o_stride: one row's values, 0 where hidden
@@ -93,7 +93,8 @@ struct TaskBuffers {
     end = carver.take<std::int64_t>(plan.rows_per_task);
     columns = carver.take<std::int64_t>(plan.rows_per_strip);
     const std::int64_t keys = plan.block_kv + kMaxRowsBehind;
-    k_rows = carver.take<const void*>(problem.paging.k_panels ? ceil_div(keys, kernels.nr) * problem.head_dim : keys);
+    const std::int64_t panel_rows = plan.bf16_products && plan.pack_keys ? ceil_div(keys, kernels.nr) * problem.head_dim : 0;
+    k_rows = carver.take<const void*>(problem.paging.k_panels ? panel_rows : keys);
     v_rows = carver.take<const void*>(keys);
     k_scales = carver.take<float>(plan.block_kv);
     v_scales = carver.take<float>(plan.block_kv);

@@ -5,9 +5,10 @@
 #include "kernels/ops/bf16_pack.h"
 #include "kernels/ops/bf16x3_gemm.h"
 #include "kernels/ops/int8_gemv.h"
-#include "kernels/ops/tile_stored_gemm.h"
+#include "kernels/ops/tile_few_rows.h"
 #include "kernels/ops/tile_gemm.h"
 #include "kernels/ops/tile_softmax_gemm.h"
+#include "kernels/ops/tile_stored_gemm.h"
 #include "kernels/runtime/cpu_features.h"
 
 namespace rapt {

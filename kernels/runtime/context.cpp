@@ -150,7 +150,9 @@ void for_each_task(rapt_context* context, std::int64_t num_tasks, TaskRef f) { p
 
 std::int64_t panel_width(const rapt_context* context) { return context->kernels->nr; }
 
-bool multiplies_panels_in_tiles(const rapt_context* context) { return context->kernels->bf16.gemm_stored != nullptr; }
+bool multiplies_panels_in_tiles(const rapt_context* context) {
+  return context->kernels->bf16.gemm_stored != nullptr && std::strcmp(context->backend->name, "rapt") == 0;
+}
 
 std::int64_t bf16_stride(const rapt_context* context, std::int64_t dim) { return round_up(dim, context->kernels->nr); }
 

@@ -148,8 +148,8 @@ struct Bf16Kernels {
                    std::int64_t ldc);
 
   // As gemm, but b as it lies in memory, for a few rows of a: panel pages of keys, and their values. Null: they are read as f32 (level avx512_bf16).
-  void (*gemm_stored)(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a, std::int64_t lda, PanelView b, float* c, std::int64_t ldc,
-                      bool accumulate);
+  void (*gemm_stored)(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a, std::int64_t lda, PanelView b, float* c,
+                      std::int64_t ldc, bool accumulate);
 
   // As in KernelTable, into panels of pairs; pack_panels has all columns past dim as 0.
   void (*pack_transposed)(std::int64_t n, std::int64_t dim, RowPointers rows, Bf16* panels);

@@ -119,6 +119,8 @@ INSTANTIATE_TEST_SUITE_P(
                                          Case{"gpt2", kData + "/gpt2", RAPT_ARITHMETIC_I8, RAPT_KV_F32},
                                          Case{"llama_quantised", kData + "/llama-gguf/model.gguf", RAPT_ARITHMETIC_I8,
                                               RAPT_KV_F16},
+                                         Case{"llama_quantised_bf16_cache", kData + "/llama-gguf/model.gguf",
+                                              RAPT_ARITHMETIC_I8, RAPT_KV_BF16},
                                          Case{"chat", kData + "/chat/model.gguf", RAPT_ARITHMETIC_F32, RAPT_KV_F16}),
                        ::testing::Values(1, 2)),
     [](const auto& all) { return std::string(std::get<0>(all.param).name) + "_" + std::to_string(std::get<1>(all.param)); });

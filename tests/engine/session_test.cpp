@@ -294,6 +294,38 @@ TEST(SessionBatchTest, WithoutMemoryForAllNoneKeepsAny) {
   EXPECT_EQ(rapt_session_append(b.get(), ids.data(), 1, nullptr, nullptr), RAPT_OK) << rapt_last_error();
 }
 
+// Where queries are rounded, their rows have another stride; and they are rounded: at the level below attention is computed in f32.
+TEST(SessionBatchTest, QueriesThatAreRoundedHaveTheBitsOfEachAlone) {
+  if (std::string(rapt_context_isa(nullptr)) != "amx_bf16") GTEST_SKIP() << "queries are rounded on level amx_bf16 alone";
+  const std::string path = kData + "/llama-gguf/model.gguf";
+  const ModelPtr model = load_model(path);
+  rapt_model_params params;
+  rapt_model_params_init(&params);
+  params.isa = "avx512_bf16";
+  params.kv_dtype = RAPT_KV_BF16;
+  rapt_model* made = nullptr;
+  ASSERT_EQ(rapt_model_load(path.c_str(), &params, &made), RAPT_OK) << rapt_last_error();
+  const ModelPtr below(made);
+  const std::vector<std::int32_t> ids = read_ids(SafeTensors(kGolden), "ids");
+  const std::size_t counts[] = {20, 1, 70};
+  const std::int32_t* const pieces[] = {ids.data(), ids.data() + 30, ids.data() + 5};
+  std::vector<SessionPtr> sessions;
+  std::vector<rapt_session*> all;
+  for (int i = 0; i < 3; ++i) all.push_back(sessions.emplace_back(create_session(model.get())).get());
+  const std::size_t vocab_size = static_cast<std::size_t>(model->shape().vocab_size);
+  std::vector<std::vector<float>> logits(3, std::vector<float>(vocab_size, NAN));
+  float* const last[] = {logits[0].data(), logits[1].data(), logits[2].data()};
+  ASSERT_EQ(rapt_sessions_append(all.data(), 3, pieces, counts, last), RAPT_OK) << rapt_last_error();
+  for (std::size_t i = 0; i < 3; ++i) {
+    for (const ModelPtr* const other : {&model, &below}) {
+      std::vector<float> alone(vocab_size, NAN);
+      const SessionPtr session = create_session(other->get());
+      ASSERT_EQ(rapt_session_append(session.get(), pieces[i], counts[i], nullptr, alone.data()), RAPT_OK) << rapt_last_error();
+      EXPECT_EQ(same_bits(logits[i], alone), other == &model || counts[i] == 1) << i;
+    }
+  }
+}
+
 // Other types of the cache: near the f32 logits, and the same bits however the tokens are cut.
 TEST(SessionKvTypeTest, RoundsKeysAndValuesAndNothingElse) {
   const std::vector<std::int32_t> ids = read_ids(SafeTensors(kGolden), "ids");

@@ -90,8 +90,8 @@ def test_environment_with_an_unknown_level():
     assert "ValueError: rapt_context_create: environment variable RAPT_ISA is 'mmx'" in done.stderr
 
 
-def test_importing_needs_neither_numpy_nor_torch():
-    done = _run("import sys, rapt; rapt.info(); print({'numpy', 'torch'} & set(sys.modules))")
+def test_importing_needs_neither_numpy_nor_torch_nor_typing():
+    done = _run("import sys, rapt; rapt.info(); print({'numpy', 'torch', 'typing'} & set(sys.modules))")
     assert done.stdout == "set()\n", done.stderr
 
 

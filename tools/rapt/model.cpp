@@ -24,7 +24,8 @@ void add_model_options(CLI::App& app, ModelOptions& options) {
 
 void add_kv_dtype_option(CLI::App& app, ModelOptions& options) {
   app.add_option("--kv-dtype", options.kv_dtype,
-                 "type of the cache of keys and values: f32, bf16, f16, int8,\nor auto: f16 where --arithmetic rounds inputs (bf16 for int8 on\namx_bf16), else f32\n(default: auto)")
+                 "type of the cache of keys and values: f32, bf16, f16, int8,\nor auto: f16 where --arithmetic rounds inputs "
+                 "(bf16 for int8 on\namx_bf16), else f32\n(default: auto)")
       ->type_name("NAME")
       ->check(one_of({"auto", "f32", "bf16", "f16", "int8"}));
 }

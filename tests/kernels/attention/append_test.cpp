@@ -48,7 +48,8 @@ class AppendTest : public testing::TestWithParam<Runner> {
   }
 
   // The same through pages, appended in the given pieces.
-  std::vector<float> paged(rapt_dtype type, rapt_kv_layout layout, const std::vector<std::int64_t>& pieces, rapt_dtype q_type = RAPT_F32) {
+  std::vector<float> paged(rapt_dtype type, rapt_kv_layout layout, const std::vector<std::int64_t>& pieces,
+                           rapt_dtype q_type = RAPT_F32) {
     const std::int64_t pages = kBatch * kPagesEach;
     std::vector<char> k(pages * kHeads * kPageSize * kDim * 4), v(pages * kHeads * kPageSize * kDimV * 4);
     std::vector<float> k_scale(pages * kHeads * kPageSize), v_scale(k_scale);
@@ -145,7 +146,8 @@ TEST_P(AppendTest, OtherTypesRoundTheKeysAndValues) {
 TEST_P(AppendTest, QueriesOfBf16HaveTheBitsOfRowsInPanels) {
   if (!multiplies_panels_in_tiles(context())) GTEST_SKIP() << "no level with tiles: queries and keys become f32";
   for (queries_ = 1; queries_ <= 5; ++queries_)
-    EXPECT_EQ(paged(RAPT_BF16, RAPT_KV_PANELS, kPieces, RAPT_BF16), paged(RAPT_BF16, RAPT_KV_ROWS, kWhole, RAPT_BF16)) << queries_;
+    EXPECT_EQ(paged(RAPT_BF16, RAPT_KV_PANELS, kPieces, RAPT_BF16), paged(RAPT_BF16, RAPT_KV_ROWS, kWhole, RAPT_BF16))
+        << queries_;
 }
 
 // What a query sees of a token that is no number is none, whatever the cache holds; who does not see it does not notice.

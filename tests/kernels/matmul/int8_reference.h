@@ -133,8 +133,9 @@ float int8_element(const StoredWeight& w, std::int64_t o, const float* x, bool f
       totals[part.halves ? i / 16 : 0] += right.q[i];
     }
     for (int h = 0; h <= part.halves; ++h) sum = multiply_add(static_cast<float>(dots[h]) * part.scale[h], right.scale, sum);
-    const bool has_offset =
-        w.type != WeightType::kQ8_0 && w.type != WeightType::kQ3_K && w.type < WeightType::kQ6_K;  // none from Q6_K on
+    constexpr WeightType kSigned[] = {WeightType::kQ8_0, WeightType::kQ3_K, WeightType::kQ6_K, WeightType::kIQ4_NL,
+                                      WeightType::kIQ4_XS};
+    const bool has_offset = std::find(std::begin(kSigned), std::end(kSigned), w.type) == std::end(kSigned);
     for (int h = 0; has_offset && h <= part.halves; ++h)
       sum = multiply_add(part.offset[h], right.scale * static_cast<float>(totals[h]), sum);
   }

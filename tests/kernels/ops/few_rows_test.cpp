@@ -128,25 +128,30 @@ class Bf16FewRows : public LevelTest {
     });
   }
 
-  std::int64_t wrong_stored(std::int64_t m, std::int64_t n, std::int64_t k, bool panels, bool accumulate, Place place = Place::kHeap) const {
+  std::int64_t wrong_stored(std::int64_t m, std::int64_t n, std::int64_t k, bool panels, bool accumulate,
+                            Place place = Place::kHeap) const {
     name_case_for_faults("bf16 gemm_stored m " + std::to_string(m) + ", n " + std::to_string(n) + ", k " + std::to_string(k));
     const std::int64_t nr = kernels().nr, gap = place == Place::kHeap ? 3 : 0;
     const Bf16Matrix b = panels ? Bf16Matrix(round_up(n, nr) / nr * k, nr) : Bf16Matrix(k, n, gap, place);
     const std::uintptr_t fetch = m % 2 ? 4096 : 0;  // an address that can be asked for, but not read
     const PanelView view = {b.data(), b.stride, panels ? k * nr : nr, nullptr, fetch};
     const Matrix before(m, n);
-    return wrong(m, n, k, place, b, [&](const Bf16Matrix& a, const Matrix& c) {
-      for (std::int64_t i = 0; i < m; ++i)
-        for (std::int64_t j = 0; j < n; ++j) c.row(i)[j] = accumulate ? before.at(i, j) : NAN;
-      kernels().bf16.gemm_stored(m, n, k, a.data(), a.stride, view, c.data(), c.stride(), accumulate);
-      return [=, &b](std::int64_t p, std::int64_t j) { return panels ? b.at(j / nr * k + p, j % nr) : b.at(p, j); };
-    }, accumulate ? &before : nullptr);
+    return wrong(
+        m, n, k, place, b,
+        [&](const Bf16Matrix& a, const Matrix& c) {
+          for (std::int64_t i = 0; i < m; ++i)
+            for (std::int64_t j = 0; j < n; ++j) c.row(i)[j] = accumulate ? before.at(i, j) : NAN;
+          kernels().bf16.gemm_stored(m, n, k, a.data(), a.stride, view, c.data(), c.stride(), accumulate);
+          return [=, &b](std::int64_t p, std::int64_t j) { return panels ? b.at(j / nr * k + p, j % nr) : b.at(p, j); };
+        },
+        accumulate ? &before : nullptr);
   }
 
  private:
   // multiply(a, c) returns what an element of B' is. before: what C held, or null.
   template <class B, class F>
-  std::int64_t wrong(std::int64_t m, std::int64_t n, std::int64_t k, Place place, const B&, F multiply, const Matrix* before = nullptr) const {
+  std::int64_t wrong(std::int64_t m, std::int64_t n, std::int64_t k, Place place, const B&, F multiply,
+                     const Matrix* before = nullptr) const {
     const std::int64_t gap = place == Place::kHeap ? 3 : 0;
     const PaddedRows a(kernels(), m, k, 2 * gap, place);
     const Matrix c(m, n, gap, place);
@@ -155,7 +160,9 @@ class Bf16FewRows : public LevelTest {
     for (std::int64_t i = 0; i < m; ++i)
       for (std::int64_t j = 0; j < n; ++j) {
         const float held = before ? before->at(i, j) : 0;
-        wrong += !same_bits(c.at(i, j), bf16_element(kernels(), k, [&](std::int64_t p) { return std::pair(a.at(i, p), b(p, j)); }, before ? &held : nullptr));
+        wrong += !same_bits(c.at(i, j), bf16_element(
+                                            kernels(), k, [&](std::int64_t p) { return std::pair(a.at(i, p), b(p, j)); },
+                                            before ? &held : nullptr));
       }
     return wrong;
   }
@@ -195,7 +202,8 @@ TEST_P(Bf16FewRows, SmokeStoredMatrices) {
   for (const Place place : kGuarded)
     for (const std::int64_t m : {1, 3, 4})
       for (const std::int64_t n : {1, 16, 33, 64, 100})
-        for (const std::int64_t k : {1, 33, 64, 300}) ASSERT_EQ(wrong_stored(m, n, k, false, false, place), 0) << m << " x " << n << " x " << k;
+        for (const std::int64_t k : {1, 33, 64, 300})
+          ASSERT_EQ(wrong_stored(m, n, k, false, false, place), 0) << m << " x " << n << " x " << k;
 }
 
 RAPT_INSTANTIATE_FOR_BF16_LEVELS(Bf16FewRows);

@@ -73,7 +73,7 @@ def attention(
     Arrays are numpy.ndarray or torch.Tensor on the CPU, all of one kind, and the results are of that kind. q, k, v, mask,
     bias, the scales and out are not copied: any strides will do (transposed heads, slices, reversed or repeated axes) as
     long as the last dimension is contiguous. Inputs may be read-only. Element types are float32, bfloat16 (torch.bfloat16,
-    ml_dtypes.bfloat16) and float16, chosen for each array on its own; the arithmetic is float32. Lengths, offsets, documents,
+    ml_dtypes.bfloat16) and float16, chosen for each array on its own; the arithmetic is float32 (see isa). Lengths, offsets, documents,
     tables, slopes and sinks are small and may be lists or arrays of any integer or real type; one dimension fewer than
     said is repeated.
 
@@ -111,7 +111,7 @@ def attention(
         block_table: [batch, pages] integers: k, v and the scales are pages, [num_pages, num_kv_heads, page_size, dim], and
             key j of batch b lies in page block_table[b, j // page_size]. Needs kv_lengths, and kv_len is the largest of them.
         kv_layout: how the keys lie in their pages: "rows" as said, or "panels", as kv_append(kv_layout="panels") of the same
-            ISA level wrote them: what the kernels read without packing.
+            ISA level wrote them: what the kernels read without transposing.
         k_scale, v_scale: [batch, num_kv_heads, kv_len] float32, a factor for each token and head: k is k_scale * stored.
         out: where the result goes, [batch, num_q_heads, q_len, head_dim_v]; it must not overlap an input or itself.
             None: a new array of q's element type.

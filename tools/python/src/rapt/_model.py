@@ -40,9 +40,9 @@ class Model:
         threads: how many threads work on a call; None: as many as the process may use. Never changes a result.
         backend: of the attention inside: "rapt", "reference" or "onednn".
         isa: as in attention().
-        kv_dtype: how sessions keep keys and values: "float32", "bfloat16", "float16" or "int8". None: "float16" where linear layers round
-            their inputs, beside which it is not seen ("bfloat16" with quantised weights and "int8" on ISA level "amx_bf16"), else
-            "float32"; backend "onednn" reads no other.
+        kv_dtype: how sessions keep keys and values: "float32", "bfloat16", "float16" or "int8". None: "float16" where
+            linear layers round their inputs, beside which it is not seen ("bfloat16" with quantised weights and "int8" on ISA
+            level "amx_bf16"), else "float32"; backend "onednn" reads no other.
         arithmetic: of linear layers: "int8" rounds the inputs of those with quantised weights to 8 bits, "float32" does not and is
             slower; "bfloat16" rounds weights and inputs where that errs little, on ISA levels "avx512_bf16" and "amx_bf16".
 
@@ -219,7 +219,8 @@ class Session:
         self._core.save(_path(path))
 
     def load(self, path: Path) -> None:
-        """Becomes what save() wrote, by the same model with the same kv_dtype and arithmetic."""
+        """Becomes what save() wrote, by the same model with the same kv_dtype and arithmetic. Where the ISA level may be another,
+        name a kv_dtype: None depends on it."""
         self._core.load(_path(path))
 
 

@@ -31,7 +31,7 @@ def kv_append(
         block_table: [batch, pages] integers: where the pages of each sequence are.
         kv_lengths: [batch] integers: how many keys each sequence has before the call.
         k_scale, v_scale: [num_pages, num_kv_heads, page_size] float32, for int8 pages: the factors are written here.
-        kv_layout: "rows", or "panels" for keys in the order in which the kernels read them, so that attention() packs nothing:
+        kv_layout: "rows", or "panels" for keys in the order in which the kernels read them, so that attention() transposes nothing:
             any type but int8, page_size a multiple of 64, and attention() must use the same ISA level.
         isa, threads: as of attention().
 
