@@ -21,6 +21,7 @@
 #include "engine/error.h"
 #include "engine/formats/safetensors.h"
 #include "rapt/engine.h"
+#include "tests/support/scratch_folder.h"
 
 namespace rapt::engine::testing {
 
@@ -28,26 +29,7 @@ inline const std::string kData = RAPT_TEST_DATA;
 inline const std::string kModel = RAPT_MODEL_DIR "/nanogpt-char/model.safetensors";
 inline const std::string kGolden = kData + "/nanogpt-char/golden.safetensors";
 
-// A folder that is gone after the test.
-class ScratchFolder {
- public:
-  ScratchFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "rapt-test-XXXXXX").string();
-    const char* const made = mkdtemp(pattern.data());
-    if (made == nullptr) std::perror(pattern.c_str()), std::abort();
-    path_ = made;
-  }
-  ~ScratchFolder() { std::filesystem::remove_all(path_); }
-  std::string file(const std::string& name) const { return path_ + "/" + name; }
-  std::string write(const std::string& name, const std::string& bytes) const {
-    std::ofstream(file(name), std::ios::binary) << bytes;
-    return file(name);
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
+using rapt::test::ScratchFolder;
 
 inline std::string read_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
