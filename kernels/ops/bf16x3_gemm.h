@@ -5,8 +5,10 @@
 // Numbers from 0x1.ffp127 (3.39e38) on do not split: elements that meet them, infinity or NaN become NaN, and the caller takes them from gemm.
 // Subnormal pieces and products count as 0, as tiles have it: numbers below 2^-103 lose bits.
 //
-// Bound: 16 x 16 x 32 multiply-adds take six products of tiles, 96 cycles, where vectors take 256. Measured (Xeon with AMX, 2026-11-30): products as they come 17 to 20 cycles
-// each, with blocks of C and what vectors do beside them 25, of random numbers 28 (the clock falls).
+// Bound: 16 x 16 x 32 multiply-adds take six products of tiles, 96 cycles, where vectors take 256. One of the two pipes of vectors is that of the tiles: what vectors do
+// beside costs about half of what it costs alone. Measured (Xeon with AMX, 2026-11-30), ns a product: 5.2 as they come, 6.1 by blocks of C, of which 10 % more
+// for splitting B beside 192 rows; sums that go to C in a lump behind each block, 128 steps deep, cost 20 to 25 % (C is not in L1), two rows beside each
+// four products and C once for all steps of a unit a fifth of that.
 #pragma once
 #include "kernels/ops/bf16x3_split.h"
 #include "kernels/ops/tile_gemm.h"
@@ -21,9 +23,46 @@ static_assert(kBf16x3Rows == kTileBlock);
 inline constexpr int kSumsStride = kTileBlock;  // floats of a row of a block's sums
 inline constexpr int kProducts = 6;             // of tiles, for one of numbers
 
+// A block's sums on their way: to = sums, or from + sums. Two rows at a time, beside the products of the block after it.
+template <simd::TileIsa I>
+struct SumsToAdd {
+  const float *sums = nullptr, *from = nullptr;  // from: or null
+  float* to = nullptr;
+  std::int64_t rows = 0, columns = 0, ld_from = 0, ld_to = 0;
+
+  inline __attribute__((always_inline)) void step() {
+    if (rows <= 0) return;
+    if (columns == kTileBlock && rows > 1) {
+      for_two_rows([&](int r) __attribute__((always_inline)) { add(r, 0, I::kLanes), add(r, I::kLanes, I::kLanes); });
+    } else {
+      for_two_rows([&](int r) __attribute__((always_inline)) {
+        if (r < rows) for_each_vector<I>(columns, [&](std::int64_t j, int lanes) { add(r, j, lanes); });
+      });
+    }
+    sums += 2 * kSumsStride;
+    if (from) from += 2 * ld_from;
+    to += 2 * ld_to;
+    rows -= 2;
+  }
+  void finish() {
+    while (rows > 0) step();
+  }
+
+ private:
+  template <class F>
+  static inline __attribute__((always_inline)) void for_two_rows(F f) {
+    f(0), f(1);
+  }
+  inline __attribute__((always_inline)) void add(int r, std::int64_t j, int lanes) const {
+    typename I::V v = I::load(sums + r * kSumsStride + j);
+    if (from) v = I::add(load_some<I>(from + r * ld_from + j, lanes), v);
+    store_some<I>(to + r * ld_to + j, v, lanes);
+  }
+};
+
 // Two by two tiles, or fewer, of sums from 0 over `steps` steps of 32: tiles 0 to 3. sums: [32][kSumsStride].
 template <simd::TileIsa I, int kRowTiles, int kColumnTiles>
-void multiply_block(std::int64_t steps, const Bf16* a, std::int64_t lda, const Bf16* b, float* sums, UnitSplitter<I, 2>& next) {
+void multiply_block(std::int64_t steps, const Bf16* a, std::int64_t lda, const Bf16* b, float* sums, UnitSplitter<I, 2>& next, SumsToAdd<I>& before) {
   constexpr int kTile = I::kTileDepth * I::kTileColumns;
   constexpr std::int64_t kRowBytes = I::kTileDepth * (int)sizeof(Bf16), kStride = kSumsStride * (int)sizeof(float);
   const auto load_a = [&](int piece) __attribute__((always_inline)) {
@@ -40,6 +79,7 @@ void multiply_block(std::int64_t steps, const Bf16* a, std::int64_t lda, const B
     if constexpr (kRowTiles > 1) I::template dot_tiles<2, 5, 6>();
     if constexpr (kRowTiles * kColumnTiles > 3) I::template dot_tiles<3, 5, 7>();
     next.step();
+    before.step();
   };
   I::template zero_tile<0>();
   if constexpr (kColumnTiles > 1) I::template zero_tile<1>();
@@ -72,24 +112,39 @@ inline __attribute__((always_inline)) void add_sums(std::int64_t rows, std::int6
     });
 }
 
-// m rows by a unit of 32 columns. A block's sums are added to c while the next one is multiplied.
+// m rows by units of 32 columns.
 template <simd::TileIsa I>
-void multiply_unit(std::int64_t m, const SplitUnit& unit, const Bf16* a, std::int64_t lda, const Bf16* pieces, float* c, std::int64_t ldc, bool accumulate,
-                   UnitSplitter<I, 2>& next) {
-  alignas(64) float sums[2][kTileBlock * kSumsStride];
-  const bool two_columns = unit.columns > I::kTileColumns;
-  std::int64_t before = -1;
-  const auto add_before = [&](std::int64_t rows) __attribute__((always_inline)) {
-    if (before >= 0) add_sums<I>(rows, unit.columns, sums[before / kTileBlock % 2], kSumsStride, c + before * ldc, ldc, accumulate);
-  };
-  for (std::int64_t r = 0; r < m; before = r, r += kTileBlock) {
-    const bool two_rows = m - r > I::kTileRows;
-    const auto block = two_rows ? (two_columns ? multiply_block<I, 2, 2> : multiply_block<I, 2, 1>) : (two_columns ? multiply_block<I, 1, 2> : multiply_block<I, 1, 1>);
-    block(tile_steps(unit.depth), a + r * lda, lda, pieces, sums[r / kTileBlock % 2], next);
-    add_before(kTileBlock);
+class RowBlocks {
+ public:
+  RowBlocks(std::int64_t m, const Bf16* a, std::int64_t lda, float* c, std::int64_t ldc) : m_(m), lda_(lda), ldc_(ldc), a_(a), c_(c) {}
+
+  void multiply(const SplitUnit& unit, const Bf16* pieces, bool accumulate, UnitSplitter<I, 2>& next) {
+    const bool two_columns = unit.columns > I::kTileColumns;
+    for (std::int64_t r = 0; r < m_; r += kTileBlock) {
+      const bool two_rows = m_ - r > I::kTileRows;
+      const auto block = two_rows ? (two_columns ? multiply_block<I, 2, 2> : multiply_block<I, 2, 1>) : (two_columns ? multiply_block<I, 1, 2> : multiply_block<I, 1, 1>);
+      const Bf16* const rows = a_ + r * lda_ + unit.first_row * (kBf16x3Pieces * I::kTileRows);
+      float* const c = c_ + r * ldc_ + unit.first_column;
+      for (std::int64_t k = 0; k < unit.depth; k += kBf16x3Depth, turn_ ^= 1) {
+        const std::int64_t left = unit.depth - k, depth = left < kBf16x3Depth ? left : kBf16x3Depth;
+        block(tile_steps(depth), rows + k * (kBf16x3Pieces * I::kTileRows), lda_, pieces + k * (kBf16x3Pieces * kTileBlock), sums_[turn_], next, waiting_);
+        waiting_.finish();
+        const bool first = k == 0, last = depth == left;
+        waiting_ = {sums_[turn_],  first ? (accumulate ? c : nullptr) : aside_, last ? c : aside_, m_ - r < kTileBlock ? m_ - r : kTileBlock,
+                    unit.columns, first ? ldc_ : kSumsStride,                  last ? ldc_ : kSumsStride};
+      }
+    }
   }
-  add_before(m - before);
-}
+  void finish() { waiting_.finish(); }
+
+ private:
+  std::int64_t m_, lda_, ldc_;
+  const Bf16* a_;
+  float* c_;
+  alignas(64) float sums_[2][kTileBlock * kSumsStride], aside_[kTileBlock * kSumsStride];  // aside: of a block, before its last sums
+  SumsToAdd<I> waiting_;
+  int turn_ = 0;
+};
 
 // A step of up to 16 rows by a unit of 64 columns: tiles 0 to 3 are the sums, 4 to 6 pieces of A.
 template <simd::TileIsa I>
@@ -143,13 +198,15 @@ void bf16x3_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a, 
     I::configure({rows, rows, rows, rows, rows, rows, rows, pairs});
     few_rows_gemm<I>(m, n, k, a, b, c, ldc, accumulate, pieces);
   } else {
-    constexpr std::int64_t kElements = kBf16x3Depth * kBf16x3Pieces * kTileBlock;
+    constexpr std::int64_t kElements = kBf16x3UnitDepth * kBf16x3Pieces * kTileBlock;
     I::configure({rows, rows, rows, rows, rows, rows, pairs, pairs});
     const std::int64_t blocks = (m + kTileBlock - 1) / kTileBlock;
-    const SplitUnits units(n, k, b, kBf16x3Depth, kTileBlock);
+    const SplitUnits units(n, k, b, kBf16x3UnitDepth, kTileBlock);
+    RowBlocks<I> row_blocks(m, a, lda, c, ldc);
     for_each_unit<I, 2>(units, blocks * kProducts, pieces, pieces + kElements, [&](const SplitUnit& unit, const Bf16* split, UnitSplitter<I, 2>& next) {
-      multiply_unit<I>(m, unit, a + unit.first_row * kBf16x3Pieces * I::kTileRows, lda, split, c + unit.first_column, ldc, accumulate || unit.first_row > 0, next);
+      row_blocks.multiply(unit, split, accumulate || unit.first_row > 0, next);
     });
+    row_blocks.finish();
   }
   I::release();
 }

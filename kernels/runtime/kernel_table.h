@@ -209,9 +209,11 @@ struct FewRowProducts {
                         const float* scales, float* c, std::int64_t ldc, bool accumulate);
 };
 
-// A number of f32 as so many of bf16, whose sum it is. Rows and steps of a block; how many steps get a sum of their own; memory that gemm needs.
+// A number of f32 as so many of bf16, whose sum it is. Rows and steps of a block; how many steps get a sum of their own; of how many pieces are made at a time;
+// memory that gemm needs.
 inline constexpr int kBf16x3Pieces = 3;
-inline constexpr std::int64_t kBf16x3Rows = 32, kBf16x3Step = 32, kBf16x3Depth = 128, kBf16x3ScratchBytes = 2 * kBf16x3Depth * kBf16x3Pieces * 32 * 2;
+inline constexpr std::int64_t kBf16x3Rows = 32, kBf16x3Step = 32, kBf16x3Depth = 128, kBf16x3UnitDepth = 5 * kBf16x3Depth,
+                              kBf16x3ScratchBytes = 2 * kBf16x3UnitDepth * kBf16x3Pieces * 32 * 2;
 
 // Products of f32 by tiles of bf16 (ops/bf16x3_gemm.h). All null on levels without tiles.
 struct Bf16x3Kernels {
