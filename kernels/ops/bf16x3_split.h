@@ -93,7 +93,16 @@ class UnitSplitter {
 
  private:
   inline __attribute__((always_inline)) void go_on(std::int64_t rows) {
-    for (const std::int64_t end = row_ + rows < rows_ ? row_ + rows : rows_; row_ < end; row_ += 2) {
+    const std::int64_t end = row_ + rows < rows_ ? row_ + rows : rows_;
+    if (unit_.columns == kTiles * I::kTileColumns && unit_.depth == rows_)
+      split_up_to<true>(end);
+    else
+      split_up_to<false>(end);
+  }
+  // kWhole: the unit has all of its columns and rows.
+  template <bool kWhole>
+  inline __attribute__((always_inline)) void split_up_to(std::int64_t end) {
+    for (; row_ < end; row_ += 2) {
       Bf16* const to = out_ + row_ / I::kTileDepth * (kBf16x3Pieces * kTiles * kTile) + row_ % I::kTileDepth * I::kTileColumns;
       const std::int64_t at = row_ * unit_.stride;
       if (after_)
@@ -102,11 +111,12 @@ class UnitSplitter {
           __builtin_prefetch((const void*)(after_ + (std::uintptr_t)((at + line / kTiles * unit_.stride) * 4 + line % kTiles * 64)), 0, 2);
 #pragma GCC unroll 4
       for (int j = 0; j < kTiles; ++j)
-        if (j * I::kTileColumns < unit_.columns) split_pair(unit_.b + at + j * I::kTileColumns, to + j * kTile);
+        if (kWhole || j * I::kTileColumns < unit_.columns) split_pair<kWhole>(unit_.b + at + j * I::kTileColumns, to + j * kTile);
     }
   }
+  template <bool kWhole>
   inline __attribute__((always_inline)) void split_pair(const float* from, Bf16* to) const {
-    const Split<I> even(row_ < unit_.depth ? I::load(from) : I::zero()), odd(row_ + 1 < unit_.depth ? I::load(from + unit_.stride) : I::zero());
+    const Split<I> even(kWhole || row_ < unit_.depth ? I::load(from) : I::zero()), odd(kWhole || row_ + 1 < unit_.depth ? I::load(from + unit_.stride) : I::zero());
 #pragma GCC unroll 3
     for (int piece = 0; piece < kBf16x3Pieces; ++piece)
       I::store_pairs(to + piece * kTiles * kTile, I::upper_halves_in_pairs(even.piece[piece], odd.piece[piece]));
