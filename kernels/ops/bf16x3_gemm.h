@@ -10,6 +10,7 @@
 // for splitting B beside 192 rows; sums that go to C in a lump behind each block, 128 steps deep, cost 20 to 25 % (C is not in L1), two rows beside each
 // four products and C once for all steps of a unit a fifth of that.
 #pragma once
+#include "kernels/ops/bf16x3_few_rows.h"
 #include "kernels/ops/bf16x3_split.h"
 #include "kernels/ops/tile_gemm.h"
 #include "kernels/ops/vector.h"
@@ -99,19 +100,6 @@ void multiply_block(std::int64_t steps, const Bf16* a, std::int64_t lda, const B
   if constexpr (kRowTiles * kColumnTiles > 3) I::template store_tile<3>(sums + I::kTileRows * kSumsStride + I::kTileColumns, kStride);
 }
 
-// c = sums, or += with accumulate.
-template <simd::TileIsa I>
-inline __attribute__((always_inline)) void add_sums(std::int64_t rows, std::int64_t columns, const float* sums, std::int64_t stride, float* c, std::int64_t ldc,
-                                                    bool accumulate) {
-  for (std::int64_t r = 0; r < rows; ++r)
-    for_each_vector<I>(columns, [&](std::int64_t j, int lanes) {
-      typename I::V v = I::load(sums + r * stride + j);
-      float* const to = c + r * ldc + j;
-      if (accumulate) v = I::add(load_some<I>(to, lanes), v);
-      store_some<I>(to, v, lanes);
-    });
-}
-
 // m rows by units of 32 columns.
 template <simd::TileIsa I>
 class RowBlocks {
@@ -145,48 +133,6 @@ class RowBlocks {
   SumsToAdd<I> waiting_;
   int turn_ = 0;
 };
-
-// A step of up to 16 rows by a unit of 64 columns: tiles 0 to 3 are the sums, 4 to 6 pieces of A.
-template <simd::TileIsa I>
-inline __attribute__((always_inline)) void multiply_few_rows(const Bf16* a, const Bf16* pieces, UnitSplitter<I, 4>& next) {
-  constexpr int kTile = I::kTileDepth * I::kTileColumns;
-  constexpr std::int64_t kRowBytes = I::kTileDepth * (int)sizeof(Bf16);
-  I::template load_tile<4>(a + kHigh * kTile, kRowBytes);
-  I::template load_tile<5>(a + kMiddle * kTile, kRowBytes);
-  I::template load_tile<6>(a + kLow * kTile, kRowBytes);
-  // f<column> for each; the products that a piece of B takes part in.
-  const auto for_each_column = [&](int piece, auto f) __attribute__((always_inline)) {
-    const auto one = [&]<int kColumn>() __attribute__((always_inline)) {
-      I::template load_tile<7>(pieces + (piece * 4 + kColumn) * kTile, kRowBytes);
-      f.template operator()<kColumn>();
-      next.step();
-    };
-    one.template operator()<0>(), one.template operator()<1>(), one.template operator()<2>(), one.template operator()<3>();
-  };
-  for_each_column(kHigh, []<int kColumn>() __attribute__((always_inline)) { I::template dot_tiles<kColumn, 6, 7>(), I::template dot_tiles<kColumn, 5, 7>(); });
-  for_each_column(kMiddle, []<int kColumn>() __attribute__((always_inline)) { I::template dot_tiles<kColumn, 5, 7>(), I::template dot_tiles<kColumn, 4, 7>(); });
-  for_each_column(kLow, []<int kColumn>() __attribute__((always_inline)) { I::template dot_tiles<kColumn, 4, 7>(); });
-  for_each_column(kHigh, []<int kColumn>() __attribute__((always_inline)) { I::template dot_tiles<kColumn, 4, 7>(); });
-}
-
-// Up to 16 rows: what is split lies in L1, so that memory alone is waited for.
-template <simd::TileIsa I>
-void few_rows_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a, const PanelView& b, float* c, std::int64_t ldc, bool accumulate, Bf16* pieces) {
-  constexpr std::int64_t kStep = I::kTileDepth, kElements = kStep * kBf16x3Pieces * kTilePanel, kStride = kTilePanel * (int)sizeof(float);
-  alignas(64) float sums[I::kTileRows * kTilePanel];
-  const SplitUnits units(n, k, b, kStep, kTilePanel);
-  for_each_unit<I, 4>(units, 16, pieces, pieces + kElements, [&](const SplitUnit& unit, const Bf16* split, UnitSplitter<I, 4>& next) {
-    if (unit.first_row % kBf16x3Depth == 0) I::template zero_tile<0>(), I::template zero_tile<1>(), I::template zero_tile<2>(), I::template zero_tile<3>();
-    multiply_few_rows<I>(a + unit.first_row * kBf16x3Pieces * I::kTileRows, split, next);
-    const std::int64_t end = unit.first_row + kStep;
-    if (end % kBf16x3Depth != 0 && end < k) return;
-    I::template store_tile<0>(sums, kStride);
-    I::template store_tile<1>(sums + I::kTileColumns, kStride);
-    I::template store_tile<2>(sums + 2 * I::kTileColumns, kStride);
-    I::template store_tile<3>(sums + 3 * I::kTileColumns, kStride);
-    add_sums<I>(m, unit.columns, sums, kTilePanel, c + unit.first_column, ldc, accumulate || unit.first_row >= kBf16x3Depth);
-  });
-}
 
 // a: split_rows of the call's rows from row 0 of b on. b.fetch: what is read after b, or 0.
 template <simd::TileIsa I>
