@@ -19,7 +19,8 @@ inline constexpr int kFewRowsStepsAhead = 8;                 // what is asked fo
 template <simd::TileIsa I>
 inline constexpr int kFewRowsTile = I::kTileDepth * I::kTileColumns;
 template <simd::TileIsa I>
-inline constexpr int kFewRowsPieces = kBf16x3Pieces * kFewRowsTiles * kFewRowsTile<I>;  // elements of a unit: [piece][tile][16 pairs of rows][16][2]
+inline constexpr int kFewRowsPieces =
+    kBf16x3Pieces * kFewRowsTiles * kFewRowsTile<I>;  // elements of a unit: [piece][tile][16 pairs of rows][16][2]
 
 // Stands for rows past k.
 alignas(64) inline constexpr float kNoRow[kTilePanel] = {};
@@ -38,7 +39,8 @@ class FewRowsUnits {
 
   void take(FewRowsUnit& unit) {
     unit.exists = column_ < n_;
-    const float* const from = unit.exists ? (const float*)b_.data + column_ / kTilePanel * b_.panel_stride + row_ * b_.k_stride : (const float*)b_.fetch;
+    const float* const from = unit.exists ? (const float*)b_.data + column_ / kTilePanel * b_.panel_stride + row_ * b_.k_stride
+                                          : (const float*)b_.fetch;
     const std::int64_t left = unit.exists ? k_ - row_ : b_.fetch ? 2 * kFewRowsSteps : 0;
     for (int i = 0; i < 2 * kFewRowsSteps; ++i) unit.row[i] = i < left ? from + i * b_.k_stride : kNoRow;
     unit.first_row = row_;
@@ -66,8 +68,9 @@ class FewRowsSplitter {
     }
   }
   inline __attribute__((always_inline)) void step(int step) const {
-    const float* const* const ahead =
-        step < kFewRowsSteps - kFewRowsStepsAhead ? row_ + 2 * (step + kFewRowsStepsAhead) : after_ + 2 * (step + kFewRowsStepsAhead - kFewRowsSteps);
+    const float* const* const ahead = step < kFewRowsSteps - kFewRowsStepsAhead
+                                          ? row_ + 2 * (step + kFewRowsStepsAhead)
+                                          : after_ + 2 * (step + kFewRowsStepsAhead - kFewRowsSteps);
 #pragma GCC unroll 4
     for (int j = 0; j < kFewRowsTiles; ++j) {
       __builtin_prefetch(ahead[0] + j * I::kLanes, 0, 2);
@@ -75,10 +78,12 @@ class FewRowsSplitter {
     }
 #pragma GCC unroll 4
     for (int j = 0; j < kFewRowsTiles; ++j) {
-      const Split<I> even(I::load_first(row_[2 * step] + j * I::kLanes, lanes_[j])), odd(I::load_first(row_[2 * step + 1] + j * I::kLanes, lanes_[j]));
+      const Split<I> even(I::load_first(row_[2 * step] + j * I::kLanes, lanes_[j])),
+          odd(I::load_first(row_[2 * step + 1] + j * I::kLanes, lanes_[j]));
 #pragma GCC unroll 3
       for (int piece = 0; piece < kBf16x3Pieces; ++piece)
-        I::store_pairs(out_ + (piece * kFewRowsTiles + j) * kFewRowsTile<I> + step * I::kTileDepth, I::upper_halves_in_pairs(even.piece[piece], odd.piece[piece]));
+        I::store_pairs(out_ + (piece * kFewRowsTiles + j) * kFewRowsTile<I> + step * I::kTileDepth,
+                       I::upper_halves_in_pairs(even.piece[piece], odd.piece[piece]));
     }
   }
 
@@ -131,7 +136,8 @@ inline void add_few_rows(std::int64_t m, const FewRowsUnit& unit, float* c, std:
 
 // m rows, up to 16; tiles are configured for them. pieces: of two units.
 template <simd::TileIsa I>
-void few_rows_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a, const PanelView& b, float* c, std::int64_t ldc, bool accumulate, Bf16* pieces) {
+void few_rows_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a, const PanelView& b, float* c,
+                   std::int64_t ldc, bool accumulate, Bf16* pieces) {
   FewRowsUnits units(n, k, b);
   FewRowsUnit ring[3];
   FewRowsUnit *unit = ring, *next = ring + 1, *after = ring + 2;
@@ -143,7 +149,8 @@ void few_rows_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a
   for (int step = 0; step < kFewRowsSteps; ++step) first.step(step);
   for (;;) {
     const Bf16* const rows = a + unit->first_row * (kBf16x3Pieces * I::kTileRows);
-    if (unit->first_row % kBf16x3Depth == 0) I::template zero_tile<0>(), I::template zero_tile<1>(), I::template zero_tile<2>(), I::template zero_tile<3>();
+    if (unit->first_row % kBf16x3Depth == 0)
+      I::template zero_tile<0>(), I::template zero_tile<1>(), I::template zero_tile<2>(), I::template zero_tile<3>();
     if (next->exists) {
       units.take(*after);
       const FewRowsSplitter<I> splitter(*next, *after, next_pieces);

@@ -63,7 +63,8 @@ struct SumsToAdd {
 
 // Two by two tiles, or fewer, of sums from 0 over `steps` steps of 32: tiles 0 to 3. sums: [32][kSumsStride].
 template <simd::TileIsa I, int kRowTiles, int kColumnTiles>
-void multiply_block(std::int64_t steps, const Bf16* a, std::int64_t lda, const Bf16* b, float* sums, UnitSplitter<I, 2>& next, SumsToAdd<I>& before) {
+void multiply_block(std::int64_t steps, const Bf16* a, std::int64_t lda, const Bf16* b, float* sums, UnitSplitter<I>& next,
+                    SumsToAdd<I>& before) {
   constexpr int kTile = I::kTileDepth * I::kTileColumns;
   constexpr std::int64_t kRowBytes = I::kTileDepth * (int)sizeof(Bf16), kStride = kSumsStride * (int)sizeof(float);
   const auto load_a = [&](int piece) __attribute__((always_inline)) {
@@ -104,22 +105,30 @@ void multiply_block(std::int64_t steps, const Bf16* a, std::int64_t lda, const B
 template <simd::TileIsa I>
 class RowBlocks {
  public:
-  RowBlocks(std::int64_t m, const Bf16* a, std::int64_t lda, float* c, std::int64_t ldc) : m_(m), lda_(lda), ldc_(ldc), a_(a), c_(c) {}
+  RowBlocks(std::int64_t m, const Bf16* a, std::int64_t lda, float* c, std::int64_t ldc)
+      : m_(m), lda_(lda), ldc_(ldc), a_(a), c_(c) {}
 
-  void multiply(const SplitUnit& unit, const Bf16* pieces, bool accumulate, UnitSplitter<I, 2>& next) {
+  void multiply(const SplitUnit& unit, const Bf16* pieces, bool accumulate, UnitSplitter<I>& next) {
     const bool two_columns = unit.columns > I::kTileColumns;
     for (std::int64_t r = 0; r < m_; r += kTileBlock) {
       const bool two_rows = m_ - r > I::kTileRows;
-      const auto block = two_rows ? (two_columns ? multiply_block<I, 2, 2> : multiply_block<I, 2, 1>) : (two_columns ? multiply_block<I, 1, 2> : multiply_block<I, 1, 1>);
+      const auto block = two_rows ? (two_columns ? multiply_block<I, 2, 2> : multiply_block<I, 2, 1>)
+                                  : (two_columns ? multiply_block<I, 1, 2> : multiply_block<I, 1, 1>);
       const Bf16* const rows = a_ + r * lda_ + unit.first_row * (kBf16x3Pieces * I::kTileRows);
       float* const c = c_ + r * ldc_ + unit.first_column;
       for (std::int64_t k = 0; k < unit.depth; k += kBf16x3Depth, turn_ ^= 1) {
         const std::int64_t left = unit.depth - k, depth = left < kBf16x3Depth ? left : kBf16x3Depth;
-        block(tile_steps(depth), rows + k * (kBf16x3Pieces * I::kTileRows), lda_, pieces + k * (kBf16x3Pieces * kTileBlock), sums_[turn_], next, waiting_);
+        block(tile_steps(depth), rows + k * (kBf16x3Pieces * I::kTileRows), lda_, pieces + k * (kBf16x3Pieces * kTileBlock),
+              sums_[turn_], next, waiting_);
         waiting_.finish();
         const bool first = k == 0, last = depth == left;
-        waiting_ = {sums_[turn_],  first ? (accumulate ? c : nullptr) : aside_, last ? c : aside_, m_ - r < kTileBlock ? m_ - r : kTileBlock,
-                    unit.columns, first ? ldc_ : kSumsStride,                  last ? ldc_ : kSumsStride};
+        waiting_ = {sums_[turn_],
+                    first ? (accumulate ? c : nullptr) : aside_,
+                    last ? c : aside_,
+                    m_ - r < kTileBlock ? m_ - r : kTileBlock,
+                    unit.columns,
+                    first ? ldc_ : kSumsStride,
+                    last ? ldc_ : kSumsStride};
       }
     }
   }
@@ -129,7 +138,8 @@ class RowBlocks {
   std::int64_t m_, lda_, ldc_;
   const Bf16* a_;
   float* c_;
-  alignas(64) float sums_[2][kTileBlock * kSumsStride], aside_[kTileBlock * kSumsStride];  // aside: of a block, before its last sums
+  alignas(64) float sums_[2][kTileBlock * kSumsStride],
+      aside_[kTileBlock * kSumsStride];  // aside: of a block, before its last sums
   SumsToAdd<I> waiting_;
   int turn_ = 0;
 };
@@ -147,11 +157,11 @@ void bf16x3_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a, 
     constexpr std::int64_t kElements = kBf16x3UnitDepth * kBf16x3Pieces * kTileBlock;
     I::configure({rows, rows, rows, rows, rows, rows, pairs, pairs});
     const std::int64_t blocks = (m + kTileBlock - 1) / kTileBlock;
-    const SplitUnits units(n, k, b, kBf16x3UnitDepth, kTileBlock);
     RowBlocks<I> row_blocks(m, a, lda, c, ldc);
-    for_each_unit<I, 2>(units, blocks * kProducts, pieces, pieces + kElements, [&](const SplitUnit& unit, const Bf16* split, UnitSplitter<I, 2>& next) {
-      row_blocks.multiply(unit, split, accumulate || unit.first_row > 0, next);
-    });
+    for_each_unit<I>(SplitUnits(n, k, b), blocks * kProducts, pieces, pieces + kElements,
+                     [&](const SplitUnit& unit, const Bf16* split, UnitSplitter<I>& next) {
+                       row_blocks.multiply(unit, split, accumulate || unit.first_row > 0, next);
+                     });
     row_blocks.finish();
   }
   I::release();

@@ -48,18 +48,23 @@ struct SplitUnit {
   std::int64_t first_row, first_column;  // in the call's B
 };
 
-// The units of B, panel by panel and from its first row on: of so many rows and columns, or fewer.
+// The units of B, panel by panel and from its first row on: kBf16x3UnitDepth rows by kTileBlock columns, or fewer.
 class SplitUnits {
  public:
-  SplitUnits(std::int64_t n, std::int64_t k, const PanelView& b, std::int64_t depth, std::int64_t columns) : n_(n), k_(k), depth_(depth), columns_(columns), b_(b) {}
+  SplitUnits(std::int64_t n, std::int64_t k, const PanelView& b) : n_(n), k_(k), b_(b) {}
 
   bool done() const { return column_ >= n_; }
   SplitUnit take() {
-    const SplitUnit unit = {(const float*)b_.data + offset(), least(depth_, k_ - row_), least(columns_, n_ - column_), b_.k_stride, row_, column_};
+    const SplitUnit unit = {(const float*)b_.data + offset(),
+                            least(kBf16x3UnitDepth, k_ - row_),
+                            least(kTileBlock, n_ - column_),
+                            b_.k_stride,
+                            row_,
+                            column_};
     const std::int64_t panel = column_ / kTilePanel * kTilePanel, end = least(panel + kTilePanel, n_);
-    column_ += columns_;
+    column_ += kTileBlock;
     if (column_ >= end) {
-      row_ += depth_;
+      row_ += kBf16x3UnitDepth;
       if (row_ < k_) column_ = panel;
       if (row_ >= k_) row_ = 0, column_ = panel + kTilePanel;
     }
@@ -72,16 +77,16 @@ class SplitUnits {
   static std::int64_t least(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
   std::int64_t offset() const { return column_ / kTilePanel * b_.panel_stride + row_ * b_.k_stride + column_ % kTilePanel; }
 
-  std::int64_t n_, k_, depth_, columns_, row_ = 0, column_ = 0;
+  std::int64_t n_, k_, row_ = 0, column_ = 0;
   PanelView b_;
 };
 
-// Makes a unit's tiles, [depth / 32][piece][kTiles][16 pairs of rows][16][2], some pairs of rows at a time; rows past depth are 0. Meanwhile the unit
+// Makes a unit's tiles, [depth / 32][piece][2][16 pairs of rows][16][2], some pairs of rows at a time; rows past depth are 0. Meanwhile the unit
 // after it is asked for.
-template <simd::TileIsa I, int kTiles>
+template <simd::TileIsa I>
 class UnitSplitter {
  public:
-  static constexpr int kTile = I::kTileDepth * I::kTileColumns;
+  static constexpr int kTile = I::kTileDepth * I::kTileColumns, kTiles = kTileBlock / I::kTileColumns;
 
   UnitSplitter() = default;
   // steps: in how many it should be done.
@@ -111,12 +116,14 @@ class UnitSplitter {
           __builtin_prefetch((const void*)(after_ + (std::uintptr_t)((at + line / kTiles * unit_.stride) * 4 + line % kTiles * 64)), 0, 2);
 #pragma GCC unroll 4
       for (int j = 0; j < kTiles; ++j)
-        if (kWhole || j * I::kTileColumns < unit_.columns) split_pair<kWhole>(unit_.b + at + j * I::kTileColumns, to + j * kTile);
+        if (kWhole || j * I::kTileColumns < unit_.columns)
+          split_pair<kWhole>(unit_.b + at + j * I::kTileColumns, to + j * kTile);
     }
   }
   template <bool kWhole>
   inline __attribute__((always_inline)) void split_pair(const float* from, Bf16* to) const {
-    const Split<I> even(kWhole || row_ < unit_.depth ? I::load(from) : I::zero()), odd(kWhole || row_ + 1 < unit_.depth ? I::load(from + unit_.stride) : I::zero());
+    const Split<I> even(kWhole || row_ < unit_.depth ? I::load(from) : I::zero()),
+        odd(kWhole || row_ + 1 < unit_.depth ? I::load(from + unit_.stride) : I::zero());
 #pragma GCC unroll 3
     for (int piece = 0; piece < kBf16x3Pieces; ++piece)
       I::store_pairs(to + piece * kTiles * kTile, I::upper_halves_in_pairs(even.piece[piece], odd.piece[piece]));
@@ -130,17 +137,18 @@ class UnitSplitter {
 
 // f(unit, its pieces, the splitter of the next) for each unit. While one is multiplied the next is split, in steps_per_32 steps for each 32 rows, and the one
 // after it asked for: so vectors work beside tiles, which fall asleep where they have nothing to do for 0.4 microseconds, and take 0.5 to wake up.
-template <simd::TileIsa I, int kTiles, class F>
-inline __attribute__((always_inline)) void for_each_unit(SplitUnits units, std::int64_t steps_per_32, Bf16* pieces, Bf16* next_pieces, F f) {
+template <simd::TileIsa I, class F>
+inline __attribute__((always_inline)) void for_each_unit(SplitUnits units, std::int64_t steps_per_32, Bf16* pieces,
+                                                         Bf16* next_pieces, F f) {
   SplitUnit unit = units.take();
-  UnitSplitter<I, kTiles>(unit, pieces, units.address(), 1).finish();
+  UnitSplitter<I>(unit, pieces, units.address(), 1).finish();
   for (bool last = false; !last;) {
     last = units.done();
-    UnitSplitter<I, kTiles> splitter;
+    UnitSplitter<I> splitter;
     SplitUnit next = {};
     if (!last) {
       next = units.take();
-      splitter = UnitSplitter<I, kTiles>(next, next_pieces, units.address(), steps_per_32 * tile_steps(unit.depth));
+      splitter = UnitSplitter<I>(next, next_pieces, units.address(), steps_per_32 * tile_steps(unit.depth));
     }
     f(unit, (const Bf16*)pieces, splitter);
     splitter.finish();

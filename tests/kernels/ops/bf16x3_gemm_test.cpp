@@ -100,6 +100,13 @@ TEST_P(Bf16x3Gemm, SameBitsWhereverKIsCut) {
     for (const std::int64_t part : {kBf16x3Depth, 2 * kBf16x3Depth, 5 * kBf16x3Depth}) ASSERT_EQ(count_wrong(m, 70, 700, false, Place::kHeap, part), 0) << m << ", " << part;
 }
 
+// The pieces of so many steps of B are made at a time, and C is read and written once for them.
+TEST_P(Bf16x3Gemm, MoreStepsThanAUnitHas) {
+  for (const std::int64_t m : {1, 16, 17, 70})
+    for (const std::int64_t k : {kBf16x3UnitDepth - 1, kBf16x3UnitDepth, kBf16x3UnitDepth + 1, 2 * kBf16x3UnitDepth + 33})
+      for (const bool accumulate : {false, true}) ASSERT_EQ(count_wrong(m, 70, k, accumulate), 0) << m << ", " << k << ", " << accumulate;
+}
+
 TEST_P(Bf16x3Gemm, GuardPages) {
   for (const Place place : kGuarded)
     for (const std::int64_t m : {1, 15, 16, 17, 32, 33})
