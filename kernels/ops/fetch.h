@@ -17,7 +17,7 @@ struct NoFetch {
   void ask() {}
 };
 
-// kLines lines at an address, and at the next step at the next one: for L2, which waits for more lines at a time than L1 (kernels/README).
+// kLines lines at an address, and at the next step at the next one: for L2, which waits for more lines at a time than L1 (kernels/matmul/README.md).
 // Integers, because they may lie behind a tensor.
 template <int kLines>
 struct FetchEachStep {

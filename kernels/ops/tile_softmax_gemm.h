@@ -1,7 +1,7 @@
 // S = scale Q K' with its rows' maxima, and O = e^(S - m) V, by products of tiles: max_gemm.h and softmax_gemm.h once more. Layer: ops.
 //
 // Bound, 16 scores of 64: the products take 4 cycles of the tiles, the rest some 15 instructions of the two pipes of vectors, 7.5 cycles: scaling
-// and maximum, ten of e^x, two of a rounding, the sum. Nothing is interleaved by hand; measured 24 cycles in all (kernels/README.md).
+// and maximum, ten of e^x, two of a rounding, the sum. Nothing is interleaved by hand; measured 24 cycles in all (README.md).
 #pragma once
 #include "kernels/ops/bf16_softmax_gemm.h"
 #include "kernels/ops/tile_gemm.h"
