@@ -30,6 +30,7 @@ class Embed(unittest.TestCase):
                     file.write(end.join(TEXTS) + end)
                 self.assertEqual(self.vectors("--file", path), expected)
         self.assertEqual(self.vectors(input="\n".join(TEXTS)), expected)
+        self.assertEqual(self.vectors("--file", "-", input="\n".join(TEXTS)), expected)
         self.assertEqual([self.vectors(text)[0] for text in TEXTS], expected)
         self.assertEqual(self.vectors(input="\n".join(TEXTS * 50), OMP_NUM_THREADS="1"), expected * 50)  # several passes
 

@@ -83,6 +83,11 @@ class Eval(unittest.TestCase):
         self.assertAlmostEqual(float(lines["loss"]), result["loss"], delta=1e-6)
         self.assertAlmostEqual(float(lines["perplexity"]), result["perplexity"], delta=1e-4)
 
+    def test_text_of_the_standard_input(self):
+        with open(EVAL_TEXT, encoding="utf-8") as file:
+            done = rapt("eval", MODEL, "--text", "-", input=file.read())
+        self.assertEqual((done.returncode, done.stdout), (0, rapt("eval", MODEL, "--text", EVAL_TEXT).stdout))
+
 
 class Failures(unittest.TestCase):
     """What is asked for rightly and cannot be done: one line and exit status 1."""

@@ -97,7 +97,7 @@ Command add_embed(CLI::App& parent) {
   CLI::App* app = parent.add_subcommand("embed", kDescription)->footer(kFooter)->group("Commands");
   add_model_options(*app, options->model);
   CLI::Option* texts = app->add_option("TEXT", options->texts, "texts in UTF-8");
-  app->add_option("--file", options->file, "a text in each line of it")->type_name("FILE")->check(not_empty())->excludes(texts);
+  app->add_option("--file", options->file, "a text in each line of it; -: of the standard\ninput, as without TEXT")->type_name("FILE")->check(not_empty())->excludes(texts);
   return {app, [options] { return run(*options); }};
 }
 

@@ -20,7 +20,8 @@ constexpr const char* kFooter =
     "out, unless there is no whole window.\n\n"
     "Examples:\n"
     "  rapt eval model.safetensors --text book.txt\n"
-    "  rapt eval model.safetensors --text book.txt --json | jq .perplexity";
+    "  rapt eval model.safetensors --text book.txt --json | jq .perplexity\n"
+    "  zcat book.txt.gz | rapt eval model.safetensors --text -";
 
 struct EvalOptions {
   ModelOptions model;
@@ -56,7 +57,7 @@ int run(const EvalOptions& options) {
 Command add_eval(CLI::App& parent) {
   auto options = std::make_shared<EvalOptions>();
   CLI::App* app = parent.add_subcommand("eval", kDescription)->footer(kFooter)->group("Commands");
-  app->add_option("--text", options->text_path, "the text, in UTF-8")->type_name("FILE")->required()->check(not_empty());
+  app->add_option("--text", options->text_path, "the text, in UTF-8; -: from the standard input")->type_name("FILE")->required()->check(not_empty());
   add_model_options(*app, options->model);
   add_kv_dtype_option(*app, options->model);
   app->add_flag("--json", options->json, "JSON in place of lines of label, tab, value");

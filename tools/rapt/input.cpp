@@ -18,6 +18,7 @@ std::string read_all(std::FILE* file, const std::string& name) {
 }
 
 std::string read_file(const std::string& path) {
+  if (path == "-") return read_stdin();
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
   if (!file) throw Failure("cannot open " + path + ": " + std::strerror(errno));
   return read_all(file.get(), path);

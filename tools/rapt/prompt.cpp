@@ -10,7 +10,7 @@ namespace rapt::tool {
 std::string PromptOptions::read() const {
   if (!text.empty()) return text;
   if (file.empty()) throw CLI::RequiredError("--prompt or --prompt-file");
-  std::string found = file == "-" ? read_stdin() : read_file(file);
+  std::string found = read_file(file);
   if (found.empty()) throw Failure("there is no prompt in " + (file == "-" ? "the standard input" : file) + ": it is empty");
   return found;
 }
