@@ -10,7 +10,8 @@ using rapt::engine::guarded;
 using rapt::engine::need;
 using rapt::engine::throw_error;
 
-rapt_status rapt_embed(rapt_model* model, const char* const* texts, const size_t* sizes, size_t num_texts, float* vectors) {
+rapt_status rapt_embed(rapt_model* model, const char* const* texts, const size_t* sizes, size_t num_texts,
+                       int (*on_progress)(double done, void* user), void* user, float* vectors) {
   return guarded("rapt_embed", [&] {
     need(model, "model");
     if (num_texts == 0) return;
@@ -23,11 +24,12 @@ rapt_status rapt_embed(rapt_model* model, const char* const* texts, const size_t
       if (sizes[n] > 0 && texts[n] == nullptr) throw_error(RAPT_INVALID_ARGUMENT, "texts[%zu] is NULL", n);
       if (sizes[n] > 0) views[n] = {texts[n], sizes[n]};
     }
-    rapt::engine::embed_texts(*model, views, vectors);
+    rapt::engine::embed_texts(*model, views, {on_progress, user}, vectors);
   });
 }
 
-rapt_status rapt_embed_ids(rapt_model* model, const int32_t* ids, const size_t* offsets, size_t num_texts, float* vectors) {
+rapt_status rapt_embed_ids(rapt_model* model, const int32_t* ids, const size_t* offsets, size_t num_texts,
+                           int (*on_progress)(double done, void* user), void* user, float* vectors) {
   return guarded("rapt_embed_ids", [&] {
     need(model, "model");
     if (num_texts == 0) return;
@@ -39,6 +41,6 @@ rapt_status rapt_embed_ids(rapt_model* model, const int32_t* ids, const size_t* 
       if (offsets[n] > static_cast<size_t>(INT64_MAX)) throw_error(RAPT_INVALID_ARGUMENT, "offsets[%zu] is too large", n);
       checked[n] = static_cast<int64_t>(offsets[n]);
     }
-    rapt::engine::embed_ids(*model, ids, checked, vectors);
+    rapt::engine::embed_ids(*model, ids, checked, {on_progress, user}, vectors);
   });
 }

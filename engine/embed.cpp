@@ -39,17 +39,17 @@ void check_texts(const LoadedModel& model, const std::int32_t* ids, std::span<co
   model.check_ids("ids", ids, static_cast<std::size_t>(offsets.back()));
 }
 
-// f(i) for each i below `count`, on the threads of the context. Where some throw, the first one's comes out, as without threads, and those after
+// f(i, thread) for each i below `count`, on the threads of the context, of which 0 is the caller's. Where some throw, the first one's comes out, as without threads, and those after
 // it may not be called.
 template <class F>
 void for_each_on_threads(rapt_context* context, std::size_t count, F f) {
   std::mutex mutex;
   std::exception_ptr error;
   std::atomic<std::int64_t> first_error{static_cast<std::int64_t>(count)};
-  auto task = [&](std::int64_t i, int) {
+  auto task = [&](std::int64_t i, int thread) {
     if (i > first_error.load(std::memory_order_relaxed)) return;
     try {
-      f(static_cast<std::size_t>(i));
+      f(static_cast<std::size_t>(i), thread);
     } catch (...) {
       const std::lock_guard<std::mutex> lock(mutex);
       if (i > first_error.load(std::memory_order_relaxed)) return;
@@ -94,29 +94,43 @@ std::size_t shared_evenly(std::span<const Batch> batches, std::span<const std::i
 
 class EmbedCall {
  public:
-  EmbedCall(const LoadedModel& model, const std::int32_t* ids, std::span<const std::int64_t> offsets, float* vectors)
-      : model_(model), ids_(ids), offsets_(offsets), vectors_(vectors) {}
+  EmbedCall(const LoadedModel& model, const std::int32_t* ids, std::span<const std::int64_t> offsets, EmbedProgress progress,
+            float* vectors)
+      : model_(model), ids_(ids), offsets_(offsets), progress_(progress), vectors_(vectors) {}
 
   // Batches on a thread each, as long as that keeps all of them busy: they never wait for one another. Those that are left on all threads together.
-  void run() const {
+  void run() {
     const LoadedModel::Desk desk = model_.borrow_desk();
     const int threads = rapt_context_num_threads(desk->context.get());
     const std::int64_t most = std::clamp(offsets_.back() / threads, kFewTokens, kMostTokens);
     std::vector<Batch> batches = batches_of(offsets_, 0, most);
     batches.resize(threads > 1 ? shared_evenly(batches, offsets_, threads) : 0);
-    for_each_on_threads(desk->context.get(), batches.size(),
-                        [&](std::size_t i) { encode(batches[i], *model_.borrow_desk(LoadedModel::DeskThreads::kOne)); });
-    for (const Batch& batch : batches_of(offsets_, batches.empty() ? 0 : batches.back().last, kMostTokens * threads)) encode(batch, *desk);
+    for_each_on_threads(desk->context.get(), batches.size(), [&](std::size_t i, int thread) {
+      encode(batches[i], *model_.borrow_desk(LoadedModel::DeskThreads::kOne));
+      if (thread == 0) report();
+    });
+    if (!batches.empty()) report();
+    for (const Batch& batch : batches_of(offsets_, batches.empty() ? 0 : batches.back().last, kMostTokens * threads)) {
+      encode(batch, *desk);
+      report();
+    }
   }
 
  private:
-  void encode(const Batch& batch, LoadedModel::DeskThings& desk) const {
+  void encode(const Batch& batch, LoadedModel::DeskThings& desk) {
     std::vector<std::int64_t> offsets(offsets_.begin() + static_cast<std::ptrdiff_t>(batch.first),
                                       offsets_.begin() + static_cast<std::ptrdiff_t>(batch.last) + 1);
     const std::int64_t before = offsets.front();
     for (std::int64_t& offset : offsets) offset -= before;
     model_.model().encode(desk.context.get(), ids_ + before, offsets, desk.scratch, vector_of(batch.first), nullptr);
     for (std::size_t n = batch.first; n < batch.last; ++n) check_vector(n);
+    done_ += tokens_of(batch, offsets_);
+  }
+
+  void report() const {
+    if (progress_.on_progress == nullptr) return;
+    const double done = static_cast<double>(done_.load()) / static_cast<double>(offsets_.back());
+    if (progress_.on_progress(done, progress_.user) != 0) throw_error(RAPT_CANCELLED, "cancelled by on_progress");
   }
 
   float* vector_of(std::size_t n) const { return vectors_ + static_cast<std::int64_t>(n) * model_.shape().embed_dim; }
@@ -130,7 +144,9 @@ class EmbedCall {
   const LoadedModel& model_;
   const std::int32_t* ids_;
   std::span<const std::int64_t> offsets_;
+  EmbedProgress progress_;
   float* vectors_;
+  std::atomic<std::int64_t> done_{0};  // tokens
 };
 
 std::vector<std::int32_t> encode_text(const LoadedModel& model, std::string_view text) {
@@ -146,15 +162,16 @@ std::vector<std::int32_t> encode_text(const LoadedModel& model, std::string_view
 
 }  // namespace
 
-void embed_ids(const LoadedModel& model, const std::int32_t* ids, std::span<const std::int64_t> offsets, float* vectors) {
+void embed_ids(const LoadedModel& model, const std::int32_t* ids, std::span<const std::int64_t> offsets, EmbedProgress progress,
+               float* vectors) {
   check_texts(model, ids, offsets);
-  EmbedCall(model, ids, offsets, vectors).run();
+  EmbedCall(model, ids, offsets, progress, vectors).run();
 }
 
-void embed_texts(const LoadedModel& model, std::span<const std::string_view> texts, float* vectors) {
+void embed_texts(const LoadedModel& model, std::span<const std::string_view> texts, EmbedProgress progress, float* vectors) {
   check_family(model);
   std::vector<std::vector<std::int32_t>> encoded(texts.size());
-  for_each_on_threads(model.borrow_desk()->context.get(), texts.size(), [&](std::size_t n) {
+  for_each_on_threads(model.borrow_desk()->context.get(), texts.size(), [&](std::size_t n, int) {
     encoded[n] = encode_text(model, texts[n]);
     if (encoded[n].empty()) throw_error(RAPT_INVALID_ARGUMENT, "texts[%zu] is empty; it must have at least one token", n);
   });
@@ -164,7 +181,7 @@ void embed_texts(const LoadedModel& model, std::span<const std::string_view> tex
     ids.insert(ids.end(), text.begin(), text.end());
     offsets.push_back(static_cast<std::int64_t>(ids.size()));
   }
-  embed_ids(model, ids.data(), offsets, vectors);
+  embed_ids(model, ids.data(), offsets, progress, vectors);
 }
 
 }  // namespace rapt::engine

@@ -372,8 +372,9 @@ class Model {
     return std::move(sink.text);
   }
 
-  // [texts.size(), embed_dim], of a model that makes vectors.
-  std::vector<float> embed(const std::vector<std::string>& texts) const {
+  // [texts.size(), embed_dim], of a model that makes vectors. on_progress gets the share that is done and returns whether to go on (if not:
+  // Error of status RAPT_CANCELLED). What it throws comes out of here.
+  std::vector<float> embed(const std::vector<std::string>& texts, const std::function<bool(double)>& on_progress = {}) const {
     std::vector<const char*> starts;
     std::vector<std::size_t> sizes;
     for (const std::string& text : texts) {
@@ -381,7 +382,23 @@ class Model {
       sizes.push_back(text.size());
     }
     std::vector<float> vectors(texts.size() * static_cast<std::size_t>(info().embed_dim));
-    check(rapt_embed(model_, starts.data(), sizes.data(), texts.size(), vectors.data()));
+    struct Sink {
+      const std::function<bool(double)>& on_progress;
+      std::exception_ptr thrown = {};
+    } sink{on_progress};
+    const auto report = [](double done, void* user) {
+      Sink& to = *static_cast<Sink*>(user);
+      try {
+        return to.on_progress(done) ? 0 : 1;
+      } catch (...) {
+        to.thrown = std::current_exception();
+        return 1;
+      }
+    };
+    const rapt_status status =
+        rapt_embed(model_, starts.data(), sizes.data(), texts.size(), on_progress ? +report : nullptr, &sink, vectors.data());
+    if (sink.thrown) std::rethrow_exception(sink.thrown);
+    check(status);
     return vectors;
   }
 

@@ -73,6 +73,17 @@ TEST(ApiTest, CppModelsTakeIdsChatsAndTexts) {
   const std::vector<float> both = bert.embed({"the cat", "a"}), one = bert.embed({"the cat"});
   ASSERT_EQ(both.size(), 2 * one.size());
   EXPECT_TRUE(std::equal(one.begin(), one.end(), both.begin()));
+  double seen = 0;
+  const auto note = [&](double done) { return (seen = done) < 2; };
+  EXPECT_EQ(bert.embed({"the cat"}, note), one);
+  EXPECT_EQ(seen, 1);
+  EXPECT_THROW(bert.embed({"the cat"}, [](double) -> bool { throw std::out_of_range("mine"); }), std::out_of_range);
+  try {
+    bert.embed({"the cat"}, [](double) { return false; });
+    ADD_FAILURE() << "goes on";
+  } catch (const rapt::Error& error) {
+    EXPECT_EQ(error.status(), RAPT_CANCELLED);
+  }
 }
 
 TEST(ApiTest, CppCallbacksMayThrowAndTheOthersGetTheirUser) {

@@ -83,10 +83,12 @@ TEST_P(Bf16ArithmeticTest, ATextHasTheSameVectorAloneAndOnAnyThreads) {
   for (const int threads : {1, 2, 3}) {
     const ModelPtr model = load(folder, threads);
     std::vector<float> together(expected.size(), NAN), alone(expected.size(), NAN);
-    ASSERT_EQ(rapt_embed_ids(model.get(), ids.data(), offsets.data(), texts, together.data()), RAPT_OK) << rapt_last_error();
+    ASSERT_EQ(rapt_embed_ids(model.get(), ids.data(), offsets.data(), texts, nullptr, nullptr, together.data()), RAPT_OK)
+        << rapt_last_error();
     for (std::size_t n = 0; n < texts; ++n) {
       const std::size_t ends[] = {0, offsets[n + 1] - offsets[n]};
-      ASSERT_EQ(rapt_embed_ids(model.get(), ids.data() + offsets[n], ends, 1, alone.data() + n * dim), RAPT_OK);
+      ASSERT_EQ(rapt_embed_ids(model.get(), ids.data() + offsets[n], ends, 1, nullptr, nullptr, alone.data() + n * dim),
+                RAPT_OK);
     }
     EXPECT_EQ(alone, together) << threads;
     if (first.empty()) first = together;
@@ -101,7 +103,9 @@ TEST_P(Bf16ArithmeticTest, ATextHasTheSameVectorAloneAndOnAnyThreads) {
       many_offsets.push_back(many_ids.size());
     }
     std::vector<float> many(kCopies * expected.size(), NAN);
-    ASSERT_EQ(rapt_embed_ids(model.get(), many_ids.data(), many_offsets.data(), kCopies * texts, many.data()), RAPT_OK) << rapt_last_error();
+    ASSERT_EQ(rapt_embed_ids(model.get(), many_ids.data(), many_offsets.data(), kCopies * texts, nullptr, nullptr, many.data()),
+              RAPT_OK)
+        << rapt_last_error();
     for (std::size_t i = 0; i < many.size(); ++i) ASSERT_EQ(many[i], first[i % first.size()]) << i << " on " << threads << " threads";
   }
   for (std::size_t n = 0; n < texts; ++n) {

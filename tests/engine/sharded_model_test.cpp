@@ -88,7 +88,7 @@ TEST_F(ShardedModelTest, VectorsAreTheSame) {
     const char* const text = "a b";
     const std::size_t size = 3;
     std::vector<float> vector(static_cast<std::size_t>(info.embed_dim), NAN);
-    EXPECT_EQ(rapt_embed(model.get(), &text, &size, 1, vector.data()), RAPT_OK) << rapt_last_error();
+    EXPECT_EQ(rapt_embed(model.get(), &text, &size, 1, nullptr, nullptr, vector.data()), RAPT_OK) << rapt_last_error();
     return vector;
   };
   folder_.write("vocab.txt", read_file(kData + "/bert/vocab.txt"));

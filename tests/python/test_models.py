@@ -224,6 +224,15 @@ def test_control_c_is_seen_while_tokens_are_computed(tmp_path):
         assert len(session) == held if held else len(session) < len(ids)
 
 
+def test_control_c_is_seen_while_texts_are_embedded():
+    """Among so many that to embed them all would take tens of seconds."""
+    bert = rapt.Model(DATA / "bert", threads=1)
+    texts = ["the cat sat on the mat " * 6] * 100_000
+    threading.Timer(0.5, signal.raise_signal, [signal.SIGINT]).start()
+    with pytest.raises(KeyboardInterrupt):
+        bert.embed(texts)
+
+
 def test_models_live_as_long_as_their_sessions_and_texts():
     model = rapt.Model(NANOGPT)
     session, pieces = model.session(), model.generate("JULIET:", 5)

@@ -22,6 +22,12 @@ class Progress(unittest.TestCase):
         self.assertRegex(shown, r"\rreading \[#+ *\] +\d+ %")
         self.assertTrue(shown.endswith("\r\x1b[K"))
 
+    def test_bar_beside_lines_that_go_elsewhere(self):
+        status, stdout, shown = run_with_terminal_as_stderr("embed", BERT, *["a"] * 100)
+        self.assertEqual((status, stdout.count("\n")), (0, 100))
+        self.assertRegex(shown, r"\rembedding \[#+ *\] +64 %")
+        self.assertTrue(shown.endswith("\r\x1b[K"))
+
     def test_no_bar_on_a_terminal_that_cannot_draw(self):
         status, _, shown = run_with_terminal_as_stderr("eval", MODEL, "--text", EVAL_TEXT, term="dumb")
         self.assertEqual((status, shown), (0, ""))

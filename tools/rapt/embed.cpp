@@ -3,6 +3,7 @@
 #include <charconv>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <vector>
 
 #include "tools/rapt/command.h"
@@ -68,7 +69,8 @@ void embed(const Model& model, std::int64_t dim, const std::vector<std::string>&
     sizes[i] = texts[first + i].size();
   }
   std::vector<float> vectors(count * static_cast<std::size_t>(dim));
-  check(rapt_embed(model.get(), starts.data(), sizes.data(), count, vectors.data()));
+  const auto on_progress = [](double, void*) { return interrupted() ? 1 : 0; };
+  check(rapt_embed(model.get(), starts.data(), sizes.data(), count, on_progress, nullptr, vectors.data()));
   std::string lines;
   for (std::size_t i = 0; i < count; ++i)
     lines += to_json(texts[first + i], vectors.data() + i * static_cast<std::size_t>(dim), dim);
@@ -83,8 +85,12 @@ int run(const EmbedOptions& options) {
   rapt_model_info info;
   rapt_model_info_init(&info);
   check(rapt_model_get_info(model.get(), &info));
-  for (std::size_t first = 0; first < texts.size(); first += kTextsAtOnce) {
-    embed(model, info.embed_dim, texts, first, std::min(kTextsAtOnce, texts.size() - first));
+  std::optional<Progress> progress;
+  if (!stdout_is_terminal()) progress.emplace("embedding");
+  for (std::size_t first = 0, next; first < texts.size(); first = next) {
+    next = std::min(first + kTextsAtOnce, texts.size());
+    embed(model, info.embed_dim, texts, first, next - first);
+    if (progress) Progress::on_progress(static_cast<double>(next) / static_cast<double>(texts.size()), &*progress);
     if (interrupted()) throw Interrupted();
   }
   return 0;

@@ -34,6 +34,8 @@ void catch_interrupt(bool wakes) {
 
 bool interrupted() { return interrupt_seen != 0; }
 
+bool stdout_is_terminal() { return isatty(STDOUT_FILENO) == 1; }
+
 Progress::Progress(std::string label) : label_(std::move(label)), visible_(stderr_can_draw()) {}
 
 Progress::~Progress() {

@@ -9,6 +9,8 @@ namespace rapt::tool {
 void catch_interrupt(bool wakes = false);
 bool interrupted();
 
+bool stdout_is_terminal();  // where what is written would run into a bar
+
 // A bar on stderr while something goes on, and nothing at all when stderr is no terminal. Gone when the object is.
 class Progress {
  public:

@@ -2,6 +2,7 @@
 #include "engine/models/bert_config.h"
 
 #include "engine/formats/json.h"
+#include "tests/engine/progress.h"
 #include "tests/engine/support.h"
 
 namespace rapt::engine::testing {
@@ -23,7 +24,8 @@ struct Golden {
 
 std::vector<float> embed(rapt_model* model, const std::int32_t* ids, const std::vector<std::size_t>& offsets) {
   std::vector<float> vectors((offsets.size() - 1) * kDim, NAN);
-  EXPECT_EQ(rapt_embed_ids(model, ids, offsets.data(), offsets.size() - 1, vectors.data()), RAPT_OK) << rapt_last_error();
+  EXPECT_EQ(rapt_embed_ids(model, ids, offsets.data(), offsets.size() - 1, nullptr, nullptr, vectors.data()), RAPT_OK)
+      << rapt_last_error();
   return vectors;
 }
 
@@ -96,9 +98,10 @@ TEST(BertFilesTest, ReadsWhatSentenceTransformersWrites) {
   folder.write("sentence_bert_config.json", R"({"max_seq_length": 30})");
   const ModelPtr model = load_model(folder.path());
   std::vector<float> vectors(golden.texts() * kDim);
-  EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT,
-                          rapt_embed_ids(model.get(), golden.ids.data(), golden.offsets.data(), golden.texts(), vectors.data()),
-                          {"text 2 40 tokens", "1 to 30"}));
+  EXPECT_TRUE(failed_with(
+      RAPT_INVALID_ARGUMENT,
+      rapt_embed_ids(model.get(), golden.ids.data(), golden.offsets.data(), golden.texts(), nullptr, nullptr, vectors.data()),
+      {"text 2 40 tokens", "1 to 30"}));
 }
 
 TEST(BertFilesTest, RefusesAContextWithoutRoomForTheSpecialTokens) {
@@ -167,13 +170,40 @@ TEST(BertTextsTest, VectorsOfTexts) {
   rapt_tokenizer_free(tokenizer);
   const ModelPtr model = load_model(kBert);
   std::vector<float> vectors(texts.size() * kDim, NAN);
-  ASSERT_EQ(rapt_embed(model.get(), starts.data(), sizes.data(), texts.size(), vectors.data()), RAPT_OK) << rapt_last_error();
+  ASSERT_EQ(rapt_embed(model.get(), starts.data(), sizes.data(), texts.size(), nullptr, nullptr, vectors.data()), RAPT_OK)
+      << rapt_last_error();
   EXPECT_EQ(vectors, embed(model.get(), ids.data(), offsets));
-  EXPECT_EQ(rapt_embed(model.get(), nullptr, nullptr, 0, nullptr), RAPT_OK);
+  EXPECT_EQ(rapt_embed(model.get(), nullptr, nullptr, 0, nullptr, nullptr, nullptr), RAPT_OK);
   starts[3] = nullptr;
   EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT,
-                          rapt_embed(model.get(), starts.data(), sizes.data(), texts.size(), vectors.data()),
+                          rapt_embed(model.get(), starts.data(), sizes.data(), texts.size(), nullptr, nullptr, vectors.data()),
                           {"texts[3] is NULL"}));
+}
+
+// On one thread, on threads that each take batches of their own, and where one text is all that there is.
+TEST(BertProgressTest, ReportsProgressAndCancels) {
+  const std::vector<std::int32_t> ids(30 * 400, 1);
+  for (const int threads : {1, 2}) {
+    const ModelPtr model = load_model(kBert, nullptr, nullptr, threads);
+    for (const std::size_t texts : {1, 400}) {
+      std::vector<std::size_t> offsets;
+      for (std::size_t n = 0; n <= texts; ++n) offsets.push_back(30 * n);
+      std::vector<float> vectors(texts * kDim);
+      Progress progress;
+      const auto embed = [&] {
+        return rapt_embed_ids(model.get(), ids.data(), offsets.data(), texts, note_progress, &progress, vectors.data());
+      };
+      ASSERT_EQ(embed(), RAPT_OK) << rapt_last_error();
+      ASSERT_FALSE(progress.seen.empty());
+      EXPECT_TRUE(std::is_sorted(progress.seen.begin(), progress.seen.end()));
+      EXPECT_GT(progress.seen.front(), 0);
+      EXPECT_EQ(progress.seen.back(), 1);
+      EXPECT_GE(progress.seen.size(), texts == 1 ? 1u : 10u);
+      progress = {{}, 0.1};
+      EXPECT_TRUE(failed_with(RAPT_CANCELLED, embed(), {"on_progress"}));
+      EXPECT_TRUE(texts == 1 || progress.seen.back() < 1) << progress.seen.back();
+    }
+  }
 }
 
 TEST(BertErrorsTest, RefusesAModelThatComputesNoNumber) {
@@ -184,9 +214,10 @@ TEST(BertErrorsTest, RefusesAModelThatComputesNoNumber) {
   std::vector<float> vectors(golden.texts() * kDim);
   for (const int threads : {1, 2}) {
     const ModelPtr model = load_model(folder.path(), nullptr, nullptr, threads);
-    EXPECT_TRUE(failed_with(RAPT_INVALID_FILE,
-                            rapt_embed_ids(model.get(), golden.ids.data(), golden.offsets.data(), golden.texts(), vectors.data()),
-                            {"nan in the vector of text 0; its weights are not usable"}));
+    EXPECT_TRUE(failed_with(
+        RAPT_INVALID_FILE,
+        rapt_embed_ids(model.get(), golden.ids.data(), golden.offsets.data(), golden.texts(), nullptr, nullptr, vectors.data()),
+        {"nan in the vector of text 0; its weights are not usable"}));
   }
 }
 
@@ -196,7 +227,7 @@ TEST(BertErrorsTest, NameTheArgument) {
   const std::size_t offsets[] = {0, 2, 3}, empty[] = {0, 0}, late[] = {1, 2}, falling[] = {0, 2, 1}, huge[] = {0, SIZE_MAX};
   float vectors[2 * kDim];
   const auto refuses = [&](const std::size_t* given, std::size_t texts, const std::vector<std::string>& parts) {
-    return failed_with(RAPT_INVALID_ARGUMENT, rapt_embed_ids(bert.get(), ids, given, texts, vectors), parts);
+    return failed_with(RAPT_INVALID_ARGUMENT, rapt_embed_ids(bert.get(), ids, given, texts, nullptr, nullptr, vectors), parts);
   };
   EXPECT_TRUE(refuses(offsets, 2, {"ids[2] is 90"}));
   EXPECT_TRUE(refuses(empty, 1, {"offsets[1] gives text 0 0 tokens", "1 to 40"}));
@@ -207,11 +238,13 @@ TEST(BertErrorsTest, NameTheArgument) {
   EXPECT_TRUE(refuses(offsets, SIZE_MAX, {"num_texts is 1844", "no array"}));
   const char* const texts[] = {"a"};
   const std::size_t sizes[] = {1};
-  EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT, rapt_embed(bert.get(), texts, sizes, SIZE_MAX / 2, vectors), {"num_texts is 922"}));
-  EXPECT_EQ(rapt_embed_ids(bert.get(), nullptr, nullptr, 0, nullptr), RAPT_OK);
+  EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT, rapt_embed(bert.get(), texts, sizes, SIZE_MAX / 2, nullptr, nullptr, vectors),
+                          {"num_texts is 922"}));
+  EXPECT_EQ(rapt_embed_ids(bert.get(), nullptr, nullptr, 0, nullptr, nullptr, nullptr), RAPT_OK);
   rapt_session* session = nullptr;
   EXPECT_TRUE(failed_with(RAPT_UNSUPPORTED, rapt_session_create(bert.get(), &session), {"bert", "vectors"}));
-  EXPECT_TRUE(failed_with(RAPT_UNSUPPORTED, rapt_embed_ids(writer.get(), ids, offsets, 1, vectors), {"gpt2", "writes"}));
+  EXPECT_TRUE(failed_with(RAPT_UNSUPPORTED, rapt_embed_ids(writer.get(), ids, offsets, 1, nullptr, nullptr, vectors),
+                          {"gpt2", "writes"}));
   rapt_model_info info;
   rapt_model_info_init(&info);
   ASSERT_EQ(rapt_model_get_info(bert.get(), &info), RAPT_OK);

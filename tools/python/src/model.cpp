@@ -134,7 +134,7 @@ void embed(const Model& model, const nb::list& texts, Floats& vectors) {
     sizes.push_back(bytes.size());
   }
   float* const data = vectors.data();
-  call([&] { return rapt_embed(model.get(), starts.data(), sizes.data(), sizes.size(), data); });
+  call([&] { return rapt_embed(model.get(), starts.data(), sizes.data(), sizes.size(), on_progress, nullptr, data); });
 }
 
 // A session serves one call at a time, so calls of several Python threads wait for one another, without the GIL.
