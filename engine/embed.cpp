@@ -39,8 +39,8 @@ void check_texts(const LoadedModel& model, const std::int32_t* ids, std::span<co
   model.check_ids("ids", ids, static_cast<std::size_t>(offsets.back()));
 }
 
-// f(i, thread) for each i below `count`, on the threads of the context, of which 0 is the caller's. Where some throw, the first one's comes out, as without threads, and those after
-// it may not be called.
+// f(i, thread) for each i below `count`, on the threads of the context, of which 0 is the caller's. Where some throw, the first
+// one's comes out, as without threads, and those after it may not be called.
 template <class F>
 void for_each_on_threads(rapt_context* context, std::size_t count, F f) {
   std::mutex mutex;

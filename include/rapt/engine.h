@@ -271,8 +271,8 @@ RAPT_API rapt_status rapt_eval(rapt_model* model, const char* text, size_t size,
 /* For models whose info says makes_vectors (others: RAPT_UNSUPPORTED, as sessions and generation are of these): vectors[num_texts,
  * embed_dim], each of length 1, so that the dot product of two is their cosine. Text n is UTF-8, texts[n], sizes[n] bytes; what goes
  * beyond context_length tokens is cut off. The texts may be of any lengths in any order: none is padded. The same bits for a text alone
- * and in any company. on_progress as in rapt_model_params, called on this thread; NULL is fine. After RAPT_CANCELLED or an error vectors hold
- * anything. May be called from several threads at once. */
+ * and in any company. on_progress as in rapt_model_params, called on this thread; NULL is fine. After RAPT_CANCELLED or an error
+ * vectors hold anything. May be called from several threads at once. */
 RAPT_API rapt_status rapt_embed(rapt_model* model, const char* const* texts, const size_t* sizes, size_t num_texts,
                                 int (*on_progress)(double done, void* user), void* user, float* vectors);
 

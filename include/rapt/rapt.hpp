@@ -372,8 +372,8 @@ class Model {
     return std::move(sink.text);
   }
 
-  // [texts.size(), embed_dim], of a model that makes vectors. on_progress gets the share that is done and returns whether to go on (if not:
-  // Error of status RAPT_CANCELLED). What it throws comes out of here.
+  // [texts.size(), embed_dim], of a model that makes vectors. on_progress gets the share that is done and returns whether to
+  // go on (if not: Error of status RAPT_CANCELLED). What it throws comes out of here.
   std::vector<float> embed(const std::vector<std::string>& texts, const std::function<bool(double)>& on_progress = {}) const {
     std::vector<const char*> starts;
     std::vector<std::size_t> sizes;

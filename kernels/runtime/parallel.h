@@ -7,8 +7,9 @@
 namespace rapt {
 
 // Calls f(task, thread) for every task in [0, num_tasks), each once, handed out in order to whoever is free; thread is in
-// [0, num_threads). Tasks must not throw, and must not depend on who runs them: that is how results stay the same for every
-// number of threads. One thread or one task runs on the calling thread without waking others, and tasks get no further threads.
+// [0, num_threads), 0 the calling one. Tasks must not throw, and must not depend on who runs them: that is how results stay
+// the same for every number of threads. One thread or one task runs on the calling thread without waking others, and tasks get
+// no further threads.
 // The caller's rounding and flush-to-zero modes hold in every task. In a child that was forked after a parallel call all tasks
 // run on the calling thread, because GNU OpenMP's threads do not survive a fork and waiting for them would hang.
 void parallel_for(int num_threads, std::int64_t num_tasks, TaskRef f);

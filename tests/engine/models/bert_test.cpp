@@ -1,6 +1,8 @@
 // BERT against Hugging Face's BertModel: vectors of texts, alone and in company, on every ISA level and backend.
 #include "engine/models/bert_config.h"
 
+#include <thread>
+
 #include "engine/formats/json.h"
 #include "tests/engine/progress.h"
 #include "tests/engine/support.h"
@@ -199,6 +201,11 @@ TEST(BertProgressTest, ReportsProgressAndCancels) {
       EXPECT_GT(progress.seen.front(), 0);
       EXPECT_EQ(progress.seen.back(), 1);
       EXPECT_GE(progress.seen.size(), texts == 1 ? 1u : 10u);
+      std::thread::id caller = std::this_thread::get_id();
+      const auto stranger = [](double, void* user) {
+        return *static_cast<std::thread::id*>(user) == std::this_thread::get_id() ? 0 : 1;
+      };
+      EXPECT_EQ(rapt_embed_ids(model.get(), ids.data(), offsets.data(), texts, stranger, &caller, vectors.data()), RAPT_OK);
       progress = {{}, 0.1};
       EXPECT_TRUE(failed_with(RAPT_CANCELLED, embed(), {"on_progress"}));
       EXPECT_TRUE(texts == 1 || progress.seen.back() < 1) << progress.seen.back();
