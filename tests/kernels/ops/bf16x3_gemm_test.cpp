@@ -32,8 +32,8 @@ class Bf16x3Gemm : public LevelTest {
   // c (+)= a b, with k cut into parts.
   void multiply(const Matrix& a, const Matrix& b, const Matrix& c, bool accumulate, std::int64_t part, Place place = Place::kHeap) const {
     const std::int64_t m = a.rows(), k = b.rows();
-    const std::vector<float> panels = pack(b);
-    const Memory scratch(kBf16x3ScratchBytes, Place::kHeap, 1);
+    const Array<float> panels(pack(b), place);
+    const Memory scratch(kBf16x3ScratchBytes, place, 1);
     for (std::int64_t first = 0; first < k; first += part) {
       const std::int64_t depth = std::min(part, k - first), ld = round_up(depth, kBf16x3Step) * kBf16x3Pieces;
       const Memory pieces(round_up(m, kBf16x3Rows) * ld, place, sizeof(Bf16));
