@@ -138,6 +138,7 @@ inline void add_few_rows(std::int64_t m, const FewRowsUnit& unit, float* c, std:
 template <simd::TileIsa I>
 void few_rows_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a, const PanelView& b, float* c,
                    std::int64_t ldc, bool accumulate, Bf16* pieces) {
+  static_assert(2 * kFewRowsSteps == I::kTileDepth && kFewRowsTiles * I::kTileColumns == kTilePanel);
   FewRowsUnits units(n, k, b);
   FewRowsUnit ring[3];
   FewRowsUnit *unit = ring, *next = ring + 1, *after = ring + 2;
@@ -161,13 +162,9 @@ void few_rows_gemm(std::int64_t m, std::int64_t n, std::int64_t k, const Bf16* a
     const std::int64_t end = unit->first_row + I::kTileDepth;
     if (end % kBf16x3Depth == 0 || end >= k) add_few_rows<I>(m, *unit, c, ldc, accumulate || unit->first_row >= kBf16x3Depth);
     if (!next->exists) return;
-    FewRowsUnit* const used = unit;
-    unit = next;
-    next = after;
-    after = used;
-    Bf16* const used_pieces = pieces;
-    pieces = next_pieces;
-    next_pieces = used_pieces;
+    exchange(unit, next);
+    exchange(next, after);
+    exchange(pieces, next_pieces);
   }
 }
 

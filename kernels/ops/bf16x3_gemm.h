@@ -5,10 +5,10 @@
 // Numbers from 0x1.ffp127 (3.39e38) on do not split: elements that meet them, infinity or NaN become NaN, and the caller takes them from gemm.
 // Subnormal pieces and products count as 0, as tiles have it: numbers below 2^-103 lose bits.
 //
-// Bound: 16 x 16 x 32 multiply-adds take six products of tiles, 96 cycles, where vectors take 256. One of the two pipes of vectors is that of the tiles: what vectors do
-// beside costs about half of what it costs alone. Measured (Xeon with AMX, 2026-11-30), ns a product: 5.2 as they come, 6.1 by blocks of C, of which 10 % more
-// for splitting B beside 192 rows; sums that go to C in a lump behind each block, 128 steps deep, cost 20 to 25 % (C is not in L1), two rows beside each
-// four products and C once for all steps of a unit a fifth of that.
+// Bound: 16 x 16 x 32 multiply-adds take six products of tiles, 96 cycles, where vectors take 256. One of the two pipes of vectors
+// is that of the tiles: what vectors do beside costs about half of what it costs alone. Measured (Xeon with AMX, 2026-11-30), ns a
+// product: 5.2 as they come, 6.1 by blocks of C in L1; splitting B beside 192 rows takes another 10 %, and adding sums to C, two rows
+// beside each four products and C once for all steps of a unit, 5 %: in a lump behind each block of 128 steps it took 20 to 25 %.
 #pragma once
 #include "kernels/ops/bf16x3_few_rows.h"
 #include "kernels/ops/bf16x3_split.h"

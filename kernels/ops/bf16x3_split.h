@@ -9,6 +9,13 @@
 namespace rapt {
 namespace {
 
+template <class T>
+inline void exchange(T& a, T& b) {
+  const T kept = a;
+  a = b;
+  b = kept;
+}
+
 enum SplitPiece { kHigh, kMiddle, kLow };
 
 template <simd::TileIsa I>
@@ -153,9 +160,7 @@ inline __attribute__((always_inline)) void for_each_unit(SplitUnits units, std::
     f(unit, (const Bf16*)pieces, splitter);
     splitter.finish();
     unit = next;
-    Bf16* const used = pieces;
-    pieces = next_pieces;
-    next_pieces = used;
+    exchange(pieces, next_pieces);
   }
 }
 
