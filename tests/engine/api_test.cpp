@@ -1,5 +1,5 @@
-// The C ABI's edges: null pointers, sizes of structs, text to ids and back, contexts that cannot be. What rapt.hpp makes of it.
-#include "rapt/rapt.hpp"
+// The C ABI's edges: null pointers, sizes of structs, text to ids and back, contexts that cannot be. What engine.hpp and rapt.hpp make of it.
+#include "rapt/engine.hpp"
 #include "tests/engine/support.h"
 
 namespace rapt::engine::testing {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # compile_headers.sh INCLUDE_DIR C_COMPILER CXX_COMPILER: every public header by itself and twice, without a warning; rapt.h and
-# engine.h as C11 and C++17, rapt.hpp as C++17 and C++20, each also as a newer standard.
+# engine.h as C11 and C++17, rapt.hpp and engine.hpp as C++17 and C++20, each also as a newer standard.
 set -euo pipefail
 include=$1 c=$2 cxx=$3
 warnings=(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Werror -fsyntax-only)
@@ -22,5 +22,7 @@ for header in rapt.h engine.h; do
   for standard in c11 c17; do check c $standard $header "$c"; done
   for standard in c++17 c++20; do check c++ $standard $header "$cxx"; done
 done
-for standard in c++17 c++20; do check c++ $standard rapt.hpp "$cxx"; done
+for header in rapt.hpp engine.hpp; do
+  for standard in c++17 c++20; do check c++ $standard $header "$cxx"; done
+done
 exit "$status"
