@@ -99,7 +99,8 @@ std::int64_t choose_rows_per_strip(const Plan& plan, const Machine& machine, int
 
 bool choose_pack_keys(const AttentionProblem& p, const Plan& plan, const KernelTable& kernels) {
   if (plan.bf16_products) return plan.rows_per_task > (p.paging.k_panels ? kFewPanelRows : kFewBf16Rows);
-  return !p.paging.k_panels && !(plan.few_rows && kernels.few_rows.transposed_gemm[static_cast<int>(p.k.dtype)]);
+  const bool few = plan.few_rows && plan.rows_per_task <= kernels.few_rows.most_rows;
+  return !p.paging.k_panels && !(few && kernels.few_rows.transposed_gemm[static_cast<int>(p.k.dtype)]);
 }
 
 // V in place is a panel as it stands, but only where its rows are no wider than a panel does a panel fill the cache sets evenly:

@@ -44,11 +44,14 @@ void fill_int8(Int8Kernels<Block>& t, WeightType type) {
 // NV: the vectors of gemm's register tile.
 template <simd::Isa I, int NV>
 void fill_few_rows(FewRowProducts& t) {
+  t.most_rows = kHoldsC<I> ? 32 : 4;  // which attention takes for few; four at a time transpose again what a copy would have once
   t.transposed_gemm[(int)DType::kF32] = transposed_gemm<I, float>;
   t.transposed_gemm[(int)DType::kBf16] = transposed_gemm<I, Bf16>;
   t.transposed_gemm[(int)DType::kF16] = transposed_gemm<I, F16>;
-  t.transposed_gemm[(int)DType::kI8] = transposed_bytes_gemm<I>;
-  t.byte_row_gemm = byte_row_gemm<I, NV>;
+  if constexpr (kHoldsC<I>) {
+    t.transposed_gemm[(int)DType::kI8] = transposed_bytes_gemm<I>;
+    t.byte_row_gemm = byte_row_gemm<I, NV>;
+  }
 }
 
 // MR x NV: the tile of int8_gemm in rows and vectors.
@@ -111,7 +114,7 @@ template <simd::Isa I, int MR, int NV, GemmFullTilesFn* kFullTiles, BiasedFullTi
 void fill(KernelTable& t) {
   t.isa = I::kName;
   fill_products<I, MR, NV, kFullTiles, kBiasedTiles>(t);
-  if constexpr (kHoldsC<I>) fill_few_rows<I, NV>(t.few_rows);
+  if constexpr (I::kLanes >= 8) fill_few_rows<I, NV>(t.few_rows);
   fill_type<I, NV, float>(t, DType::kF32);
   fill_type<I, NV, Bf16>(t, DType::kBf16);
   fill_type<I, NV, F16>(t, DType::kF16);

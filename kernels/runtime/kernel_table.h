@@ -199,8 +199,10 @@ struct SoftmaxProducts {
 };
 
 // Products of a few rows by rows as they lie, which copies would not pay for: the bits of gemm with them packed. By DType; null on levels
-// with fewer than 32 vector registers. scales: a factor for each row, or null.
+// where copies are faster: on all of fewer than 32 vector registers but for transposed_gemm of f32 and 16 bits on avx2. scales: a factor for
+// each row, or null.
 struct FewRowProducts {
+  std::int64_t most_rows;  // of a for which transposed_gemm pays
   // c[m, n] = a[m, k] * rows[n, k]'.
   void (*transposed_gemm[kNumNumericTypes])(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, std::int64_t lda,
                                             RowPointers rows, const float* scales, float* c, std::int64_t ldc);

@@ -100,6 +100,23 @@ struct Avx2 {
       r[i + 4] = _mm256_permute2f128_ps(u[i], u[i + 4], 0x31);
     }
   }
+  // Four elements of each, for ops/transposed_gemm.h.
+  static V load_halves(const float* low, const float* high) {
+    return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(low)), _mm_loadu_ps(high), 1);
+  }
+  static V load_halves(const Bf16* low, const Bf16* high) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves_of_8_bytes(low, high)), 16));
+  }
+  static V load_halves(const F16* low, const F16* high) { return _mm256_cvtph_ps(halves_of_8_bytes(low, high)); }
+  // Both squares of four rows' halves, in place.
+  static void transpose_halves(V* r) {
+    const V a = _mm256_unpacklo_ps(r[0], r[1]), b = _mm256_unpackhi_ps(r[0], r[1]);
+    const V c = _mm256_unpacklo_ps(r[2], r[3]), d = _mm256_unpackhi_ps(r[2], r[3]);
+    r[0] = _mm256_shuffle_ps(a, c, 0x44);
+    r[1] = _mm256_shuffle_ps(a, c, 0xee);
+    r[2] = _mm256_shuffle_ps(b, d, 0x44);
+    r[3] = _mm256_shuffle_ps(b, d, 0xee);
+  }
 
   static unsigned equal_lanes(V a, V b) {
     const __m256i equal = _mm256_cmpeq_epi32(_mm256_castps_si256(a), _mm256_castps_si256(b));
@@ -147,6 +164,9 @@ struct Avx2 {
   static constexpr bool kSignedOffset = false;
 
  private:
+  static __m128i halves_of_8_bytes(const void* low, const void* high) {
+    return _mm_unpacklo_epi64(_mm_loadl_epi64((const __m128i*)low), _mm_loadl_epi64((const __m128i*)high));
+  }
   // All bits set in lanes 0 .. n-1.
   static __m256i first(int n) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
