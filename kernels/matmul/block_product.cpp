@@ -12,8 +12,7 @@ namespace {
 
 // Inputs a pass. A panel's piece of 16 x 768 unpacked bytes with its scales is 15 KiB and stays in L1 beside the rows.
 constexpr std::int64_t kInt8Depth = 768;
-constexpr std::int64_t kF32Depth = 128;  // a piece of 64 columns takes 32 KiB of L1
-constexpr std::int64_t kF32Part = 640;   // of 192 rows of x: 480 KiB of L2
+constexpr std::int64_t kF32Depth = 128;    // a piece of 64 columns takes 32 KiB of L1
 constexpr std::int64_t kBf16x3Part = 640;  // of 192 rows of x in pieces: 720 KiB of L2, of which cores with tiles have 2 MiB
 constexpr std::int64_t kOutputBytes = 256 * 1024;
 // From how many rows on unpacking a panel first is faster than unpacking it in registers for every tile.

@@ -7,6 +7,7 @@
 #include "kernels/kernels.h"
 #include "kernels/matmul/block_product.h"
 #include "kernels/runtime/context.h"
+#include "kernels/runtime/machine.h"
 #include "kernels/runtime/parallel.h"
 #include "kernels/runtime/rounding.h"
 
@@ -45,7 +46,9 @@ struct Cut {
     const std::int64_t step = forms.bf16 ? context.kernels->bf16.rows_step : forms.bf16x3 ? kBf16x3Rows : kRowsStep;
     const bool bytes = forms.int8 || forms.fine;
     const std::int64_t row_bytes = bytes ? in / 32 * std::int64_t{sizeof(QuantizedBlock)} : in * 2;
-    std::int64_t most = kMaxRows;  // of f32, block_product has a part of the inputs at a time
+    // Of f32, block_product has a part of the inputs at a time.
+    const std::int64_t l2_bytes = machine().l2_bytes > 0 ? machine().l2_bytes : 2 * kBlockBytes;
+    std::int64_t most = std::clamp(l2_bytes / 2 / (kF32Part * std::int64_t{sizeof(float)}), kMinRows, kMaxRows) / step * step;
     if (forms.bf16 && context.kernels->bf16.multiplies_tiles())
       most = std::clamp(kTileBlockBytes / std::max<std::int64_t>(row_bytes, 1), kMinTileRows, kMaxTileRows) / step * step;
     else if (bytes || forms.bf16)

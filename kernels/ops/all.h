@@ -44,7 +44,8 @@ void fill_int8(Int8Kernels<Block>& t, WeightType type) {
 // NV: the vectors of gemm's register tile.
 template <simd::Isa I, int NV>
 void fill_few_rows(FewRowProducts& t) {
-  t.most_rows = kHoldsC<I> ? 32 : 4;  // which attention takes for few; four at a time transpose again what a copy would have once
+  // As many as attention takes for few; or four, the next of which transpose again what a copy would have once.
+  t.most_rows = kHoldsC<I> ? 32 : 4;
   t.transposed_gemm[(int)DType::kF32] = transposed_gemm<I, float>;
   t.transposed_gemm[(int)DType::kBf16] = transposed_gemm<I, Bf16>;
   t.transposed_gemm[(int)DType::kF16] = transposed_gemm<I, F16>;

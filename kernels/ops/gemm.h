@@ -144,12 +144,20 @@ inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float
   } else {
     Tile even, odd;
     for_each([&](int r, int v) __attribute__((always_inline)) { even[r][v] = odd[r][v] = I::zero(); });
-#pragma GCC unroll 2
-    for (std::int64_t p = 0; p + 2 <= k; p += 2) {
+    // Half of the steps at a time where code is not an issue: a core guesses the end of a loop of 32 turns wrong.
+    constexpr bool kUnrolled = !kPartial && MR * NV >= 6 && sizeof(T) == sizeof(float);
+    const auto two_steps = [&]() __attribute__((always_inline)) {
       step(even);
       step(odd);
+    };
+    if (kUnrolled && k == kGemmSteps<I>) {
+#pragma GCC unroll 16
+      for (int p = 0; p < kGemmSteps<I>; p += 2) two_steps();
+    } else {
+#pragma GCC unroll 2
+      for (std::int64_t p = 0; p + 2 <= k; p += 2) two_steps();
+      if (k % 2) step(even);
     }
-    if (k % 2) step(even);
     for_each([&](int r, int v) __attribute__((always_inline)) {
       even[r][v] = I::add(even[r][v], odd[r][v]);
       if (accumulate) even[r][v] = I::add(load(c + r * ldc, v), even[r][v]);

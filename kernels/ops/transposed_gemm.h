@@ -60,8 +60,8 @@ inline constexpr int kSquareColumns = kByHalves<I> ? I::kLanes / 2 : I::kLanes;
 
 // square[i]: column d + i of the rows, of `columns` columns: all if kWhole, else fewer. A vector of each whole column.
 template <simd::Isa I, bool kWhole, class T>
-inline __attribute__((always_inline)) void load_transposed(const void* const* rows, const float* scales, std::int64_t d, int columns,
-                                                           typename I::V (&square)[kSquareColumns<I>]) {
+inline __attribute__((always_inline)) void load_transposed(const void* const* rows, const float* scales, std::int64_t d,
+                                                           int columns, typename I::V (&square)[kSquareColumns<I>]) {
   if constexpr (kByHalves<I>) {
     static_assert(sizeof(T) > 1, "bytes have scales");
     constexpr int kHalf = kSquareColumns<I>;
@@ -78,7 +78,8 @@ inline __attribute__((always_inline)) void load_transposed(const void* const* ro
     I::transpose_halves(square);
   } else {
 #pragma GCC unroll 16
-    for (int r = 0; r < I::kLanes; ++r) square[r] = kWhole ? I::load((const T*)rows[r] + d) : I::load_first((const T*)rows[r] + d, columns);
+    for (int r = 0; r < I::kLanes; ++r)
+      square[r] = kWhole ? I::load((const T*)rows[r] + d) : I::load_first((const T*)rows[r] + d, columns);
     if (sizeof(T) == 1 && scales)
 #pragma GCC unroll 16
       for (int r = 0; r < I::kLanes; ++r) square[r] = I::mul(square[r], I::broadcast(scales[r]));
@@ -88,8 +89,9 @@ inline __attribute__((always_inline)) void load_transposed(const void* const* ro
 
 // sum[step % kGemmSums][r] += a[r, d .. d + columns) * the transposed rows' columns from d on, which is even.
 template <simd::Isa I, int M, bool kWhole, class T>
-inline __attribute__((always_inline)) void multiply_square(const void* const* rows, const float* scales, std::int64_t d, int columns,
-                                                           const float* a, std::int64_t lda, typename I::V (&sum)[kGemmSums<I>][M]) {
+inline __attribute__((always_inline)) void multiply_square(const void* const* rows, const float* scales, std::int64_t d,
+                                                           int columns, const float* a, std::int64_t lda,
+                                                           typename I::V (&sum)[kGemmSums<I>][M]) {
   typename I::V square[kSquareColumns<I>];
   a += d;
   asm("" : "+r"(rows), "+r"(lda), "+r"(a));  // else the addresses of all rows are kept, in vector registers and on the stack
@@ -141,7 +143,8 @@ __attribute__((noinline)) void transposed_strip(std::int64_t k, const float* a, 
     for (const std::int64_t end = d + kGemmSteps<I>; d < end;) {
       fetch.template ask<kLanes * (int)sizeof(T)>(d * (int)sizeof(T));
 #pragma GCC unroll 2
-      for (int i = 0; i < kLanes; i += kColumns, d += kColumns) multiply_square<I, M, true, T>(rows, scales, d, kColumns, a, lda, sum);
+      for (int i = 0; i < kLanes; i += kColumns, d += kColumns)
+        multiply_square<I, M, true, T>(rows, scales, d, kColumns, a, lda, sum);
     }
   }
   if (d < k) {

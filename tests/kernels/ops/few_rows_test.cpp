@@ -107,7 +107,8 @@ TEST_P(FewRows, GuardPages) {
     for (const std::int64_t m : {1, 4, 5})
       for (const std::int64_t n : {1, 15, 16, 33})
         for (const std::int64_t k : {1, 16, 33, 62, 64, 70, 128}) {
-          for (const rapt_dtype type : types()) ASSERT_EQ(wrong_scores(type, m, n, k, place), 0) << m << " x " << n << " x " << k << " type " << type;
+          for (const rapt_dtype type : types())
+            ASSERT_EQ(wrong_scores(type, m, n, k, place), 0) << m << " x " << n << " x " << k << " type " << type;
           if (multiplies_bytes()) {
             ASSERT_EQ(wrong_sums(m, k, n, true, place), 0) << m << " x " << k << " x " << n;
           }
