@@ -140,11 +140,10 @@ __attribute__((noinline)) void transposed_strip(std::int64_t k, const float* a, 
   std::int64_t d = 0;
   for (const std::int64_t whole_pieces = k - k % kGemmSteps<I>; d < whole_pieces; end_sums()) {
     begin_sums();
-    for (const std::int64_t end = d + kGemmSteps<I>; d < end;) {
+    for (const std::int64_t end = d + kGemmSteps<I>; d < end; d += kLanes) {
       fetch.template ask<kLanes * (int)sizeof(T)>(d * (int)sizeof(T));
-#pragma GCC unroll 2
-      for (int i = 0; i < kLanes; i += kColumns, d += kColumns)
-        multiply_square<I, M, true, T>(rows, scales, d, kColumns, a, lda, sum);
+      multiply_square<I, M, true, T>(rows, scales, d, kColumns, a, lda, sum);
+      if constexpr (kByHalves<I>) multiply_square<I, M, true, T>(rows, scales, d + kColumns, kColumns, a, lda, sum);
     }
   }
   if (d < k) {

@@ -38,6 +38,7 @@ ALLOWED = (
     ("avx512", r"^dequant_gemv_panels<simd::Avx512, 2, Q2_K<", 3, "a mask and a pointer beside sixteen scales and offsets, in 911 instructions of 32 inputs"),
     ("avx512", r"^dequant_gemv_panels<simd::Avx512, 2, Q6_K<", 2, "a pointer, in 1025 instructions of 32 inputs"),
     ("avx2", r"^(softcap|gelu_tanh)<", 1, "constants"),
+    ("avx2", r"^transposed_strip<simd::Avx2, 4, ", 4, "a pointer, once in 175 instructions; one of eight sums in the loop of the last columns"),
     ("avx512", r"^transposed_strip<simd::Avx512, 4, signed char>$", 1, "the pointer to the factors, once in 209 instructions"),
     ("avx512_bf16", r"^gemm_exp_bf16_4x64", 1, "what its counter is compared with, once in 587 instructions of four rows: every register holds a pointer"),
     ("avx512_bf16", r"^bf16_softmax_narrow_tiles<simd::Avx512Bf16, 8, 2, 64>$", 2, "a pointer, in 814 instructions of eight rows: every register holds one"),
