@@ -8,11 +8,6 @@ cd "$root" || exit 1
 mkdir -p "$logs"
 
 jobs=$(nproc)
-# ccache, where there is one, makes the first build of another folder quick.
-if command -v ccache >/dev/null; then
-  export CMAKE_C_COMPILER_LAUNCHER=${CMAKE_C_COMPILER_LAUNCHER-ccache}
-  export CMAKE_CXX_COMPILER_LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER-ccache}
-fi
 
 # Colours and lines that are written over only where a person looks on.
 if [[ -t 1 && ${TERM:-dumb} != dumb ]]; then
@@ -94,10 +89,20 @@ need_packages() {
 }
 
 # --- Builds ----------------------------------------------------------------------------------------------------------
+# ccache, where it is installed and can write: what one build has compiled costs the next folder nothing. Not when this file is read,
+# because tools/test installs it.
+use_ccache() {
+  if ccache --show-stats >/dev/null 2>&1; then
+    export CMAKE_C_COMPILER_LAUNCHER=${CMAKE_C_COMPILER_LAUNCHER-ccache}
+    export CMAKE_CXX_COMPILER_LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER-ccache}
+  fi
+}
+
 # build PRESET [CMAKE_OPTION...]: configures, where that has not been done, and builds build/PRESET.
 build() {
   local preset=$1
   shift
+  use_ccache
   # A folder that was moved or copied keeps the old paths in its cache, and CMake refuses it.
   if [[ -e build/$preset/CMakeCache.txt ]] && ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$root" "build/$preset/CMakeCache.txt"; then
     rm -rf "build/$preset"
