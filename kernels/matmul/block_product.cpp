@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/matmul/f32_pieces.h"
 #include "kernels/matmul/weight_format.h"
 #include "kernels/matmul/weight_panels.h"
 #include "kernels/runtime/rounding.h"
@@ -12,9 +13,7 @@ namespace {
 
 // Inputs a pass. A panel's piece of 16 x 768 unpacked bytes with its scales is 15 KiB and stays in L1 beside the rows.
 constexpr std::int64_t kInt8Depth = 768;
-constexpr std::int64_t kF32Depth = 128;    // a piece of 64 columns takes 32 KiB of L1
 constexpr std::int64_t kBf16x3Part = 640;  // of 192 rows of x in pieces: 720 KiB of L2, of which cores with tiles have 2 MiB
-constexpr std::int64_t kOutputBytes = 256 * 1024;
 // From how many rows on unpacking a panel first is faster than unpacking it in registers for every tile.
 constexpr std::int64_t kUnpackFrom = 8;
 
@@ -44,33 +43,10 @@ void int8_product(const KernelTable& kernels, const Int8Kernels<Block>& products
   }
 }
 
-// What gemm multiplies at a time: inputs [first, first + depth) of the panel that begins at `column`.
-struct Piece {
-  std::int64_t column, first, depth;
-};
-
-// f(piece, the next one or null) of all pieces of a block of m rows and n columns. Many rows: so that x and c stay in L2 while the weights
-// pass by, a part of the inputs for a group of columns after the other, panel by panel. Otherwise whole panels.
-template <class F>
-void for_each_piece(std::int64_t m, std::int64_t n, std::int64_t in, bool many_rows, std::int64_t nr, F f) {
-  const std::int64_t parts = many_rows ? ceil_div(in, kF32Part) : 1, part = round_up(ceil_div(in, parts), kF32Depth);
-  const std::int64_t group = std::max(nr, kOutputBytes / std::int64_t{sizeof(float)} / m / nr * nr), depth = many_rows ? kF32Depth : in;
-  Piece before = {};
-  for (std::int64_t j = 0; j < n; j += group)
-    for (std::int64_t i = 0; i < in; i += part)
-      for (std::int64_t column = j; column < std::min(j + group, n); column += nr)
-        for (std::int64_t first = i, end = std::min(i + part, in); first < end; first += depth) {
-          const Piece piece = {column, first, std::min(depth, end - first)};
-          if (before.depth > 0) f(before, &piece);
-          before = piece;
-        }
-  f(before, static_cast<const Piece*>(nullptr));
-}
-
 // Panels of nr columns of f32 or 16 bits, as they are. While one piece of a panel is multiplied, what comes next is asked for, out of L3 or
 // DRAM: the next piece by tiles of rows, or what lies behind by fewer rows, which read one whole panel after the other.
 void stored_product(const KernelTable& kernels, const PackedWeight& weight, const float* x, std::int64_t ldx, std::int64_t m,
-                    std::int64_t first_column, std::int64_t n, float* c, std::int64_t ldc) {
+                    std::int64_t first_column, std::int64_t n, float* c, std::int64_t ldc, float* copy_of_x = nullptr) {
   const DType type = stored_dtype(weight.type());
   const std::int64_t nr = kernels.nr, in = weight.in_features(), element = size_of(type);
   if (m == 1 && kernels.gemv_panels[static_cast<int>(type)]) {
@@ -78,22 +54,27 @@ void stored_product(const KernelTable& kernels, const PackedWeight& weight, cons
       kernels.gemv_panels[static_cast<int>(type)](in, x, weight.panels() + first_column * in * element, c);
     if (n == 0) return;
   }
-  const bool by_tiles = m >= kernels.mr && type == DType::kF32;  // tiles of other types ask for nothing but what lies behind
+  const std::int64_t tiles = type == DType::kF32 ? m / kernels.mr : 0;  // tiles of other types ask for nothing but what lies behind
   const auto address = [&](const Piece& piece) {
     return reinterpret_cast<const char*>(weight.panels()) + ((first_column + piece.column) * in + piece.first * nr) * element;
   };
-  for_each_piece(m, n, in, by_tiles, nr, [&](const Piece& piece, const Piece* next) {
+  const bool by_tiles = tiles > 0, copied = by_tiles && copy_of_x && pays_to_copy(kernels, m, n);
+  const PieceOrder order = order_of_pieces(m, in, nr, by_tiles, copied);
+  RowsOfX rows(kernels, x, ldx, m, in, ceil_div(std::min(n, order.group), nr), copied ? copy_of_x : nullptr);
+  for_each_piece(n, in, nr, order, [&](const Piece& piece, const Piece* next) {
     FetchAhead ahead = {};
     PanelView panel = {address(piece), nr, 0};
+    const float* const a = rows.at(piece);
     if (by_tiles) {
       if (next) ahead = FetchAhead::of_rows(address(*next), 1, next->depth * nr * element, 0);
-      ahead.share = ceil_div(ahead.rows, m / kernels.mr);
+      ahead.next = rows.ahead();
+      ahead.share = ceil_div(ahead.rows + (ahead.next ? ahead.next->share : 0), tiles);
       panel.ahead = &ahead;
     } else {
       panel.fetch = reinterpret_cast<std::uintptr_t>(panel.data) + kFetchWeights;
     }
-    kernels.gemm_stored[static_cast<int>(type)](m, std::min(nr, n - piece.column), piece.depth, x + piece.first, ldx, panel, c + piece.column, ldc,
-                                                piece.first > 0);
+    kernels.gemm_stored[static_cast<int>(type)](m, std::min(nr, n - piece.column), piece.depth, a, rows.stride(), panel,
+                                                c + piece.column, ldc, piece.first > 0);
   });
 }
 
@@ -157,7 +138,10 @@ void converted_product(const KernelTable& kernels, const PackedWeight& weight, c
   const auto dequantize = kernels.weights.dequantize_panel[static_cast<int>(weight.type())];
   const auto convert = kernels.scale_rows[quantized ? 0 : static_cast<int>(stored_dtype(weight.type()))];
   const auto panel_of = [&](const Piece& piece, std::int64_t at) { return weight.panels() + (first_column + piece.column + at) * column_bytes; };
-  for_each_piece(m, n, in, true, nr, [&](const Piece& piece, const Piece* next) {
+  const bool copied = pays_to_copy(kernels, m, n);
+  const PieceOrder order = order_of_pieces(m, in, nr, true, copied);
+  RowsOfX rows(kernels, x, ldx, m, in, ceil_div(std::min(n, order.group), nr), copied ? scratch + kF32Depth * nr : nullptr);
+  for_each_piece(n, in, nr, order, [&](const Piece& piece, const Piece* next) {
     const std::int64_t columns = std::min(nr, n - piece.column);
     for (std::int64_t at = 0; at < columns; at += width) {
       // Blocks of 256 have their parts of 32 not one after the other: about these bytes.
@@ -168,7 +152,7 @@ void converted_product(const KernelTable& kernels, const PackedWeight& weight, c
       else
         convert(1, piece.depth * nr, 1.0f, panel_of(piece, at) + piece.first * column_bytes * nr / in, 0, scratch, 0);
     }
-    kernels.gemm(m, columns, piece.depth, x + piece.first, ldx, {scratch, nr, 0}, c + piece.column, ldc, piece.first > 0);
+    kernels.gemm(m, columns, piece.depth, rows.at(piece), rows.stride(), {scratch, nr, 0}, c + piece.column, ldc, piece.first > 0);
   });
 }
 
@@ -190,7 +174,8 @@ std::size_t product_scratch_bytes(const KernelTable& kernels, const PackedWeight
   if (weight.arithmetic() == Arithmetic::kBf16x3)
     return static_cast<std::size_t>(pieces_elements(m, weight.in_features())) * sizeof(Bf16) + kBf16x3ScratchBytes;
   if (weight.arithmetic() == Arithmetic::kF32)
-    return weight.type() == WeightType::kF32 ? 0 : static_cast<std::size_t>(kF32Depth * kernels.nr) * sizeof(float);
+    return static_cast<std::size_t>((weight.type() == WeightType::kF32 ? 0 : kF32Depth * kernels.nr) +
+                                    (f32_rows_in_l1(kernels) > 0 ? m * kGemmDepth : 0)) * sizeof(float);
   const std::int64_t block = kernels.weights.unpacked_bytes[static_cast<int>(weight.type())];
   return m < kUnpackFrom ? 0 : static_cast<std::size_t>(kInt8Depth / 32 * block);
 }
@@ -210,7 +195,7 @@ void block_product(const KernelTable& kernels, const PackedWeight& weight, const
   else if (is_quantized(weight.type()) || (weight.type() != WeightType::kF32 && m >= kernels.convert_from))
     converted_product(kernels, weight, rows.x + first_row * rows.ldx, rows.ldx, m, first_column, n, c, ldc, static_cast<float*>(scratch));
   else
-    stored_product(kernels, weight, rows.x + first_row * rows.ldx, rows.ldx, m, first_column, n, c, ldc);
+    stored_product(kernels, weight, rows.x + first_row * rows.ldx, rows.ldx, m, first_column, n, c, ldc, static_cast<float*>(scratch));
 }
 
 }  // namespace rapt

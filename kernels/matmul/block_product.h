@@ -19,9 +19,6 @@ struct Rows {
   std::int64_t ld_rounded;
 };
 
-// Inputs of f32 products that go with a block of many rows at a time, which should take half of L2: 192 rows 480 KiB.
-inline constexpr std::int64_t kF32Part = 640;
-
 // Memory that block_product needs for so many rows.
 std::size_t product_scratch_bytes(const KernelTable& kernels, const PackedWeight& weight, std::int64_t m);
 

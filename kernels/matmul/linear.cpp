@@ -6,6 +6,7 @@
 
 #include "kernels/kernels.h"
 #include "kernels/matmul/block_product.h"
+#include "kernels/matmul/f32_pieces.h"
 #include "kernels/runtime/context.h"
 #include "kernels/runtime/machine.h"
 #include "kernels/runtime/parallel.h"
@@ -48,7 +49,8 @@ struct Cut {
     const std::int64_t row_bytes = bytes ? in / 32 * std::int64_t{sizeof(QuantizedBlock)} : in * 2;
     // Of f32, block_product has a part of the inputs at a time.
     const std::int64_t l2_bytes = machine().l2_bytes > 0 ? machine().l2_bytes : 2 * kBlockBytes;
-    std::int64_t most = std::clamp(l2_bytes / 2 / (kF32Part * std::int64_t{sizeof(float)}), kMinRows, kMaxRows) / step * step;
+    const std::int64_t in_l1 = f32_rows_in_l1(*context.kernels);
+    std::int64_t most = std::clamp(in_l1 > 0 ? in_l1 : l2_bytes / 2 / (kF32Part * std::int64_t{sizeof(float)}), kMinRows, kMaxRows) / step * step;
     if (forms.bf16 && context.kernels->bf16.multiplies_tiles())
       most = std::clamp(kTileBlockBytes / std::max<std::int64_t>(row_bytes, 1), kMinTileRows, kMaxTileRows) / step * step;
     else if (bytes || forms.bf16)
