@@ -189,14 +189,18 @@ TEST_P(AttentionPaths, SplitsAsTasksOrOneAfterTheOther) {
 TEST_P(AttentionPaths, ValuesPackedOrInPlace) {
   const Context context(GetParam());
   const std::int64_t nr = kernel_table(GetParam().isa.c_str())->nr;
+  Layout far_apart;
+  far_apart.gap = {0, 0, 130, 0};
   for (const std::int64_t kv_len : {5, 300, 1100}) {
     const Sizes sizes = {1, 2, 1, 200, kv_len, 16, nr};
-    const Call in_place(sizes), packed(sizes, 1, {{}, {}, gaps(), {}, {}});
+    const Call in_place(sizes), packed(sizes, 1, {{}, {}, far_apart, {}, {}}), either(sizes, 1, {{}, {}, gaps(), {}, {}});
     ASSERT_FALSE(plan_of(in_place, GetParam().isa).pack_values);
     ASSERT_TRUE(plan_of(packed, GetParam().isa).pack_values);
     in_place.run(context);
     packed.run(context);
+    either.run(context);
     expect_same_bits(in_place, packed, "values packed");
+    expect_same_bits(in_place, either, "values whose rows have gaps");
   }
 }
 
