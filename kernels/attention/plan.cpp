@@ -103,17 +103,18 @@ bool choose_pack_keys(const AttentionProblem& p, const Plan& plan, const KernelT
   return !p.paging.k_panels && !(few && kernels.few_rows.transposed_gemm[static_cast<int>(p.k.dtype)]);
 }
 
-// Up to how many rows of a task values are read where they lie by panels of one line (AVX2), of which rows 256 bytes apart use a quarter of L1's sets and
-// cost 1.5 % of the products, rows 512 bytes apart an eighth and 4 %: less than a copy. Zen 3, in place: D = 64, 64 to 197 rows 2 to 4 % of a call
-// gained, 683 rows 1 % lost; D = 128, 64 rows 2.5 % gained, 128 rows 0.6 % lost.
+// Up to how many rows of a task values are read where they lie by panels of one line (AVX2). Of these, rows 256 bytes apart use a
+// quarter of L1's sets, which costs 1.5 % of the products, rows 512 bytes apart an eighth, 4 %; a copy costs few rows more. Zen 3, in
+// place: D = 64, 64 to 197 rows 1 to 4 % of a call gained, 683 rows 1 % lost; D = 128, 64 rows 2.5 % gained, 128 rows 0.6 % lost.
 std::int64_t rows_of_values_in_place(const AttentionProblem& p, const KernelTable& kernels) {
   if (kernels.nr != kLine || p.v.dtype != DType::kF32) return 0;
   return p.v.stride_length <= 4 * kLine ? 256 : p.v.stride_length <= 8 * kLine ? 96 : 0;
 }
 
 // V in place is a panel as it stands, but only where its rows are no wider than a panel does a panel fill the cache sets evenly.
-// Copying pays where enough rows use the copy, and is needed for pairs, where V has factors (i8) or a page ends within a sum. 16 bits are converted by every tile
-// of three rows, which from some 100 rows on costs more than a copy (171 rows: 1 % of a call in f16, 4 % in bf16; of panel pages less, so they are not copied).
+// Copying pays where enough rows use the copy, and is needed for pairs, where V has factors (i8) or a page ends within a sum. 16 bits
+// are converted by every tile of three rows, which from some 100 rows on costs more than a copy (171 rows: 1 % of a call in f16, 4 %
+// in bf16; of panel pages less, so they are not copied).
 bool choose_pack_values(const AttentionProblem& p, const Plan& plan, const KernelTable& kernels) {
   if (plan.bf16_products) return plan.pack_keys;
   if (p.v.dtype == DType::kI8) return !(plan.few_rows && kernels.few_rows.byte_row_gemm);

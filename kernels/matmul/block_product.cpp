@@ -54,7 +54,8 @@ void stored_product(const KernelTable& kernels, const PackedWeight& weight, cons
       kernels.gemv_panels[static_cast<int>(type)](in, x, weight.panels() + first_column * in * element, c);
     if (n == 0) return;
   }
-  const std::int64_t tiles = type == DType::kF32 ? m / kernels.mr : 0;  // tiles of other types ask for nothing but what lies behind
+  // Tiles of other types ask for nothing but what lies behind.
+  const std::int64_t tiles = type == DType::kF32 ? m / kernels.mr : 0;
   const auto address = [&](const Piece& piece) {
     return reinterpret_cast<const char*>(weight.panels()) + ((first_column + piece.column) * in + piece.first * nr) * element;
   };
@@ -152,7 +153,8 @@ void converted_product(const KernelTable& kernels, const PackedWeight& weight, c
       else
         convert(1, piece.depth * nr, 1.0f, panel_of(piece, at) + piece.first * column_bytes * nr / in, 0, scratch, 0);
     }
-    kernels.gemm(m, columns, piece.depth, rows.at(piece), rows.stride(), {scratch, nr, 0}, c + piece.column, ldc, piece.first > 0);
+    kernels.gemm(m, columns, piece.depth, rows.at(piece), rows.stride(), {scratch, nr, 0}, c + piece.column, ldc,
+                 piece.first > 0);
   });
 }
 
@@ -175,7 +177,8 @@ std::size_t product_scratch_bytes(const KernelTable& kernels, const PackedWeight
     return static_cast<std::size_t>(pieces_elements(m, weight.in_features())) * sizeof(Bf16) + kBf16x3ScratchBytes;
   if (weight.arithmetic() == Arithmetic::kF32)
     return static_cast<std::size_t>((weight.type() == WeightType::kF32 ? 0 : kF32Depth * kernels.nr) +
-                                    (f32_rows_in_l1(kernels) > 0 ? m * kGemmDepth : 0)) * sizeof(float);
+                                    (f32_rows_in_l1(kernels) > 0 ? m * kGemmDepth : 0)) *
+           sizeof(float);
   const std::int64_t block = kernels.weights.unpacked_bytes[static_cast<int>(weight.type())];
   return m < kUnpackFrom ? 0 : static_cast<std::size_t>(kInt8Depth / 32 * block);
 }
@@ -195,7 +198,8 @@ void block_product(const KernelTable& kernels, const PackedWeight& weight, const
   else if (is_quantized(weight.type()) || (weight.type() != WeightType::kF32 && m >= kernels.convert_from))
     converted_product(kernels, weight, rows.x + first_row * rows.ldx, rows.ldx, m, first_column, n, c, ldc, static_cast<float*>(scratch));
   else
-    stored_product(kernels, weight, rows.x + first_row * rows.ldx, rows.ldx, m, first_column, n, c, ldc, static_cast<float*>(scratch));
+    stored_product(kernels, weight, rows.x + first_row * rows.ldx, rows.ldx, m, first_column, n, c, ldc,
+                   static_cast<float*>(scratch));
 }
 
 }  // namespace rapt

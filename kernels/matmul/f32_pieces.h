@@ -19,8 +19,8 @@ inline constexpr std::int64_t kF32OutputBytes = 256 * 1024;
 // Panels from which on x is copied: a piece of it costs as much as a sixth of its products with one panel.
 inline constexpr std::int64_t kPanelsOfCopy = 16;
 
-// Rows whose piece of kGemmDepth inputs, copied, stays in L1 beside one of a panel, the half of what follows it, and their outputs. 0 where panels are
-// too wide for that: there x is read where it lies.
+// Rows whose piece of kGemmDepth inputs, copied, stays in L1 beside one of a panel, the half of what follows it, and their outputs.
+// 0 where panels are too wide for that: there x is read where it lies.
 inline std::int64_t f32_rows_in_l1(const KernelTable& kernels) {
   const std::int64_t l1 = machine().l1d_bytes > 0 ? machine().l1d_bytes : 32 * 1024;
   const std::int64_t line = kernels.nr * std::int64_t{sizeof(float)}, panel = line * kGemmDepth;
@@ -41,8 +41,8 @@ struct PieceOrder {
   std::int64_t part, depth, group;
 };
 
-// Whole panels for few rows. Else a part of the inputs for a group of columns after the other: so much that x and the outputs stay in L2 while the
-// weights pass by, or where x is copied, as much as stays in L1.
+// Whole panels for few rows. Else a part of the inputs for a group of columns after the other: so much that x and the outputs stay in
+// L2 while the weights pass by, or where x is copied, as much as stays in L1.
 inline PieceOrder order_of_pieces(std::int64_t m, std::int64_t in, std::int64_t nr, bool many_rows, bool copied) {
   const std::int64_t group = std::max(nr, kF32OutputBytes / std::int64_t{sizeof(float)} / m / nr * nr);
   if (copied) return {kGemmDepth, kGemmDepth, group};
@@ -65,11 +65,12 @@ void for_each_piece(std::int64_t n, std::int64_t in, std::int64_t nr, const Piec
   f(before, static_cast<const Piece*>(nullptr));
 }
 
-// x[m, in] as gemm reads it: as it lies, or copied piece by piece, because rows of 4 KiB and more lie in the same few sets of L1.
+// x[m, in] as gemm reads it: as it lies, or copied piece by piece, because rows some KiB apart lie in the same few sets of L1.
 class RowsOfX {
  public:
   // copy: [m, kGemmDepth], or null. panels: how many are multiplied by a piece.
-  RowsOfX(const KernelTable& kernels, const float* x, std::int64_t ldx, std::int64_t m, std::int64_t in, std::int64_t panels, float* copy)
+  RowsOfX(const KernelTable& kernels, const float* x, std::int64_t ldx, std::int64_t m, std::int64_t in, std::int64_t panels,
+          float* copy)
       : kernels_(kernels), x_(x), copy_(copy), ldx_(ldx), m_(m), in_(in), panels_(panels) {}
 
   std::int64_t stride() const { return copy_ ? kGemmDepth : ldx_; }

@@ -47,10 +47,11 @@ struct Cut {
     const std::int64_t step = forms.bf16 ? context.kernels->bf16.rows_step : forms.bf16x3 ? kBf16x3Rows : kRowsStep;
     const bool bytes = forms.int8 || forms.fine;
     const std::int64_t row_bytes = bytes ? in / 32 * std::int64_t{sizeof(QuantizedBlock)} : in * 2;
-    // Of f32, block_product has a part of the inputs at a time.
+    // Of f32, block_product has a part of the inputs at a time, in L1 or in L2.
     const std::int64_t l2_bytes = machine().l2_bytes > 0 ? machine().l2_bytes : 2 * kBlockBytes;
     const std::int64_t in_l1 = f32_rows_in_l1(*context.kernels);
-    std::int64_t most = std::clamp(in_l1 > 0 ? in_l1 : l2_bytes / 2 / (kF32Part * std::int64_t{sizeof(float)}), kMinRows, kMaxRows) / step * step;
+    const std::int64_t f32_rows = in_l1 > 0 ? in_l1 : l2_bytes / 2 / (kF32Part * std::int64_t{sizeof(float)});
+    std::int64_t most = std::clamp(f32_rows, kMinRows, kMaxRows) / step * step;
     if (forms.bf16 && context.kernels->bf16.multiplies_tiles())
       most = std::clamp(kTileBlockBytes / std::max<std::int64_t>(row_bytes, 1), kMinTileRows, kMaxTileRows) / step * step;
     else if (bytes || forms.bf16)

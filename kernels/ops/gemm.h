@@ -151,7 +151,8 @@ inline __attribute__((always_inline)) void gemm_tile(std::int64_t k, const float
       step(odd);
     };
     if (kUnrolled && k == kGemmSteps<I>) {
-      asm("" : "+r"(a));  // or GCC 12 counts by the end of a row that it keeps from tile to tile, and does not see that turns are so many
+      // Or GCC 12 keeps the end of a row from tile to tile, and does not see how many turns that is.
+      asm("" : "+r"(a));
 #pragma GCC unroll 16
       for (int p = 0; p < kGemmSteps<I>; p += 2) two_steps();
     } else {
