@@ -104,8 +104,9 @@ bool choose_pack_keys(const AttentionProblem& p, const Plan& plan, const KernelT
 }
 
 // Up to how many rows of a task values are read where they lie by panels of one line (AVX2). Of these, rows 256 bytes apart use a
-// quarter of L1's sets, which costs 1.5 % of the products, rows 512 bytes apart an eighth, 4 %; a copy costs few rows more. Zen 3, in
-// place: D = 64, 64 to 197 rows 1 to 4 % of a call gained, 683 rows 1 % lost; D = 128, 64 rows 2.5 % gained, 128 rows 0.6 % lost.
+// quarter of L1's sets, which costs 1.5 % of the products, rows 512 bytes apart an eighth, 4 %; a copy that so few rows use costs more.
+// Zen 3, in place: D = 64, 64 to 197 rows 1 to 4 % of a call gained, 683 rows 1 % lost; D = 128, 64 rows 2.5 % gained, 128 rows 0.6 %
+// lost.
 std::int64_t rows_of_values_in_place(const AttentionProblem& p, const KernelTable& kernels) {
   if (kernels.nr != kLine || p.v.dtype != DType::kF32) return 0;
   return p.v.stride_length <= 4 * kLine ? 256 : p.v.stride_length <= 8 * kLine ? 96 : 0;

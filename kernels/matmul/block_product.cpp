@@ -44,9 +44,10 @@ void int8_product(const KernelTable& kernels, const Int8Kernels<Block>& products
 }
 
 // Panels of nr columns of f32 or 16 bits, as they are. While one piece of a panel is multiplied, what comes next is asked for, out of L3 or
-// DRAM: the next piece by tiles of rows, or what lies behind by fewer rows, which read one whole panel after the other.
+// DRAM: the next piece by tiles of rows, or what lies behind by fewer rows, which read one whole panel after the other. copy_of_x:
+// memory for it (RowsOfX), which a single row does without.
 void stored_product(const KernelTable& kernels, const PackedWeight& weight, const float* x, std::int64_t ldx, std::int64_t m,
-                    std::int64_t first_column, std::int64_t n, float* c, std::int64_t ldc, float* copy_of_x = nullptr) {
+                    std::int64_t first_column, std::int64_t n, float* c, std::int64_t ldc, float* copy_of_x) {
   const DType type = stored_dtype(weight.type());
   const std::int64_t nr = kernels.nr, in = weight.in_features(), element = size_of(type);
   if (m == 1 && kernels.gemv_panels[static_cast<int>(type)]) {
@@ -59,9 +60,9 @@ void stored_product(const KernelTable& kernels, const PackedWeight& weight, cons
   const auto address = [&](const Piece& piece) {
     return reinterpret_cast<const char*>(weight.panels()) + ((first_column + piece.column) * in + piece.first * nr) * element;
   };
-  const bool by_tiles = tiles > 0, copied = by_tiles && copy_of_x && pays_to_copy(kernels, m, n);
-  const PieceOrder order = order_of_pieces(m, in, nr, by_tiles, copied);
-  RowsOfX rows(kernels, x, ldx, m, in, ceil_div(std::min(n, order.group), nr), copied ? copy_of_x : nullptr);
+  const bool by_tiles = tiles > 0;
+  const PieceOrder order = order_of_pieces(kernels, m, n, in, by_tiles);
+  RowsOfX rows(kernels, order, x, ldx, m, n, in, copy_of_x);
   for_each_piece(n, in, nr, order, [&](const Piece& piece, const Piece* next) {
     FetchAhead ahead = {};
     PanelView panel = {address(piece), nr, 0};
@@ -93,7 +94,7 @@ void repair(const KernelTable& kernels, const PackedWeight& weight, const float*
       const std::int64_t columns = std::min(kColumns, n - j);
       float* const row = c + r * ldc + j;
       if (kernels.all_finite(1, columns, row, 0)) continue;
-      stored_product(kernels, weight, x + r * ldx, ldx, 1, first_column + j, columns, exact, kColumns);
+      stored_product(kernels, weight, x + r * ldx, ldx, 1, first_column + j, columns, exact, kColumns, nullptr);
       for (std::int64_t i = 0; i < columns; ++i)
         if (!std::isfinite(row[i])) row[i] = exact[i];
     }
@@ -139,9 +140,8 @@ void converted_product(const KernelTable& kernels, const PackedWeight& weight, c
   const auto dequantize = kernels.weights.dequantize_panel[static_cast<int>(weight.type())];
   const auto convert = kernels.scale_rows[quantized ? 0 : static_cast<int>(stored_dtype(weight.type()))];
   const auto panel_of = [&](const Piece& piece, std::int64_t at) { return weight.panels() + (first_column + piece.column + at) * column_bytes; };
-  const bool copied = pays_to_copy(kernels, m, n);
-  const PieceOrder order = order_of_pieces(m, in, nr, true, copied);
-  RowsOfX rows(kernels, x, ldx, m, in, ceil_div(std::min(n, order.group), nr), copied ? scratch + kF32Depth * nr : nullptr);
+  const PieceOrder order = order_of_pieces(kernels, m, n, in, true);
+  RowsOfX rows(kernels, order, x, ldx, m, n, in, scratch + kF32Depth * nr);
   for_each_piece(n, in, nr, order, [&](const Piece& piece, const Piece* next) {
     const std::int64_t columns = std::min(nr, n - piece.column);
     for (std::int64_t at = 0; at < columns; at += width) {

@@ -24,11 +24,7 @@ inline constexpr std::int64_t kPanelsOfCopy = 16;
 inline std::int64_t f32_rows_in_l1(const KernelTable& kernels) {
   const std::int64_t l1 = machine().l1d_bytes > 0 ? machine().l1d_bytes : 32 * 1024;
   const std::int64_t line = kernels.nr * std::int64_t{sizeof(float)}, panel = line * kGemmDepth;
-  return panel > l1 / 4 ? 0 : (l1 - panel * 3 / 2) / (kGemmDepth * std::int64_t{sizeof(float)} + line);
-}
-
-inline bool pays_to_copy(const KernelTable& kernels, std::int64_t m, std::int64_t n) {
-  return f32_rows_in_l1(kernels) > 0 && m >= 2 * kernels.mr && n >= kPanelsOfCopy * kernels.nr;
+  return panel > l1 / 8 ? 0 : (l1 - panel * 3 / 2) / (kGemmDepth * std::int64_t{sizeof(float)} + line);
 }
 
 // What gemm multiplies at a time: inputs [first, first + depth) of the panel that begins at `column`.
@@ -36,18 +32,20 @@ struct Piece {
   std::int64_t column, first, depth;
 };
 
-// `part` inputs of all panels of a group of columns after the other, `depth` of a panel at a time.
+// `part` inputs of all panels of a group of columns after the other, `depth` of a panel at a time. copies: x, piece by piece.
 struct PieceOrder {
   std::int64_t part, depth, group;
+  bool copies;
 };
 
-// Whole panels for few rows. Else a part of the inputs for a group of columns after the other: so much that x and the outputs stay in
-// L2 while the weights pass by, or where x is copied, as much as stays in L1.
-inline PieceOrder order_of_pieces(std::int64_t m, std::int64_t in, std::int64_t nr, bool many_rows, bool copied) {
-  const std::int64_t group = std::max(nr, kF32OutputBytes / std::int64_t{sizeof(float)} / m / nr * nr);
-  if (copied) return {kGemmDepth, kGemmDepth, group};
-  if (!many_rows) return {in, in, group};
-  return {round_up(ceil_div(in, ceil_div(in, kF32Part)), kF32Depth), kF32Depth, group};
+// Of m rows and n columns. Whole panels for few rows. Else a part of the inputs for a group of columns after the other: so much that x
+// and the outputs stay in L2 while the weights pass by, or where copying x pays, as much as stays in L1.
+inline PieceOrder order_of_pieces(const KernelTable& kernels, std::int64_t m, std::int64_t n, std::int64_t in, bool many_rows) {
+  const std::int64_t nr = kernels.nr, group = std::max(nr, kF32OutputBytes / std::int64_t{sizeof(float)} / m / nr * nr);
+  if (!many_rows) return {in, in, group, false};
+  if (f32_rows_in_l1(kernels) > 0 && m >= 2 * kernels.mr && n >= kPanelsOfCopy * nr)
+    return {kGemmDepth, kGemmDepth, group, true};
+  return {round_up(ceil_div(in, ceil_div(in, kF32Part)), kF32Depth), kF32Depth, group, false};
 }
 
 // f(piece, the next one or null) of all pieces of n columns.
@@ -68,10 +66,16 @@ void for_each_piece(std::int64_t n, std::int64_t in, std::int64_t nr, const Piec
 // x[m, in] as gemm reads it: as it lies, or copied piece by piece, because rows some KiB apart lie in the same few sets of L1.
 class RowsOfX {
  public:
-  // copy: [m, kGemmDepth], or null. panels: how many are multiplied by a piece.
-  RowsOfX(const KernelTable& kernels, const float* x, std::int64_t ldx, std::int64_t m, std::int64_t in, std::int64_t panels,
-          float* copy)
-      : kernels_(kernels), x_(x), copy_(copy), ldx_(ldx), m_(m), in_(in), panels_(panels) {}
+  // For n columns. copy: [m, kGemmDepth], where the order copies.
+  RowsOfX(const KernelTable& kernels, const PieceOrder& order, const float* x, std::int64_t ldx, std::int64_t m, std::int64_t n,
+          std::int64_t in, float* copy)
+      : kernels_(kernels),
+        x_(x),
+        copy_(order.copies ? copy : nullptr),
+        ldx_(ldx),
+        m_(m),
+        in_(in),
+        panels_(ceil_div(std::min(n, order.group), kernels.nr)) {}
 
   std::int64_t stride() const { return copy_ ? kGemmDepth : ldx_; }
   const float* at(const Piece& piece) {
@@ -96,7 +100,8 @@ class RowsOfX {
   const KernelTable& kernels_;
   const float* x_;
   float* copy_;
-  std::int64_t ldx_, m_, in_, panels_, copied_ = -1;  // the piece that copy_ has
+  std::int64_t ldx_, m_, in_, panels_;  // panels: how many are multiplied by a piece
+  std::int64_t copied_ = -1;            // the piece that copy_ has
   FetchAhead next_ = {};
 };
 
