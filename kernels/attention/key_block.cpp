@@ -251,38 +251,56 @@ void KeyBlock::weighted_sums(std::int64_t rows, std::int64_t n, float* o) const 
     return kernels_.bf16.gemm(rows, p_.head_dim_v, n, buffers_.p, plan_.s_stride, pairs_from(0), o, plan_.o_stride, false);
   if (!values_packed_ && p_.v.dtype == DType::kI8) return byte_sums(rows, n, o);
   const auto gemm = kernels_.gemm_stored[static_cast<int>(values_packed_ ? DType::kF32 : p_.v.dtype)];
-  const std::int64_t most = plan_.keys_per_sum < kMaxKeysPerSum ? plan_.keys_per_sum : n;  // gemm begins new sums by itself
-  for (std::int64_t j = 0, run; j < n; j += run) {
-    run = std::min(most, n - j);
-    if (!values_packed_) run = view_.run(first_ + j, run);
-    gemm(rows, p_.head_dim_v, run, buffers_.s + j, plan_.s_stride, values_from(j, run), o, plan_.o_stride, j > 0);
+  for_each_sum(rows, n, o, [&](std::int64_t first, std::int64_t end, float* c, bool accumulate) {
+    for (std::int64_t j = first, run; j < end; j += run, accumulate = true) {
+      run = values_packed_ ? end - j : view_.run(first_ + j, end - j);
+      gemm(rows, p_.head_dim_v, run, buffers_.s + j, plan_.s_stride, values_from(j, run), c, plan_.o_stride, accumulate);
+    }
+  });
+}
+
+template <class F>
+void KeyBlock::for_each_sum(std::int64_t rows, std::int64_t n, float* o, F product) const {
+  const std::int64_t step = plan_.keys_per_sum;
+  if (step == kMaxKeysPerSum) return product(0, n, o, false);  // gemm begins new sums by itself
+  for (std::int64_t j = 0; j < n; j += 2 * step) {
+    float* const pair = j == 0 ? o : buffers_.sum_of_two;
+    product(j, std::min(j + step, n), pair, false);
+    if (j + step < n) product(j + step, std::min(j + 2 * step, n), pair, true);
+    for (std::int64_t r = 0; j > 0 && r < rows; ++r)
+      for (std::int64_t d = 0; d < p_.head_dim_v; ++d) o[r * plan_.o_stride + d] += pair[r * plan_.o_stride + d];
   }
 }
 
 void KeyBlock::byte_sums(std::int64_t rows, std::int64_t n, float* o) const {
   const RowPointers values = values_in_place();
   const float* const scales = view_.v_scales(first_, count_, buffers_.v_scales);
-  const std::int64_t most = plan_.keys_per_sum < kMaxKeysPerSum ? plan_.keys_per_sum : n;
-  for (std::int64_t j = 0; j < n; j += most)
-    kernels_.few_rows.byte_row_gemm(rows, p_.head_dim_v, std::min(most, n - j), buffers_.s + j, plan_.s_stride, values.from(j),
-                                    scales ? scales + j : nullptr, o, plan_.o_stride, j > 0);
+  for_each_sum(rows, n, o, [&](std::int64_t j, std::int64_t end, float* c, bool accumulate) {
+    kernels_.few_rows.byte_row_gemm(rows, p_.head_dim_v, end - j, buffers_.s + j, plan_.s_stride, values.from(j),
+                                    scales ? scales + j : nullptr, c, plan_.o_stride, accumulate);
+  });
 }
 
 void KeyBlock::visible_weighted_sums(std::int64_t r, std::int64_t n, float* o) const {
   if (plan_.bf16_products) return visible_pair_sums(r, n, o);
   const PanelView visible = {buffers_.visible_v, plan_.o_stride, kernels_.nr};
-  const std::uint8_t* const hidden = buffers_.hidden + r * plan_.block_kv;
-  for (std::int64_t j = 0; j < n; j += plan_.keys_per_sum) {
-    const std::int64_t count = std::min(plan_.keys_per_sum, n - j);
-    const PanelView values = values_from(j, count);  // f32 since values_are_finite()
-    const float* const data = static_cast<const float*>(values.data);
-    for (std::int64_t i = 0; i < count; ++i)
-      for (std::int64_t d = 0; d < p_.head_dim_v; ++d)
-        buffers_.visible_v[i * plan_.o_stride + d] =
-            hidden[j + i] ? 0.0f : data[d / kernels_.nr * values.panel_stride + i * values.k_stride + d % kernels_.nr];
-    kernels_.gemm(1, p_.head_dim_v, count, buffers_.s + r * plan_.s_stride + j, plan_.s_stride, visible, o, plan_.o_stride,
-                  j > 0);
-  }
+  const float* const weights = buffers_.s + r * plan_.s_stride;
+  for_each_sum(1, n, o, [&](std::int64_t first, std::int64_t end, float* c, bool accumulate) {
+    for (std::int64_t j = first, count; j < end; j += count, accumulate = true) {
+      count = std::min(kMaxKeysPerSum, end - j);
+      copy_visible_values(j, count, buffers_.hidden + r * plan_.block_kv + j);
+      kernels_.gemm(1, p_.head_dim_v, count, weights + j, plan_.s_stride, visible, c, plan_.o_stride, accumulate);
+    }
+  });
+}
+
+void KeyBlock::copy_visible_values(std::int64_t j, std::int64_t count, const std::uint8_t* hidden) const {
+  const PanelView values = values_from(j, count);  // f32 since values_are_finite()
+  const float* const data = static_cast<const float*>(values.data);
+  for (std::int64_t i = 0; i < count; ++i)
+    for (std::int64_t d = 0; d < p_.head_dim_v; ++d)
+      buffers_.visible_v[i * plan_.o_stride + d] =
+          hidden[i] ? 0.0f : data[d / kernels_.nr * values.panel_stride + i * values.k_stride + d % kernels_.nr];
 }
 
 // Values after the last one, up to the level's k_step, are no part of the sum either.

@@ -81,7 +81,12 @@ class KeyBlock {
   Bf16PanelView pairs_from(std::int64_t j) const;
   void multiply(std::int64_t first, std::int64_t rows, std::int64_t n, FetchAhead elements, ScoreBias bias, float* s) const;
   void scale_scores(float* s, std::int64_t rows, std::int64_t n) const;
+  // product(first, end, c, accumulate) of keys [first, end) of the n, for each sum of o. Where one has fewer than kMaxKeysPerSum keys, it is of two
+  // that come together before they come to o.
+  template <class F>
+  void for_each_sum(std::int64_t rows, std::int64_t n, float* o, F product) const;
   void byte_sums(std::int64_t rows, std::int64_t n, float* o) const;
+  void copy_visible_values(std::int64_t j, std::int64_t count, const std::uint8_t* hidden) const;  // to buffers.visible_v
   void visible_pair_sums(std::int64_t r, std::int64_t n, float* o) const;
 
   const AttentionProblem& p_;

@@ -57,8 +57,8 @@ std::int64_t choose_block_kv(const AttentionProblem& p, const Machine& machine, 
 }
 
 // Where V has one column, PyTorch's product of a matrix and a vector adds up many short sums: over 64 keys at a time ours was up to
-// 1.03 times as far from the truth, over 16 it is 0.9. So few columns cost little however they are summed.
-std::int64_t choose_keys_per_sum(const AttentionProblem& p) { return p.head_dim_v <= 4 ? 16 : kMaxKeysPerSum; }
+// 1.03 times as far from the truth, over two times eight it is 0.9. So few columns cost little however they are summed.
+std::int64_t choose_keys_per_sum(const AttentionProblem& p) { return p.head_dim_v <= 4 ? 8 : kMaxKeysPerSum; }
 
 // Blocks of queries of each head, each of up to `most` rows: as few as packing wants and as many as the threads want, where a thread is waited
 // for that is a quarter of a task behind. The machine's threads, not a call's: a call is cut the same way whatever it asks for.

@@ -71,9 +71,10 @@ struct TaskBuffers {
   // [block_kv + kMaxRowsBehind]: where keys and values lie, and those behind them; of panel pages that are packed head_dim for nr keys.
   const void **k_rows, **v_rows;
   float *k_scales, *v_scales;  // [block_kv]: their factors, for i8
+  float* sum_of_two;           // as block_o, where plan.keys_per_sum < kMaxKeysPerSum
   float* visible_v;            // [plan.keys_per_sum, head_dim_v], row stride plan.o_stride: one row's values, 0 where hidden
   std::uint8_t* hidden;        // [rows_per_strip, block_kv]: masked scores, for values that are not finite
-  // Of bf16 products, in place of q, k_panels, v_panels and visible_v; and the weights, which are bf16 beside s.
+  // Of bf16 products, in place of q, k_panels, v_panels, sum_of_two and visible_v; and the weights, which are bf16 beside s.
   Bf16* q_bf16;                // as q, with 0 up to a multiple of k_step
   Bf16* k_pairs;               // [block_kv / nr][head_dim / 2][nr][2], rows up to a multiple of k_step
   Bf16* v_pairs;               // [head_dim_v / nr][block_kv / 2][nr][2]
@@ -110,6 +111,7 @@ struct TaskBuffers {
       q = carver.take<float>(plan.rows_per_task * plan.q_stride);
       k_panels = carver.take<float>(plan.pack_keys ? panels(plan.block_kv) * problem.head_dim : 0);
       v_panels = carver.take<float>(plan.pack_values || problem.v.dtype != DType::kF32 ? plan.block_kv * panels(problem.head_dim_v) : 0);
+      sum_of_two = carver.take<float>(plan.keys_per_sum < kMaxKeysPerSum ? plan.rows_per_strip * plan.o_stride : 0);
       visible_v = carver.take<float>(plan.keys_per_sum * plan.o_stride);
     }
     return carver.used();

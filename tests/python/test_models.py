@@ -207,7 +207,15 @@ def with_context(path, length):
     return data
 
 
-def test_control_c_is_seen_while_tokens_are_computed(tmp_path):
+@pytest.fixture
+def control_c():
+    """Python's own handler: what a script starts in the background ignores SIGINT, and so would Python then."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield lambda: threading.Timer(0.5, signal.raise_signal, [signal.SIGINT]).start()
+    signal.signal(signal.SIGINT, before)
+
+
+def test_control_c_is_seen_while_tokens_are_computed(tmp_path, control_c):
     """Among so many that to compute them all would take minutes."""
     (tmp_path / "model.gguf").write_bytes(with_context(CHAT, 1 << 20))
     model = rapt.Model(tmp_path / "model.gguf", threads=1)
@@ -218,17 +226,17 @@ def test_control_c_is_seen_while_tokens_are_computed(tmp_path):
         (lambda: next(model.generate(ids, session=session)), None),
         (lambda: model.logits(ids[:100_000]), None),
     ]:
-        threading.Timer(0.5, signal.raise_signal, [signal.SIGINT]).start()
+        control_c()
         with pytest.raises(KeyboardInterrupt):
             compute()
         assert len(session) == held if held else len(session) < len(ids)
 
 
-def test_control_c_is_seen_while_texts_are_embedded():
+def test_control_c_is_seen_while_texts_are_embedded(control_c):
     """Among so many that to embed them all would take tens of seconds."""
     bert = rapt.Model(DATA / "bert", threads=1)
     texts = ["the cat sat on the mat " * 6] * 100_000
-    threading.Timer(0.5, signal.raise_signal, [signal.SIGINT]).start()
+    control_c()
     with pytest.raises(KeyboardInterrupt):
         bert.embed(texts)
 
