@@ -14,6 +14,7 @@ rapt_status rapt_embed(rapt_model* model, const char* const* texts, const size_t
                        int (*on_progress)(double done, void* user), void* user, float* vectors) {
   return guarded("rapt_embed", [&] {
     need(model, "model");
+    rapt::engine::check_embeds(*model);
     if (num_texts == 0) return;
     check_count(num_texts, "num_texts");
     need(texts, "texts");
@@ -32,6 +33,7 @@ rapt_status rapt_embed_ids(rapt_model* model, const int32_t* ids, const size_t* 
                            int (*on_progress)(double done, void* user), void* user, float* vectors) {
   return guarded("rapt_embed_ids", [&] {
     need(model, "model");
+    rapt::engine::check_embeds(*model);
     if (num_texts == 0) return;
     check_count(num_texts, "num_texts");
     need(offsets, "offsets");

@@ -18,13 +18,8 @@ namespace {
 // way.
 constexpr std::int64_t kFewTokens = 64, kMostTokens = 256;
 
-void check_family(const LoadedModel& model) {
-  if (!model.shape().writes) return;
-  throw_error(RAPT_UNSUPPORTED, "a model of family %s writes text and makes no vectors", model.shape().family);
-}
-
 void check_texts(const LoadedModel& model, const std::int32_t* ids, std::span<const std::int64_t> offsets) {
-  check_family(model);
+  check_embeds(model);
   if (offsets.front() != 0) {
     throw_error(RAPT_INVALID_ARGUMENT, "offsets[0] is %lld; it must be 0", static_cast<long long>(offsets.front()));
   }
@@ -162,6 +157,11 @@ std::vector<std::int32_t> encode_text(const LoadedModel& model, std::string_view
 
 }  // namespace
 
+void check_embeds(const LoadedModel& model) {
+  if (!model.shape().writes) return;
+  throw_error(RAPT_UNSUPPORTED, "a model of family %s writes text and makes no vectors", model.shape().family);
+}
+
 void embed_ids(const LoadedModel& model, const std::int32_t* ids, std::span<const std::int64_t> offsets, EmbedProgress progress,
                float* vectors) {
   check_texts(model, ids, offsets);
@@ -169,7 +169,7 @@ void embed_ids(const LoadedModel& model, const std::int32_t* ids, std::span<cons
 }
 
 void embed_texts(const LoadedModel& model, std::span<const std::string_view> texts, EmbedProgress progress, float* vectors) {
-  check_family(model);
+  check_embeds(model);
   std::vector<std::vector<std::int32_t>> encoded(texts.size());
   for_each_on_threads(model.borrow_desk()->context.get(), texts.size(), [&](std::size_t n, int) {
     encoded[n] = encode_text(model, texts[n]);

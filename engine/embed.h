@@ -14,6 +14,9 @@ struct EmbedProgress {
   void* user;
 };
 
+// Refuses a model that writes text.
+void check_embeds(const LoadedModel& model);
+
 // vectors: [texts, embed_dim]. Text n has the ids offsets[n] ... offsets[n + 1] - 1.
 void embed_ids(const LoadedModel& model, const std::int32_t* ids, std::span<const std::int64_t> offsets, EmbedProgress progress,
                float* vectors);

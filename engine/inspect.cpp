@@ -2,6 +2,7 @@
 #include "engine/inspect.h"
 
 #include <chrono>
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,8 @@ class LayerWatcher : public Observer {
 
   void begin(Phase phase, std::int64_t layer) override {
     if (phase != Phase::kOutput) return;
+    check(layer, weights_);
+    check(layer, entropy_);
     if (params_.on_layer(layer, weights_.data(), entropy_.data(), params_.user) != 0) {
       throw_error(RAPT_CANCELLED, "cancelled by on_layer");
     }
@@ -61,6 +64,15 @@ class LayerWatcher : public Observer {
   }
 
  private:
+  static void check(std::int64_t layer, const std::vector<float>& map) {
+    for (const float x : map) {
+      if (!std::isfinite(x)) {
+        throw_error(RAPT_INVALID_FILE, "the model computed %g in an attention map of layer %lld; its weights are not usable", x,
+                    static_cast<long long>(layer));
+      }
+    }
+  }
+
   const rapt_inspect_params& params_;
   std::int64_t heads_, rows_;
   std::vector<float> weights_;  // [heads, rows, rows]

@@ -75,7 +75,8 @@ class Writer {
     while (std::filesystem::is_symlink(target_)) target_ = target_.parent_path() / std::filesystem::read_symlink(target_);
     static std::atomic<unsigned> number{0};
     do {
-      part_ = target_.string() + "." + std::to_string(getpid()) + "-" + std::to_string(number++) + ".part";
+      // Not behind the file's own name, which may be as long as names can be.
+      part_ = target_.parent_path() / (".rapt-session-" + std::to_string(getpid()) + "-" + std::to_string(number++) + ".part");
       file_ = std::fopen(part_.c_str(), "wbxe");  // x: never one that is there
     } while (file_ == nullptr && errno == EEXIST);
     if (file_ == nullptr) fail_with("cannot write");

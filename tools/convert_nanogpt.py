@@ -13,6 +13,7 @@ import json
 import os
 import pickle
 import re
+import stat
 import sys
 import tempfile
 import zipfile
@@ -291,7 +292,10 @@ def encode(array, dtype):
 
 
 def write_safetensors(path, arrays, metadata, dtype):
-    """Writes beside `path` and renames, so that a file of that name is always whole."""
+    """Writes beside `path` and renames, so that a file of that name is always whole. Links are followed, and permissions kept."""
+    target = os.path.realpath(path)
+    if os.path.exists(target) and not os.path.isfile(target):
+        raise BadFile(f"cannot write {path}: it is not a regular file")
     header, blobs, offset = {"__metadata__": metadata}, [], 0
     for name, array in arrays.items():
         kind, blob = encode(array, dtype)
@@ -300,7 +304,7 @@ def write_safetensors(path, arrays, metadata, dtype):
         blobs.append(blob)
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=True).encode()
     text += b" " * (-len(text) % 8)
-    folder = os.path.dirname(os.path.abspath(path))
+    folder = os.path.dirname(target)
     temporary = None
     try:
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".convert-", delete=False) as file:
@@ -310,8 +314,8 @@ def write_safetensors(path, arrays, metadata, dtype):
                 file.write(blob)
         umask = os.umask(0)
         os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
+        os.chmod(temporary, stat.S_IMODE(os.stat(target).st_mode) if os.path.exists(target) else 0o666 & ~umask)
+        os.replace(temporary, target)
     except BaseException as error:  # Ctrl-C too
         if temporary and os.path.exists(temporary):
             os.unlink(temporary)

@@ -21,6 +21,7 @@ class StepReader {
     const auto it = root.find(key);
     if (it == root.end() || it->is_null()) return;
     place_ = where_ + ": " + key;
+    num_steps_ = 0;
     visit(*it, list, step);
   }
 
@@ -95,7 +96,11 @@ class StepReader {
   void visit(const Json& step, const char* list, void (StepReader::*add)(const Json&, const std::string&)) {
     if (!step.is_object()) throw_error(RAPT_INVALID_FILE, "%s: a step is not an object", place_.c_str());
     const std::string type = json_string(step, "type", "", place_);
-    if (type != "Sequence") return (this->*add)(step, type);
+    if (type != "Sequence") {
+      // Each is a call within another; real files have up to ten.
+      if (++num_steps_ > kMostSteps) throw_error(RAPT_INVALID_FILE, "%s: more than %d steps", place_.c_str(), kMostSteps);
+      return (this->*add)(step, type);
+    }
     for (const Json& inner : json_member(step, list, Json::value_t::array, place_)) visit(inner, list, add);
   }
 
@@ -167,6 +172,8 @@ class StepReader {
       if (!id.is_number_unsigned() || id.get<std::uint64_t>() > INT32_MAX) {
         throw_error(RAPT_INVALID_FILE, "%s: an id of %s is no token's", place_.c_str(), printable(name).c_str());
       }
+      if (ids->size() == kMostAddedIds)
+        throw_error(RAPT_INVALID_FILE, "%s: more than %zu ids around a text", place_.c_str(), kMostAddedIds);
       ids->push_back(id.get<std::int32_t>());
     }
   }
@@ -175,6 +182,10 @@ class StepReader {
   PipelineParts* parts_;
   JsonSteps* steps_;
   std::string place_;  // "file: pre_tokenizer"
+  int num_steps_ = 0;  // there
+  // Far beyond any real file's, because a small hostile one could name as many as would fill the stack or the memory.
+  static constexpr int kMostSteps = 64;
+  static constexpr std::size_t kMostAddedIds = 256;
 };
 
 }  // namespace

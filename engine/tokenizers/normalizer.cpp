@@ -1,6 +1,7 @@
 // See normalizer.h.
 #include "engine/tokenizers/normalizer.h"
 
+#include "engine/error.h"
 #include "engine/tokenizers/bert_unicode.h"
 #include "engine/utf8.h"
 
@@ -46,6 +47,14 @@ std::string without(std::string_view text, bool (*dropped)(std::uint32_t)) {
   return result;
 }
 
+// A few steps of a hostile file could double a text sixty times. NFKC, at most, makes 11 bytes of one.
+void check_growth(std::size_t from, std::size_t to) {
+  constexpr std::size_t kMostGrowth = 64, kMostAdded = 1 << 20;
+  if (to / kMostGrowth > from + kMostAdded / kMostGrowth) {
+    throw_error(RAPT_INVALID_FILE, "the tokenizer's normalizer makes more than %zu bytes of %zu", to, from);
+  }
+}
+
 }  // namespace
 
 void Normalizer::add_form(NormalForm form) {
@@ -72,6 +81,7 @@ void Normalizer::add_replace(std::string from, std::string to) {
     std::size_t at = 0;
     for (std::size_t found; (found = text.find(from, at)) != std::string_view::npos; at = found + from.size()) {
       result.append(text.substr(at, found - at)).append(to);
+      check_growth(text.size(), result.size());
     }
     return result.append(text.substr(at));
   }});
@@ -88,6 +98,7 @@ std::string Normalizer::operator()(std::string_view text, bool begins) const {
   std::string result(text);
   for (const Step& step : steps_) {
     if (begins || !step.at_beginnings_only) result = step.apply(result);
+    check_growth(text.size(), result.size());
   }
   return result;
 }

@@ -183,7 +183,8 @@ RAPT_API rapt_status rapt_session_rollback(rapt_session* session, int64_t length
 
 /* The tokens with their keys and values in a file with a checksum, and a session made from it: it goes on with the same bits.
  * The file belongs to the model, its configuration included, and to the kv_dtype and arithmetic it was saved with; it may
- * travel to a machine with another ISA level, if kv_dtype is named: RAPT_KV_AUTO depends on the level. Saving replaces a file at once when the new one is complete, follows symbolic
+ * travel to a machine with another ISA level, if kv_dtype is named: RAPT_KV_AUTO depends on the level. A model is known by its
+ * configuration and by the names and first 4,096 bytes of its tensors: that two differ only behind those is not seen. Saving replaces a file at once when the new one is complete, follows symbolic
  * links and keeps the permissions. RAPT_IO_ERROR, also for a path to no regular file (a device, a pipe), changes nothing. */
 RAPT_API rapt_status rapt_session_save(rapt_session* session, const char* path);
 RAPT_API rapt_status rapt_session_load(rapt_model* model, const char* path, rapt_session** session);

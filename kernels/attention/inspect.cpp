@@ -78,11 +78,17 @@ class Inspection {
   // f(place of the row in weights) for every time the row was chosen.
   template <class F>
   void for_each_choice(std::int64_t row, F f) const {
-    for (std::int64_t h = 0; h < p_.weights.heads; ++h) {
-      if ((p_.weight_heads ? p_.weight_heads[h] : h) != rows_.head(row)) continue;
-      for (std::int64_t i = 0; i < p_.weights.length; ++i)
-        if ((p_.weight_rows ? p_.weight_rows[i] : i) == rows_.query(row)) f(p_.weights.f32(rows_.sequence.batch, h, i));
-    }
+    for_each_place(p_.weight_heads, p_.weights.heads, rows_.head(row), [&](std::int64_t h) {
+      for_each_place(p_.weight_rows, p_.weights.length, rows_.query(row),
+                     [&](std::int64_t i) { f(p_.weights.f32(rows_.sequence.batch, h, i)); });
+    });
+  }
+  // f(i) for each i below count with chosen[i] == index; without a choice all are chosen, in order.
+  template <class T, class F>
+  static void for_each_place(const T* chosen, std::int64_t count, std::int64_t index, F f) {
+    if (!chosen && index < count) f(index);
+    for (std::int64_t i = 0; chosen && i < count; ++i)
+      if (chosen[i] == index) f(i);
   }
   void write_weights(std::int64_t row, std::int64_t n, const float* p) const {
     for_each_choice(row, [&](float* to) { std::copy_n(p, n, to + block_.first()); });

@@ -1,46 +1,53 @@
 // The tasks of a call, numbered. Layer: kernels/attention.
 // A piece of a sequence and KV head is a block of queries or, where splits are tasks, a split of the keys.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 
 #include "kernels/attention/plan.h"
 #include "kernels/attention/problem.h"
+#include "kernels/runtime/rounding.h"
 
 namespace rapt {
 
 class TaskGrid {
  public:
-  TaskGrid(const AttentionProblem& problem, const Plan& plan) : p_(problem), plan_(plan) {}
+  TaskGrid(const AttentionProblem& problem, const Plan& plan)
+      : p_(problem), plan_(plan), alike_(!problem.cu_seqlens_q && (problem.uniform || !plan.splits_are_tasks)) {
+    if (alike_) {
+      pieces_ = p_.num_sequences > 0 ? pieces(p_.sequence(0)) : 0;
+      count_ = p_.num_sequences * p_.num_kv_heads * pieces_;
+      return;
+    }
+    step_ = ceil_div(p_.num_sequences, kMarks);
+    for (std::int64_t n = 0; n < p_.num_sequences; ++n) {
+      if (n % step_ == 0) marks_[num_marks_++] = count_;
+      count_ += p_.num_kv_heads * pieces(p_.sequence(n));
+    }
+  }
 
   struct Piece {
     Sequence sequence;
     std::int64_t kv_head, piece;
   };
 
-  std::int64_t count() const {
-    if (p_.uniform) return p_.num_sequences == 0 ? 0 : p_.num_sequences * p_.num_kv_heads * pieces(p_.sequence(0));
-    std::int64_t tasks = 0;
-    for (std::int64_t n = 0; n < p_.num_sequences; ++n) tasks += p_.num_kv_heads * pieces(p_.sequence(n));
-    return tasks;
-  }
+  std::int64_t count() const { return count_; }
 
   // Head by head, so that its keys and values stay in the caches (with the heads in turns, a prompt of 4,096 read all of them from
   // DRAM for every block of queries). Blocks of queries: the last first, which see the most keys of a causal mask, so that no
   // thread is left with one at the end. Splits: in order.
   Piece at(std::int64_t task) const {
-    if (p_.uniform && !plan_.splits_are_tasks) {
-      const std::int64_t count = pieces(p_.sequence(0)), head = task / count;
-      return {p_.sequence(head / p_.num_kv_heads), head % p_.num_kv_heads, count - 1 - task % count};
+    if (alike_) {
+      const std::int64_t tasks = p_.num_kv_heads * pieces_;
+      return at(p_.sequence(task / tasks), task % tasks, pieces_);
     }
-    for (std::int64_t n = 0;; ++n) {
+    const std::int64_t mark = std::upper_bound(marks_, marks_ + num_marks_, task) - marks_ - 1;
+    task -= marks_[mark];
+    for (std::int64_t n = mark * step_;; ++n) {
       const Sequence sequence = p_.sequence(n);
       const std::int64_t count = pieces(sequence), tasks = count * p_.num_kv_heads;
-      if (task >= tasks) {
-        task -= tasks;
-        continue;
-      }
-      const std::int64_t head = task / count, piece = task % count;
-      return {sequence, head, plan_.splits_are_tasks ? first_split(sequence) + piece : count - 1 - piece};
+      if (task < tasks) return at(sequence, task, count);
+      task -= tasks;
     }
   }
 
@@ -52,6 +59,10 @@ class TaskGrid {
   }
 
  private:
+  Piece at(const Sequence& sequence, std::int64_t task, std::int64_t count) const {
+    const std::int64_t head = task / count, piece = task % count;
+    return {sequence, head, plan_.splits_are_tasks ? first_split(sequence) + piece : count - 1 - piece};
+  }
   KeyRange split_range(const Sequence& s) const {
     if (s.q_len == 0) return {0, 0};
     const std::int64_t begin = visible_keys(p_.interval, s, 0).begin, end = visible_keys(p_.interval, s, s.q_len - 1).end;
@@ -61,6 +72,11 @@ class TaskGrid {
 
   const AttentionProblem& p_;
   const Plan& plan_;
+  const bool alike_;  // as many pieces in each sequence
+  std::int64_t pieces_ = 0, count_ = 0;
+  // Where not: the tasks before every step_th sequence, so that a task is found by few looks however many sequences there are.
+  static constexpr std::int64_t kMarks = 256;
+  std::int64_t step_ = 1, num_marks_ = 0, marks_[kMarks];
 };
 
 }  // namespace rapt

@@ -168,6 +168,18 @@ class ConverterTest(unittest.TestCase):
         self.assertEqual(tokenizer["type"], "characters")
         self.assertEqual(tokenizer["characters"][-5:], ["\n", "é", "λ", "漢", "🙂"])
 
+    def test_links_and_permissions_stay_and_what_is_no_file_is_refused(self):
+        target, link, pipe = (self.folder / name for name in ("target", "link", "pipe"))
+        target.touch(mode=0o600)
+        link.symlink_to(target)
+        os.mkfifo(pipe)
+        self.assertEqual(self.run_converter(CHECKPOINT, META, link).returncode, 0)
+        self.assertTrue(link.is_symlink())
+        self.assertEqual(target.stat().st_mode & 0o777, 0o600)
+        self.assertEqual(len(read_safetensors(target)[0]), 28)
+        self.assert_refused(CHECKPOINT, META, pipe, parts=["cannot write ", "it is not a regular file"])
+        self.assertTrue(pipe.is_fifo())
+
     def test_precisions(self):
         exact, _ = self.convert(CHECKPOINT, META, self.output)
         for dtype, bits in (("f16", 11), ("bf16", 8)):

@@ -195,6 +195,14 @@ TEST_F(SessionFileTest, FilesOfOthersStay) {
   EXPECT_EQ(files(), 2);
 }
 
+TEST_F(SessionFileTest, ANameMayBeAsLongAsNamesCanBe) {
+  const ModelPtr model = load_with(RAPT_KV_F32);
+  const SessionPtr session = create_session(model.get());
+  const std::string path = (std::filesystem::path(path_).parent_path() / std::string(255, 'a')).string();
+  EXPECT_EQ(rapt_session_save(session.get(), path.c_str()), RAPT_OK) << rapt_last_error();
+  EXPECT_EQ(files(), 1);
+}
+
 TEST_F(SessionFileTest, SessionsSavedToOnePathAtOnceAreWhole) {
   const ModelPtr model = load_with(RAPT_KV_F32);
   std::vector<std::thread> threads;

@@ -26,6 +26,16 @@ class Pipe(unittest.TestCase):
         done = self.chat("hello\nyou\n\nlast")  # the empty one is none, the last one has no end
         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, (ANSWER + "\n") * 3, ""))
 
+    def test_lines_of_windows(self):
+        done = self.chat("one\r\n\r\n/exit\r\ntwo\r\n", "--stats")
+        self.assertEqual((done.stdout, self.tokens(done)), (ANSWER + "\n", [22, 9]))
+        self.assertEqual(self.tokens(self.chat("one\r", "--stats")), [22, 9])
+
+    def test_a_nul_is_refused_and_not_the_end_of_a_question(self):
+        done = self.chat("one\0two\none\n", "--stats")
+        self.assertEqual((done.returncode, done.stdout), (1, ANSWER + "\n"))
+        self.assertEqual(done.stderr.splitlines()[0], "rapt chat: what you said has a NUL in it")
+
     def test_exit_ends_and_clear_begins_anew(self):
         self.assertEqual(self.chat("one\n/exit\ntwo\n").stdout, ANSWER + "\n")
         self.assertEqual(self.tokens(self.chat("one\n/clear\none\n", "--stats"))[::2], [22, 1])  # all but the last token was there

@@ -4,7 +4,9 @@ import base64
 import json
 import math
 import os
+import pathlib
 import re
+import struct
 import subprocess
 import tempfile
 import unittest
@@ -68,9 +70,27 @@ class Page(unittest.TestCase):
 
     def test_what_is_wrong_is_named(self):
         done = rapt("inspect", BERT, "--prompt", "a " * 300, "--html", "/nowhere/page")
-        self.assertEqual((done.returncode, done.stderr), (2, "rapt inspect: the prompt has 300 tokens; a page shows from 1 to 256\n"))
+        self.assertEqual((done.returncode, done.stderr), (2, "rapt inspect: the prompt has 300 tokens; this model reads from 1 to 40\n"))
         done = rapt("inspect", BERT, "--prompt", "a", "--html", "/nowhere/page")
-        self.assertEqual((done.returncode, done.stderr), (1, "rapt inspect: cannot write /nowhere/page\n"))
+        self.assertEqual((done.returncode, done.stderr), (1, "rapt inspect: cannot write /nowhere/page: No such file or directory\n"))
+        done = rapt("inspect", MODEL, "--prompt", "a" * 200, "--html", "/nowhere/page")
+        self.assertEqual((done.returncode, done.stderr), (2, "rapt inspect: the prompt has 200 tokens; this model reads from 1 to 128\n"))
+
+    def test_a_page_on_the_standard_output(self):
+        done = rapt("inspect", MODEL, "--prompt", "ROMEO:", "--html", "-")
+        self.assertEqual((done.returncode, data_of(done.stdout)["tokens"]), (0, list("ROMEO:")))
+
+    def test_weights_that_are_not_numbers_are_named(self):
+        data = bytearray(pathlib.Path(MODEL).read_bytes())
+        (size,) = struct.unpack_from("<Q", data)
+        begin, _ = json.loads(data[8 : 8 + size])["transformer.h.1.ln_1.weight"]["data_offsets"]
+        struct.pack_into("<f", data, 8 + size + begin, math.nan)
+        with tempfile.NamedTemporaryFile(suffix=".safetensors") as model:
+            model.write(data)
+            model.flush()
+            done = rapt("inspect", model.name, "--prompt", "a", "--html", "/nowhere/page")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, "the model computed -?nan in an attention map of layer 1; its weights are not usable")
 
 
 @unittest.skipUnless(os.environ.get("RAPT_BROWSER"), "RAPT_BROWSER names no Chromium")

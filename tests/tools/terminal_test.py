@@ -102,6 +102,20 @@ class Interrupt(unittest.TestCase):
                     os.close(ours)
 
 
+class EndOfInput(unittest.TestCase):
+    def test_one_control_d_ends_a_terminals_input(self):
+        ours, theirs = pty.openpty()
+        process = start("tokenize", MODEL, stdin=theirs)
+        os.close(theirs)
+        os.write(ours, b"abc\n\x04")
+        try:
+            self.assertEqual(process.wait(timeout=10), 0)
+        finally:
+            process.kill()
+            process.communicate()
+            os.close(ours)
+
+
 class ClosedPipe(unittest.TestCase):
     def test_ends_silently_when_the_reader_goes_away(self):
         process = start(*ENDLESS)

@@ -39,7 +39,7 @@ int answer(Conversation& conversation, const std::string& question, const ChatOp
     const rapt_generate_stats stats = conversation.answer(question);
     if (conversation.forgot()) std::fputs("(the beginning of the conversation is forgotten: the context is full)\n", stderr);
     if (options.stats) print_stats(stats);
-  } catch (const QuestionTooLong& error) {
+  } catch (const BadQuestion& error) {
     std::fprintf(stderr, "rapt chat: %s\n", error.what());
     return kExitFailure;
   }

@@ -21,6 +21,7 @@ Conversation::Conversation(rapt_model* model, std::string system, const Sampling
 }
 
 rapt_generate_stats Conversation::answer(const std::string& question) {
+  if (question.find('\0') != std::string::npos) throw BadQuestion("what you said has a NUL in it");
   said_.push_back({"user", question});
   const std::vector<std::int32_t> prompt = ids_that_fit();
   TextStream stream;
@@ -67,9 +68,9 @@ std::vector<std::int32_t> Conversation::ids_that_fit() {
   if (found.size() <= most) return found;
   said_.assign(all.begin(), all.end() - 1);
   forgot_ = false;
-  throw QuestionTooLong("what you said has " + std::to_string(found.size()) + " tokens" +
-                        (system_.empty() ? "" : " together with the system text") + "; of the model's context of " +
-                        std::to_string(context_length_) + " it may take " + std::to_string(most));
+  throw BadQuestion("what you said has " + std::to_string(found.size()) + " tokens" +
+                    (system_.empty() ? "" : " together with the system text") + "; of the model's context of " +
+                    std::to_string(context_length_) + " it may take " + std::to_string(most));
 }
 
 }  // namespace rapt::tool

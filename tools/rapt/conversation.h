@@ -15,8 +15,8 @@ struct FreeSession {
   void operator()(rapt_session* session) const { rapt_session_free(session); }
 };
 
-// The question alone does not fit into the model's context.
-struct QuestionTooLong : Failure {
+// The question cannot be asked: it does not fit into the model's context, or has a NUL in it.
+struct BadQuestion : Failure {
   using Failure::Failure;
 };
 
@@ -26,7 +26,7 @@ class Conversation {
   Conversation(rapt_model* model, std::string system, const SamplingOptions& sampling, std::int64_t most);
 
   // Writes the answer to the standard output as it comes, until its end or a Ctrl-C. Where the context is full, the oldest
-  // questions and answers are forgotten. Throws QuestionTooLong, and forgets that question alone.
+  // questions and answers are forgotten. Throws BadQuestion, and forgets that question alone.
   rapt_generate_stats answer(const std::string& question);
   void clear() { said_.clear(); }
   bool forgot() const { return forgot_; }  // whether the last answer made room

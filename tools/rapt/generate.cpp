@@ -68,9 +68,9 @@ Command add_generate(CLI::App& parent) {
   app->add_flag("--ignore-ends", options->ignore_ends, "go on where the model ends its text");
   add_sampling_options(*app, options->sampling);
   app->add_option("--chunk", options->chunk,
-                  "most tokens of the prompt that are computed together;\nnever changes the text (default: 256)")
+                  "most tokens of the prompt that are computed together, at\nmost 256; never changes the text (default: 256)")
       ->type_name("N")
-      ->transform(whole_number(1, std::numeric_limits<std::int64_t>::max()));
+      ->transform(whole_number(1, 256));
   add_model_options(*app, options->model);
   add_kv_dtype_option(*app, options->model);
   app->add_flag("--stats", options->stats,

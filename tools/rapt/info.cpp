@@ -13,7 +13,7 @@ namespace {
 constexpr const char* kDescription = "Shows the CPU, its instruction sets, caches, threads and the backends.";
 constexpr const char* kFooter =
     "The text has one fact a line, as fields separated by tabs; scripts had better read the JSON.\n"
-    "RAPT_ISA in the environment lowers the instruction set that is chosen, here as everywhere.\n\n"
+    "RAPT_ISA in the environment chooses the instruction set, here as everywhere.\n\n"
     "Examples:\n"
     "  rapt info\n"
     "  rapt info --json | jq -r .isa.chosen";

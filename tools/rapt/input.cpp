@@ -12,7 +12,8 @@ namespace rapt::tool {
 std::string read_all(std::FILE* file, const std::string& name) {
   std::string text;
   char buffer[1 << 16];
-  while (const std::size_t n = std::fread(buffer, 1, sizeof buffer, file)) text.append(buffer, n);
+  // Not once more after the end: a terminal would be asked for another Ctrl-D.
+  while (std::feof(file) == 0 && std::ferror(file) == 0) text.append(buffer, std::fread(buffer, 1, sizeof buffer, file));
   if (std::ferror(file) != 0) throw Failure("cannot read " + name + ": " + std::strerror(errno));
   return text;
 }

@@ -1,7 +1,9 @@
 // `rapt inspect`: a page that shows what every head of a model looks at in a text, and where the time goes. Layer: tools.
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
-#include <fstream>
+#include <cstdio>
+#include <cstring>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <vector>
@@ -81,14 +83,16 @@ std::string base64(const std::string& bytes) {
   return text.replace(text.size() - beyond, beyond, beyond, '=');
 }
 
-std::vector<std::int32_t> tokenize(const Model& model, const std::string& text) {
+std::vector<std::int32_t> tokenize(const Model& model, const std::string& text, std::size_t context_length) {
+  const std::size_t most = std::min(kMostTokens, context_length);
   std::size_t count = 0;
   check(rapt_tokenize(model.get(), text.data(), text.size(), nullptr, 0, &count));
   std::vector<std::int32_t> ids(count);
   check(rapt_tokenize(model.get(), text.data(), text.size(), ids.data(), count, &count));
-  if (count >= 1 && count <= kMostTokens) return ids;
-  throw Error(RAPT_INVALID_ARGUMENT,
-              "the prompt has " + std::to_string(count) + " tokens; a page shows from 1 to " + std::to_string(kMostTokens));
+  if (count >= 1 && count <= most) return ids;
+  throw Error(RAPT_INVALID_ARGUMENT, "the prompt has " + std::to_string(count) + " tokens; " +
+                                         (most < kMostTokens ? "this model reads" : "a page shows") + " from 1 to " +
+                                         std::to_string(most));
 }
 
 std::string detokenize(const Model& model, std::int32_t id) {
@@ -110,10 +114,11 @@ void write_page(const std::string& path, const Json& data) {
   constexpr std::string_view kPlace = "/*DATA*/null";
   std::string page = kInspectPage;
   page.replace(page.find(kPlace), kPlace.size(), to_script(data));
-  std::ofstream file(path, std::ios::binary);
-  file << page;
-  file.close();
-  if (!file) throw Failure("cannot write " + path);
+  if (path == "-") return print(page);
+  std::FILE* const file = std::fopen(path.c_str(), "wb");
+  const bool written = file != nullptr && std::fwrite(page.data(), 1, page.size(), file) == page.size();
+  const bool closed = file != nullptr && std::fclose(file) == 0;  // also where writing failed
+  if (!written || !closed) throw Failure("cannot write " + path + ": " + std::strerror(errno));
 }
 
 int run(const InspectOptions& options) {
@@ -123,7 +128,7 @@ int run(const InspectOptions& options) {
   rapt_model_info info;
   rapt_model_info_init(&info);
   check(rapt_model_get_info(model.get(), &info));
-  const std::vector<std::int32_t> ids = tokenize(model, prompt);
+  const std::vector<std::int32_t> ids = tokenize(model, prompt, static_cast<std::size_t>(info.context_length));
   Findings found{static_cast<std::size_t>(info.num_heads), ids.size(), info.writes_text != 0};
   rapt_inspect_params params;
   rapt_inspect_params_init(&params);
@@ -154,8 +159,13 @@ int run(const InspectOptions& options) {
 Command add_inspect(CLI::App& parent) {
   auto options = std::make_shared<InspectOptions>();
   CLI::App* app = parent.add_subcommand("inspect", kDescription)->footer(kFooter)->group("Commands");
-  add_prompt_options(*app, options->prompt, "the text, in UTF-8, of at most " + std::to_string(kMostTokens) + " tokens");
-  app->add_option("--html", options->html, "where the page goes")->type_name("FILE")->required()->check(not_empty());
+  add_prompt_options(
+      *app, options->prompt,
+      "the text, in UTF-8, of at most " + std::to_string(kMostTokens) + " tokens,\nand no more than the model reads");
+  app->add_option("--html", options->html, "where the page goes; - is the standard output")
+      ->type_name("FILE")
+      ->required()
+      ->check(not_empty());
   add_model_options(*app, options->model);
   add_kv_dtype_option(*app, options->model);
   return {app, [options] { return run(*options); }};

@@ -25,6 +25,7 @@ LineReader::Result LineReader::next(const std::string& prompt, std::string* line
     } else if (n == 0) {
       line->swap(read_);
       read_.clear();
+      if (line->ends_with('\r')) line->pop_back();
       return line->empty() ? Result::kEnd : Result::kLine;
     } else if (errno != EINTR) {
       throw Failure(std::string("cannot read the standard input: ") + std::strerror(errno));
@@ -41,6 +42,7 @@ bool LineReader::take_line(std::string* line) {
   if (end == std::string::npos) return false;
   *line = read_.substr(0, end);
   read_.erase(0, end + 1);
+  if (line->ends_with('\r')) line->pop_back();
   return true;
 }
 

@@ -17,8 +17,8 @@ constexpr const char* kDescription = "rapt: exact attention on a CPU, and models
 constexpr const char* kFooter =
     "`rapt COMMAND --help` says more about a command.\n\n"
     "Environment:\n"
-    "  RAPT_ISA          the highest instruction set to use, one of those that `rapt info` lists\n"
-    "  OMP_NUM_THREADS   how many threads to use where --threads does not say\n"
+    "  RAPT_ISA          the instruction set to use where --isa does not say, of those in `rapt info`\n"
+    "  OMP_NUM_THREADS   how many threads to use at most where --threads does not say\n"
     "  OMP_WAIT_POLICY   how they wait for the next forward pass: passive (the default), asleep,\n"
     "                    which does not mind other programs, or active, spinning\n\n"
     "Exit status:\n"
@@ -51,7 +51,8 @@ std::string unknown_word(const std::string& word, const CLI::App& app, const std
 
 // The text of a parse error in the words of this command. What CLI11 says begins with the name of the option.
 std::string parse_error_text(const CLI::ParseError& error, const CLI::App& app, const std::vector<std::string>& commands) {
-  const std::vector<std::string> unknown = app.remaining(true);
+  std::vector<std::string> unknown = app.remaining(true);
+  std::erase(unknown, "--");  // which CLI11 leaves there, known as it is
   if (!unknown.empty()) return unknown_word(unknown.front().c_str(), app, commands);  // without the shield of parse_words
   const std::string text = error.what();
   const std::string option = text.substr(0, text.find(':'));

@@ -252,6 +252,8 @@ TEST(BertErrorsTest, NameTheArgument) {
   EXPECT_TRUE(failed_with(RAPT_UNSUPPORTED, rapt_session_create(bert.get(), &session), {"bert", "vectors"}));
   EXPECT_TRUE(failed_with(RAPT_UNSUPPORTED, rapt_embed_ids(writer.get(), ids, offsets, 1, nullptr, nullptr, vectors),
                           {"gpt2", "writes"}));
+  EXPECT_TRUE(failed_with(RAPT_UNSUPPORTED, rapt_embed(writer.get(), nullptr, nullptr, 0, nullptr, nullptr, nullptr),
+                          {"gpt2", "writes"}));
   rapt_model_info info;
   rapt_model_info_init(&info);
   ASSERT_EQ(rapt_model_get_info(bert.get(), &info), RAPT_OK);
