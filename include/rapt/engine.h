@@ -108,7 +108,8 @@ RAPT_API rapt_status rapt_model_get_info(const rapt_model* model, rapt_model_inf
 
 /* Writes at most `capacity` ids and sets *count to how many the text has (call with capacity 0 to ask).
  * text: UTF-8, `size` bytes. Special tokens ("<|im_end|>") are recognised in it, none are added. A character outside a character
- * vocabulary is RAPT_INVALID_ARGUMENT, naming it. */
+ * vocabulary is RAPT_INVALID_ARGUMENT, naming it; a normalizer that makes far more of a text than any real one (64 times its bytes
+ * and 1 MiB) RAPT_INVALID_FILE. */
 RAPT_API rapt_status rapt_tokenize(const rapt_model* model, const char* text, size_t size, int32_t* ids, size_t capacity,
                                    size_t* count);
 /* Writes at most `capacity` bytes, no NUL, and sets *size to how many there are. Ids outside the vocabulary are an error. */
@@ -184,8 +185,9 @@ RAPT_API rapt_status rapt_session_rollback(rapt_session* session, int64_t length
 /* The tokens with their keys and values in a file with a checksum, and a session made from it: it goes on with the same bits.
  * The file belongs to the model, its configuration included, and to the kv_dtype and arithmetic it was saved with; it may
  * travel to a machine with another ISA level, if kv_dtype is named: RAPT_KV_AUTO depends on the level. A model is known by its
- * configuration and by the names and first 4,096 bytes of its tensors: that two differ only behind those is not seen. Saving replaces a file at once when the new one is complete, follows symbolic
- * links and keeps the permissions. RAPT_IO_ERROR, also for a path to no regular file (a device, a pipe), changes nothing. */
+ * configuration and by the names and first 4,096 bytes of its tensors: that two differ only behind those is not seen. Saving
+ * replaces a file at once when the new one is complete, follows symbolic links and keeps the permissions. RAPT_IO_ERROR, also for
+ * a path to no regular file (a device, a pipe), changes nothing. */
 RAPT_API rapt_status rapt_session_save(rapt_session* session, const char* path);
 RAPT_API rapt_status rapt_session_load(rapt_model* model, const char* path, rapt_session** session);
 
@@ -302,7 +304,8 @@ static inline void rapt_inspect_params_init(rapt_inspect_params* params) {
   params->struct_size = sizeof *params;
 }
 
-/* What the model does with a text, from the kernels' own outputs. For models that write and for those that make vectors. */
+/* What the model does with a text, from the kernels' own outputs. For models that write and for those that make vectors.
+ * RAPT_INVALID_FILE where a weight or an entropy is no finite number. */
 RAPT_API rapt_status rapt_inspect(rapt_model* model, const rapt_inspect_params* params);
 
 /* 8. Attention modules: the Transformer paper's, from PyTorch state dicts ---------------------------------------------- */
