@@ -339,10 +339,14 @@ def convert(options):
     metadata = {"format": "pt", "rapt.family": "gpt2", "rapt.config": json.dumps(config), "rapt.tokenizer": json.dumps(tokenizer)}
     size = write_safetensors(options.output, arrays, metadata, options.dtype)
     count = sum(array.size for array in arrays.values())
-    print(f"{options.output}: {len(arrays)} tensors, {count:,} parameters in {options.dtype}, {size:,} bytes, "
-          f"tokenizer: {tokenizer['type']}")
+    report = (f"{options.output}: {len(arrays)} tensors, {count:,} parameters in {options.dtype}, {size:,} bytes, "
+              f"tokenizer: {tokenizer['type']}")
     if tokenizer["type"] == "bpe":
-        print("put GPT-2's vocab.json and merges.txt beside it")
+        report += "\nput GPT-2's vocab.json and merges.txt beside it"
+    try:
+        print(report, flush=True)
+    except OSError as error:
+        raise BadFile(f"{options.output} is written, but the standard output cannot be: {error.strerror}") from None
 
 
 class Parser(argparse.ArgumentParser):

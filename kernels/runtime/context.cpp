@@ -75,7 +75,10 @@ rapt_status check_isa(const char* isa, const char* where, const char* from) {
   if (!found) return fail(RAPT_INVALID_ARGUMENT, where, "%s is '%s'; the levels are %s", from, isa, all_isas().c_str());
   if (!cpu_has(*found))
     return fail(RAPT_UNSUPPORTED, where, "%s is '%s', which this CPU lacks%s; its best level is '%s'", from, isa,
-                found->cpu_features & kCpuAmxBf16 ? ", or its system or the environment's RAPT_ISA leaves out" : "", best_isa());
+                !(found->cpu_features & kCpuAmxBf16) ? ""
+                : std::getenv("RAPT_ISA")            ? ", or its system or the environment's RAPT_ISA leaves out"
+                                                     : ", or its system leaves out",
+                best_isa());
   return RAPT_OK;
 }
 

@@ -355,6 +355,14 @@ class ConverterTest(unittest.TestCase):
         for part in ("ckpt.pt", "meta.pkl", "--dtype", "--activation", "without executing"):
             self.assertIn(part, result.stdout)
 
+    def test_a_full_standard_output(self):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([sys.executable, CONVERTER, CHECKPOINT, META, self.output], stdout=full, stderr=subprocess.PIPE, text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+        self.assertIn("is written, but the standard output cannot be: No space left", done.stderr)
+        self.assertTrue(self.output.exists())
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -30,12 +30,15 @@ WRONG = [
     (["generate", MODEL, "--prompt", "a", "--tokens", "-1"], '--tokens is "-1"'),
     (["generate", MODEL, "--prompt", "a", "--tokens", "[1]"], '--tokens is "[1]"'),
     (["generate", MODEL, "--prompt", "a", "--tokens", "1e3"], '--tokens is "1e3"'),
-    (["generate", MODEL, "--prompt", "a", "--tokens", "18446744073709551616"], "that fits in 64 bits"),
-    (["generate", MODEL, "--prompt", "a", "--tokens", "9223372036854775808"], "that fits in 64 bits"),
+    (["generate", MODEL, "--prompt", "a", "--tokens", "18446744073709551616"], "of at least 1 and less than 2^63"),
+    (["generate", MODEL, "--prompt", "a", "--tokens", "9223372036854775808"], "less than 2^63"),
     (["generate", MODEL, "--prompt", "a", "--temperature", "-0.1"], "--temperature is \"-0.1\", but must be a number not less than 0"),
     (["generate", MODEL, "--prompt", "a", "--temperature", "nan"], '--temperature is "nan"'),
     (["generate", MODEL, "--prompt", "a", "--temperature", "inf"], '--temperature is "inf"'),
+    (["generate", MODEL, "--prompt", "a", "--seed", "18446744073709551616"], "of at least 0 and less than 2^64"),
     (["generate", MODEL, "--prompt", "a", "--top-k", "-1"], '--top-k is "-1"'),
+    (["generate", MODEL, "--prompt", "a", "--top-k", "40"], "--top-k requires --temperature"),
+    (["chat", CHAT_MODEL, "--top-p", "0.9"], "--top-p requires --temperature"),
     (["generate", MODEL, "--prompt", "a", "--top-p", "0"], "--top-p is \"0\", but must be a number greater than 0 and at most 1"),
     (["generate", MODEL, "--prompt", "a", "--top-p", "1.01"], '--top-p is "1.01"'),
     (["generate", MODEL, "--prompt", "a", "--repetition-penalty", "0"], "must be a number greater than 0"),
@@ -53,6 +56,7 @@ WRONG = [
     (["generate", MODEL, "--prompt", "a" * 129], "129 tokens"),
     (["generate", MODEL, "--prompt", "a", "--arithmetic", "f64"], "must be int8, f32 or bf16"),
     (["generate", MODEL, "--prompt", "a", "--kv-dtype", "f64"], "must be auto, f32, bf16, f16 or int8"),
+    (["inspect", MODEL, "--prompt", "a", "--html", "-", "--backend", "onednn"], "must be rapt or reference"),
     (["chat", CHAT_MODEL, "--tokens", "0"], '--tokens is "0"'),
     (["chat", CHAT_MODEL, "--system", ""], "--system is empty"),
     (["embed", BERT, "--file", "a", "b"], "TEXT excludes --file"),
@@ -87,6 +91,21 @@ class Arguments(unittest.TestCase):
                 self.assertEqual((done.returncode, done.stderr), (0, ""))
                 self.assertIn("Usage: " + " ".join(["rapt", *arguments[:-1]]), done.stdout)
                 self.assertLessEqual(max(map(len, done.stdout.splitlines())), 100)
+
+    def test_usage_names_what_is_required(self):
+        self.assertIn("Usage: rapt generate MODEL --prompt TEXT [OPTIONS]\n", rapt("generate", "--help").stdout)
+        self.assertIn("Usage: rapt inspect MODEL --prompt TEXT --html FILE [OPTIONS]\n", rapt("inspect", "--help").stdout)
+
+    def test_arithmetic_that_the_level_lacks_is_named_as_its_option(self):
+        done = rapt("generate", MODEL, "--prompt", "a", "--arithmetic", "bf16", "--isa", "scalar")
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertTrue(done.stderr.startswith("rapt generate: --arithmetic is bf16, which needs ISA level"), done.stderr)
+
+    def test_control_characters_of_a_file_move_no_cursor(self):
+        done = rapt("generate", "no\x1b[2Jwhere\n", "--prompt", "a")
+        self.assertEqual(done.returncode, 1)
+        self.assertNotIn("\x1b", done.stderr)
+        self.assertEqual(done.stderr.count("\n"), 1)
 
     def test_help_names_every_command(self):
         for command in COMMANDS:

@@ -120,6 +120,12 @@ class Fetch(unittest.TestCase):
             nobody.bind(("127.0.0.1", 0))
             self.refused(f"http://127.0.0.1:{nobody.getsockname()[1]}/simple", "cannot get")
 
+    def test_a_password_with_a_slash_is_not_shown(self):
+        done = self.fetch("http://user:hun/ter2@127.0.0.1:9/simple")
+        self.assertEqual((done.returncode, done.stdout), (1, ""), done.stderr)
+        self.assertIn("%2F for /", done.stderr)
+        self.assertNotIn("ter2", done.stderr)
+
     def test_a_folder_that_cannot_be_made(self):
         (self.folder / "file").touch()
         done = rapt("fetch", "smollm2", "--folder", self.folder / "file" / "folder")

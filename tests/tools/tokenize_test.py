@@ -24,3 +24,12 @@ class Tokenize(unittest.TestCase):
         text = rapt("tokenize", BERT, "--decode", *ids).stdout
         self.assertEqual(text, "the cat\n")
         self.assertEqual(rapt("tokenize", BERT, "--decode", ", ".join(map(str, ids))).stdout, text)
+
+    def test_each_wrong_line_is_named(self):
+        for options, line, why in [((), "[1]", "it is not a JSON string"), (("--decode",), '"a"', "it is not a JSON list of ids"),
+                                   (("--decode",), "[99999999]", "99999999")]:
+            good = "[1]" if options else '"a"'
+            done = rapt("tokenize", BERT, "--json-lines", *options, input=f"{good}\n{line}\n")
+            self.assertEqual((done.returncode, done.stdout.count("\n")), (1, 1), done.stderr)
+            self.assertTrue(done.stderr.startswith("rapt tokenize: line 2 of the standard input: "), done.stderr)
+            self.assertIn(why, done.stderr)

@@ -67,9 +67,10 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 CLI::Validator whole_number(std::uint64_t least, std::uint64_t most) {
-  const bool bounded = most < static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-  const std::string what = bounded ? "from " + std::to_string(least) + " to " + std::to_string(most)
-                                   : "of at least " + std::to_string(least) + " that fits in 64 bits";
+  constexpr auto kMostSigned = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+  const std::string what =
+      most < kMostSigned ? "from " + std::to_string(least) + " to " + std::to_string(most)
+                         : "of at least " + std::to_string(least) + " and less than 2^" + (most == kMostSigned ? "63" : "64");
   return CLI::Validator(
       [=](std::string& text) {
         const std::optional<std::uint64_t> value = parse<std::uint64_t>(text);
@@ -113,11 +114,10 @@ void add_threads_option(CLI::App& app, ComputeOptions& options) {
       ->transform(whole_number(1, RAPT_MAX_THREADS));
 }
 
-void add_backend_option(CLI::App& app, ComputeOptions& options) {
-  app.add_option("--backend", options.backend,
-                 "what computes attention: " + join(backend_names(), " or ") + "\n(default: rapt)")
+void add_backend_option(CLI::App& app, ComputeOptions& options, const std::vector<std::string>& names) {
+  app.add_option("--backend", options.backend, "what computes attention: " + join(names, " or ") + "\n(default: rapt)")
       ->type_name("NAME")
-      ->check(one_of(backend_names()));
+      ->check(one_of(names));
 }
 
 void add_isa_option(CLI::App& app, ComputeOptions& options) {

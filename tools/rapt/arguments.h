@@ -26,13 +26,13 @@ struct ComputeOptions {
   const char* isa_or_null() const { return isa.empty() ? nullptr : isa.c_str(); }
 };
 
-void add_threads_option(CLI::App& app, ComputeOptions& options);
-void add_backend_option(CLI::App& app, ComputeOptions& options);
-void add_isa_option(CLI::App& app, ComputeOptions& options);
-
 // Every name that the library lists, whether or not it can run here.
 std::vector<std::string> isa_names();
 std::vector<std::string> backend_names();
+
+void add_threads_option(CLI::App& app, ComputeOptions& options);
+void add_backend_option(CLI::App& app, ComputeOptions& options, const std::vector<std::string>& names = backend_names());
+void add_isa_option(CLI::App& app, ComputeOptions& options);
 
 // Parses the command line, and leaves every word as it is: CLI11 alone takes [a, b] for a list of two where an option takes several values.
 void parse_words(CLI::App& app, int argc, char** argv);

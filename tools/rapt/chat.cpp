@@ -40,7 +40,7 @@ int answer(Conversation& conversation, const std::string& question, const ChatOp
     if (conversation.forgot()) std::fputs("(the beginning of the conversation is forgotten: the context is full)\n", stderr);
     if (options.stats) print_stats(stats);
   } catch (const BadQuestion& error) {
-    std::fprintf(stderr, "rapt chat: %s\n", error.what());
+    complain("rapt chat", error.what());
     return kExitFailure;
   }
   return 0;

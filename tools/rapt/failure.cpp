@@ -1,6 +1,7 @@
 // Errors of the library and of the standard output. Layer: tools.
 #include "tools/rapt/failure.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -24,6 +25,11 @@ std::string text_of(const Error& error) {
     text.erase(0, name + 2);
   }
   return text;
+}
+
+void complain(const std::string& who, std::string text) {
+  std::replace_if(text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+  std::fprintf(stderr, "%s: %s\n", who.c_str(), text.c_str());
 }
 
 void print(const std::string& text) {

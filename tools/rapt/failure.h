@@ -25,6 +25,9 @@ struct Interrupted : std::exception {};
 int exit_status(const Error& error);
 std::string text_of(const Error& error);
 
+// One line on stderr, "who: text", in which a control character of a file's or a server's words shows as "?" and moves no cursor.
+void complain(const std::string& who, std::string text);
+
 // Writes `text` to stdout at once. Throws Failure when that is impossible (a full disk, a closed pipe).
 void print(const std::string& text);
 

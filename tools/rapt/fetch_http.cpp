@@ -96,6 +96,9 @@ std::string shown(const std::string& url) {
 }
 
 [[noreturn]] void refuse(const std::string& url, CURL* curl, CURLcode code) {
+  // Not shown: where a password has a slash, shown() does not know where it ends.
+  if (code == CURLE_URL_MALFORMAT)
+    throw Failure("a URL is malformed, the index's or a link of it; a password has %2F for / and %40 for @");
   long status = 0;
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
   const std::string why = status >= 400 ? "the server answers " + std::to_string(status) : std::string(curl_easy_strerror(code));

@@ -49,10 +49,10 @@ int main(int argc, char** argv) {
   } catch (const Interrupted&) {
     return kExitInterrupted;
   } catch (const std::bad_alloc&) {
-    std::fprintf(stderr, "rapt fetch: out of memory\n");
+    complain("rapt fetch", "out of memory");
     return kExitFailure;
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "rapt fetch: %s\n", error.what());
+    complain("rapt fetch", error.what());
     return kExitFailure;
   }
 }

@@ -19,7 +19,9 @@ class HelpFormatter : public CLI::Formatter {
       usage += " " + make_option_usage(argument);
     }
     for (const CLI::Option* option : app->get_options([](const CLI::Option* o) { return o->nonpositional(); })) {
-      if (option->get_required()) usage += " " + option->get_name() + " " + option->get_type_name();
+      // Of --prompt and --prompt-file one is required, which CLI11 does not know.
+      if (option->get_required() || option->get_name() == "--prompt")
+        usage += " " + option->get_name() + " " + option->get_type_name();
     }
     return usage + " [OPTIONS]\n";
   }

@@ -166,7 +166,7 @@ Command add_inspect(CLI::App& parent) {
       ->type_name("FILE")
       ->required()
       ->check(not_empty());
-  add_model_options(*app, options->model);
+  add_model_options(*app, options->model, {"rapt", "reference"});  // onednn keeps no weights
   add_kv_dtype_option(*app, options->model);
   return {app, [options] { return run(*options); }};
 }

@@ -1,6 +1,5 @@
 // The `rapt` command: picks the subcommand, and turns every failure into one line on stderr and an exit status. Layer: tools.
 #include <algorithm>
-#include <cstdio>
 #include <vector>
 
 #include "rapt/rapt.h"
@@ -68,7 +67,7 @@ std::string parse_error_text(const CLI::ParseError& error, const CLI::App& app, 
 }
 
 int fail(const std::string& who, const std::string& text, int status) {
-  std::fprintf(stderr, "%s: %s\n", who.c_str(), text.c_str());
+  complain(who, text);
   return status;
 }
 
@@ -136,7 +135,7 @@ int main(int argc, char** argv) {
   try {
     return rapt::tool::run(argc, argv);
   } catch (const std::exception& error) {
-    std::fprintf(stderr, "rapt: %s\n", error.what());
+    rapt::tool::complain("rapt", error.what());
     return rapt::tool::kExitFailure;
   }
 }

@@ -6,14 +6,14 @@
 
 namespace rapt::tool {
 
-void add_model_options(CLI::App& app, ModelOptions& options) {
+void add_model_options(CLI::App& app, ModelOptions& options, const std::vector<std::string>& backends) {
   app.add_option("MODEL", options.path,
                  "a .gguf or .safetensors file, or a folder with\nmodel.safetensors or model.safetensors.index.json in it;\n"
                  "of .gguf in parts the first, NAME-00001-of-00003.gguf")
       ->required()
       ->check(not_empty());
   add_threads_option(app, options.compute);
-  add_backend_option(app, options.compute);
+  add_backend_option(app, options.compute, backends);
   add_isa_option(app, options.compute);
   app.add_option("--arithmetic", options.arithmetic,
                  "of linear layers: int8 (inputs rounded to 8 bits where\nweights are quantised), f32 (exact, slower) or bf16\n"
@@ -59,7 +59,14 @@ Model load_model(const ModelOptions& options) {
   params.on_progress = Progress::on_progress;
   params.user = &progress;
   rapt_model* model = nullptr;
-  check(rapt_model_load(options.path.c_str(), &params, &model));
+  try {
+    check(rapt_model_load(options.path.c_str(), &params, &model));
+  } catch (const Error& error) {
+    std::string text = text_of(error);  // in the words of the option, where it is about --arithmetic
+    constexpr std::string_view kName = "params->arithmetic is RAPT_ARITHMETIC_BF16";
+    if (text.starts_with(kName)) text.replace(0, kName.size(), "--arithmetic is bf16");
+    throw Error(error.status(), text);
+  }
   return Model(model);
 }
 

@@ -21,7 +21,7 @@ struct ModelOptions {
   std::string kv_dtype = "auto";
 };
 
-void add_model_options(CLI::App& app, ModelOptions& options);
+void add_model_options(CLI::App& app, ModelOptions& options, const std::vector<std::string>& backends = backend_names());
 
 // Of commands that keep keys and values, which making vectors does not.
 void add_kv_dtype_option(CLI::App& app, ModelOptions& options);

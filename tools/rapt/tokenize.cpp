@@ -20,7 +20,8 @@ constexpr const char* kFooter =
     "One line of output for each TEXT; without a TEXT, the whole standard input is one. Special tokens,\n"
     "as <|im_end|>, are recognised in a text; --spell-specials takes them for letters instead.\n\n"
     "With --json-lines every line of the standard input is a JSON string, and every line of output\n"
-    "the JSON list of its ids; with --decode as well, the other way round.\n\n"
+    "the JSON list of its ids; with --decode as well, the other way round. The first line that is not\n"
+    "what it must be ends it, named, with exit status 1.\n\n"
     "Examples:\n"
     "  rapt tokenize smollm2.gguf 'Hello, world!'\n"
     "  rapt tokenize smollm2.gguf --text 'Hello, world!'\n"
@@ -94,14 +95,15 @@ std::vector<std::int32_t> parse_ids(const std::string& text) {
   return ids;
 }
 
-void convert_line(const TokenizeOptions& options, const Tokenizer& tokenizer, const std::string& line, std::size_t number) {
+// Throws Error where the line is not what it must be.
+void convert_line(const TokenizeOptions& options, const Tokenizer& tokenizer, const std::string& line) {
   const Json json = Json::parse(line, nullptr, false);
   const char* const wanted = options.decode ? "a JSON list of ids" : "a JSON string";
   bool fits = options.decode ? json.is_array() : json.is_string();
   for (const Json& id : fits&& options.decode ? json : Json::array()) {
     fits &= id.is_number_unsigned() && id.get<std::uint64_t>() <= INT32_MAX;
   }
-  if (!fits) throw Failure("line " + std::to_string(number) + " of the standard input is not " + wanted);
+  if (!fits) throw Error(RAPT_INVALID_ARGUMENT, std::string("it is not ") + wanted);
   if (options.decode) return print(dump(decode(tokenizer, json.get<std::vector<std::int32_t>>())) + "\n");
   print(dump(encode(tokenizer, json.get<std::string>(), options.flags())) + "\n");
 }
@@ -110,9 +112,17 @@ void convert_lines(const TokenizeOptions& options, const Tokenizer& tokenizer) {
   const std::string text = read_stdin();
   catch_interrupt();  // not before: a first Ctrl-C would not end the wait for a terminal's input
   std::size_t number = 0;
+  const auto failure = [&number](const std::string& why) {
+    return Failure("line " + std::to_string(number) + " of the standard input: " + why);
+  };
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = std::min(text.find('\n', at), text.size());
-    convert_line(options, tokenizer, text.substr(at, end - at), ++number);
+    ++number;
+    try {
+      convert_line(options, tokenizer, text.substr(at, end - at));
+    } catch (const Error& error) {
+      throw failure(text_of(error));
+    }
     if (interrupted()) throw Interrupted();
     at = end + 1;
   }
