@@ -1,5 +1,6 @@
 // ISA level "scalar": portable C++. Layer: simd.
-// A vector is four floats in GCC's and Clang's vector extension, which the compiler turns into whatever the target has.
+// A vector is four floats in the vector extension of GCC and Clang, which turn it into whatever the target has: element by element it would take
+// four to eight times the time to run and to compile.
 // No FMA: a * b + c rounds twice, on every target alike (the build sets -ffp-contract=off).
 #pragma once
 #include "kernels/simd/isa.h"
@@ -31,31 +32,29 @@ struct Scalar {
   static void store_first(float* p, V v, int n) {
     for (int i = 0; i < n; ++i) p[i] = v[i];
   }
-  static V load(const Bf16* p) { return load_first(p, kLanes); }
-  static V load(const F16* p) { return load_first(p, kLanes); }
-  static V load(const std::int8_t* p) { return load_first(p, kLanes); }
-  static V load_first(const Bf16* p, int n) {
-    I bits = {};
-    for (int i = 0; i < n; ++i) bits[i] = (std::int32_t)((std::uint32_t)p[i].bits << 16);
-    return from_bits(bits);
+  static V load(const Bf16* p) { return from_bits(load_upper_halves(p)); }
+  static V load(const F16* p) { return from_halves(load_upper_halves(p)); }
+  static V load(const std::int8_t* p) {
+    B bytes = {};
+    __builtin_memcpy(&bytes, p, kLanes);
+    const H halves = (H)__builtin_shufflevector(B{}, bytes, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    return __builtin_convertvector(to_upper_halves(halves) >> 24, V);
   }
-  static V load_first(const F16* p, int n) {
-    V v = zero();
-    for (int i = 0; i < n; ++i) v[i] = from_half(p[i].bits);
-    return v;
+  template <class T>
+    requires(sizeof(T) < sizeof(float))
+  static V load_first(const T* p, int n) {
+    T elements[kLanes] = {};
+    for (int i = 0; i < n; ++i) elements[i] = p[i];
+    return load(elements);
   }
-  static V load_first(const std::int8_t* p, int n) {
-    V v = zero();
-    for (int i = 0; i < n; ++i) v[i] = p[i];
-    return v;
-  }
-  static void store(Bf16* p, V v) { store_first(p, v, kLanes); }
-  static void store(F16* p, V v) { store_first(p, v, kLanes); }
-  static void store_first(Bf16* p, V v, int n) {
-    for (int i = 0; i < n; ++i) p[i].bits = to_bfloat(bits_of(v[i]));
-  }
-  static void store_first(F16* p, V v, int n) {
-    for (int i = 0; i < n; ++i) p[i].bits = to_half(bits_of(v[i]));
+  static void store(Bf16* p, V v) { store_lower_halves(p, to_bfloats((U)to_bits(v))); }
+  static void store(F16* p, V v) { store_lower_halves(p, to_halves((U)to_bits(v))); }
+  template <class T>
+    requires(sizeof(T) < sizeof(float))
+  static void store_first(T* p, V v, int n) {
+    T elements[kLanes];
+    store(elements, v);
+    for (int i = 0; i < n; ++i) p[i] = elements[i];
   }
   static V iota() { return V{0, 1, 2, 3}; }
   static V add(V a, V b) { return a + b; }
@@ -82,37 +81,25 @@ struct Scalar {
     const float b = v[1] > v[3] ? v[1] : v[3];
     return a > b ? a : b;
   }
-  static bool all_finite(V v) {
-    for (int i = 0; i < 4; ++i)
-      if (!(v[i] - v[i] == 0.0f)) return false;
-    return true;
-  }
-  static bool any_nan(V a, V b) {
-    for (int i = 0; i < 4; ++i)
-      if (a[i] != a[i] || b[i] != b[i]) return true;
-    return false;
-  }
+  static bool all_finite(V v) { return !any(v - v != zero()); }
+  static bool any_nan(V a, V b) { return any((a != a) | (b != b)); }
   static void transpose(V* r) {
-    for (int i = 0; i < 4; ++i)
-      for (int j = i + 1; j < 4; ++j) {
-        const float t = r[i][j];
-        r[i][j] = r[j][i];
-        r[j][i] = t;
-      }
+    const V a = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5), b = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5);
+    const V c = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7), d = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
+    r[0] = __builtin_shufflevector(a, b, 0, 1, 4, 5);
+    r[1] = __builtin_shufflevector(a, b, 2, 3, 6, 7);
+    r[2] = __builtin_shufflevector(c, d, 0, 1, 4, 5);
+    r[3] = __builtin_shufflevector(c, d, 2, 3, 6, 7);
   }
 
   static unsigned equal_lanes(V a, V b) {
-    unsigned bits = 0;
-    for (int i = 0; i < kLanes; ++i) bits |= (unsigned)(to_bits(a)[i] == to_bits(b)[i]) << i;
-    return bits;
+    const I bits = (to_bits(a) == to_bits(b)) & I{1, 2, 4, 8};
+    return (unsigned)((bits[0] | bits[1]) | (bits[2] | bits[3]));
   }
   static V max_bits(V a, V b) { return to_bits(a) > to_bits(b) ? a : b; }
   static B to_int(V v) {
-    I lanes = {};  // what is not finite comes as 0
     const V magic = broadcast(12582912.0f), rounded = (v + magic) - magic;  // 1.5 * 2^23: no bits for a fraction
-    for (int i = 0; i < kLanes; ++i)
-      if (rounded[i] - rounded[i] == 0.0f) lanes[i] = (std::int32_t)rounded[i];
-    return (B)lanes;
+    return (B)__builtin_convertvector(rounded - rounded == zero() ? rounded : zero(), I);  // what is not finite comes as 0
   }
   static void store_narrow(std::int8_t* p, const B* lanes) {
     for (int i = 0; i < 32; ++i) p[i] = (std::int8_t)((I)lanes[i / kLanes])[i % kLanes];
@@ -142,11 +129,9 @@ struct Scalar {
   static B add_lanes(B a, B b) { return (B)((I)a + (I)b); }
   static V to_float(B b) { return __builtin_convertvector((I)b, V); }
   static B dot(B u, B s) {
-    I sum = {};
-    for (int i = 0; i < 4; ++i) {
-      for (int j = 4 * i; j < 4 * i + 4; ++j) sum[i] += (std::uint8_t)u[j] * s[j];
-    }
-    return (B)sum;
+    // Products fit in 16 bits: 255 * -128 > -2^15. Those of even bytes and of odd ones, and of each the lower half of a lane and the upper.
+    const S even = (S)((H)u & 0xff) * ((S)((H)s << 8) >> 8), odd = (S)((H)u >> 8) * ((S)s >> 8);
+    return (B)((((I)even << 16) >> 16) + ((I)even >> 16) + (((I)odd << 16) >> 16) + ((I)odd >> 16));
   }
   static B dot(B sum, B u, B s) { return add_lanes(sum, dot(u, s)); }
   static B dot_sum(B sum) { return sum; }
@@ -158,45 +143,47 @@ struct Scalar {
 
  private:
   typedef std::uint32_t U __attribute__((vector_size(16)));
+  typedef std::uint16_t H __attribute__((vector_size(16)));
+  typedef std::int16_t S __attribute__((vector_size(16)));
 
   static I to_bits(V v) {
     I i;
     __builtin_memcpy(&i, &v, sizeof i);
     return i;
   }
-  static std::uint32_t bits_of(float f) {
-    std::uint32_t bits;
-    __builtin_memcpy(&bits, &f, sizeof bits);
-    return bits;
+  static bool any(I lanes) { return ((lanes[0] | lanes[1]) | (lanes[2] | lanes[3])) != 0; }
+  // Four halves in the upper halves of the lanes, and back from the lower ones.
+  static I to_upper_halves(H halves) { return (I)__builtin_shufflevector(H{}, halves, 0, 8, 1, 9, 2, 10, 3, 11); }
+  static I load_upper_halves(const void* p) {
+    H halves = {};
+    __builtin_memcpy(&halves, p, 8);
+    return to_upper_halves(halves);
   }
-  static float float_of(std::uint32_t bits) {
-    float f;
-    __builtin_memcpy(&f, &bits, sizeof f);
-    return f;
+  static void store_lower_halves(void* p, U lanes) {
+    const H halves = __builtin_shufflevector((H)lanes, (H)lanes, 0, 2, 4, 6, 0, 2, 4, 6);
+    __builtin_memcpy(p, &halves, 8);
   }
-  static std::uint16_t to_bfloat(std::uint32_t bits) {
-    if ((bits & 0x7fffffff) > 0x7f800000) return (std::uint16_t)(bits >> 16 | 0x40);  // NaN stays NaN
-    return (std::uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+  static U to_bfloats(U bits) {
+    return (bits & 0x7fffffff) > 0x7f800000 ? bits >> 16 | 0x40  // NaN stays NaN
+                                            : (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
   }
-  static float from_half(std::uint16_t half) {
-    const std::uint32_t sign = (std::uint32_t)(half & 0x8000) << 16;
-    const std::uint32_t exponent = half >> 10 & 31, mantissa = half & 1023u;
-    if (exponent == 31) return float_of(sign | 0x7f800000 | mantissa << 13 | (mantissa ? 0x400000u : 0u));
-    if (exponent == 0) {  // zero and subnormal: mantissa * 2^-24
-      const float magnitude = (float)mantissa * 0x1p-24f;
-      return sign ? -magnitude : magnitude;
-    }
-    return float_of(sign | (exponent + 112) << 23 | mantissa << 13);
+  static V from_halves(I upper) {
+    const I magnitude = (upper & 0x7fffffff) >> 3;  // exponent and mantissa where f32 has them
+    const I quiet = magnitude > 31 << 23 ? I{} + 0x400000 : I{};
+    const I subnormal = to_bits(__builtin_convertvector(magnitude >> 13, V) * 0x1p-24f);  // zero too: an integer times 2^-24
+    const I normal = magnitude + (112 << 23), special = magnitude | quiet | 0x7f800000;
+    return from_bits((upper & INT32_MIN) | (magnitude < 1 << 23 ? subnormal : magnitude < 31 << 23 ? normal : special));
   }
-  static std::uint16_t to_half(std::uint32_t bits) {
-    const std::uint32_t sign = bits >> 16 & 0x8000, magnitude = bits & 0x7fffffff;
-    if (magnitude > 0x7f800000) return (std::uint16_t)(sign | 0x7e00 | (magnitude >> 13 & 0x3ff));
-    if (magnitude >= 0x477ff000) return (std::uint16_t)(sign | 0x7c00);  // rounds past the largest half, 65504
-    if (magnitude < 0x38800000) {                                        // subnormal half: an integer times 2^-24
-      const float rounded = (float_of(magnitude) * 0x1p24f + 12582912.0f) - 12582912.0f;
-      return (std::uint16_t)(sign | (std::uint32_t)rounded);
-    }
-    return (std::uint16_t)(sign | (magnitude - 0x38000000 + 0xfff + (magnitude >> 13 & 1)) >> 13);
+  static U to_halves(U bits) {
+    const U sign = bits >> 16 & 0x8000, magnitude = bits & 0x7fffffff;
+    const U nan = (magnitude >> 13 & 0x3ff) | 0x7e00, infinite = U{} + 0x7c00;
+    const V integer = (from_bits((I)magnitude) * 0x1p24f + 12582912.0f) - 12582912.0f;
+    const U subnormal = (U)__builtin_convertvector(magnitude < 0x38800000 ? integer : zero(), I);  // an integer times 2^-24
+    const U normal = (magnitude - 0x38000000 + 0xfff + (magnitude >> 13 & 1)) >> 13;
+    return sign | (magnitude > 0x7f800000    ? nan
+                   : magnitude >= 0x477ff000 ? infinite  // rounds past the largest half, 65504
+                   : magnitude < 0x38800000  ? subnormal
+                                             : normal);
   }
   static V from_bits(I i) {
     V v;
