@@ -101,6 +101,10 @@ def parse_name(name: str) -> tuple[str, str, str, int] | None:
     return found[1], variant[1] if variant else "f32", found[2], int(found[3])
 
 
+def seconds_of(row: dict[str, Any]) -> float:
+    return float(row["real_time"]) * {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}[row.get("time_unit", "ns")]
+
+
 def parse_row(row: dict[str, Any]) -> Row | None:
     """None for a row that failed, or of something else than attention."""
     if row.get("error_occurred"):
@@ -110,13 +114,13 @@ def parse_row(row: dict[str, Any]) -> Row | None:
     if not parsed or not shape or "GFLOP/s" not in row:
         return None
     _, dtype, peer, threads = parsed
-    unit = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}[row.get("time_unit", "ns")]
-    seconds = float(row["real_time"]) * unit
+    seconds = seconds_of(row)
     return Row(shape, dtype, peer, threads, seconds, float(row.get("median_s", seconds)), float(row["GFLOP/s"]),
                float(row.get("GB/s", 0)), float(row.get("%peak", math.nan)), float(row.get("%read", math.nan)), limits_of(row, dtype))  # fmt: skip
 
 
-def read(path: str) -> Machine:
+def read_rows(path: str) -> dict[str, Any]:
+    """A file of Google Benchmark's schema: its "context", and the list "benchmarks"."""
     try:
         content = json.loads(Path(path).read_text())
     except OSError as error:
@@ -125,6 +129,11 @@ def read(path: str) -> Machine:
         raise BadFile(f"{path} is not JSON") from None
     if not isinstance(content, dict) or not isinstance(content.get("benchmarks"), list):
         raise BadFile(f"{path} has no list \"benchmarks\": it is not of Google Benchmark's schema")
+    return content
+
+
+def read(path: str) -> Machine:
+    content = read_rows(path)
     try:
         rows = [row for row in map(parse_row, content["benchmarks"]) if row]
         skipped = [(row["name"], row.get("error_message", "")) for row in content["benchmarks"] if row.get("error_occurred")]
