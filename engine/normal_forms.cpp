@@ -2,9 +2,8 @@
 #include <utf8proc.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <memory>
-#include <new>
+#include <cstdint>
+#include <vector>
 
 #include "engine/unicode.h"
 #include "engine/utf8.h"
@@ -26,18 +25,61 @@ constexpr CodePointRange kLater[] = {
 
 bool is_later(std::uint32_t code_point) { return is_in(kLater, code_point); }
 
+struct Mark {
+  std::int32_t code_point;
+  int combining_class;
+};
+
+// Unicode's canonical order: each run of marks by their classes. utf8proc exchanges neighbours, which for a text of marks takes the square of its length.
+void sort_marks(std::vector<std::int32_t>* code_points) {
+  std::vector<Mark> run;
+  const auto place = [&](std::size_t end) {
+    if (run.size() > 1) {
+      std::stable_sort(run.begin(), run.end(), [](const Mark& a, const Mark& b) { return a.combining_class < b.combining_class; });
+      for (std::size_t i = 0; i < run.size(); ++i) (*code_points)[end - run.size() + i] = run[i].code_point;
+    }
+    run.clear();
+  };
+  for (std::size_t i = 0; i < code_points->size(); ++i) {
+    const std::int32_t code_point = (*code_points)[i];
+    const int combining_class = utf8proc_get_property(code_point)->combining_class;
+    if (combining_class > 0) {
+      run.push_back({code_point, combining_class});
+    } else {
+      place(i);
+    }
+  }
+  place(code_points->size());
+}
+
+void decompose(std::string_view text, utf8proc_option_t options, std::vector<std::int32_t>* to) {
+  constexpr std::size_t kMost = 18;  // code points of one: U+FDFA in NFKD
+  for (std::size_t at = 0; at < text.size();) {
+    const Utf8Char next = decode_utf8(text.substr(at));
+    std::int32_t parts[kMost];
+    const utf8proc_ssize_t count = utf8proc_decompose_char(static_cast<std::int32_t>(next.code_point), parts, kMost, options, nullptr);
+    to->insert(to->end(), parts, parts + std::clamp<utf8proc_ssize_t>(count, 0, kMost));
+    at += next.size > 0 ? static_cast<std::size_t>(next.size) : 1;
+  }
+}
+
+// What utf8proc_map does, but for the order of marks.
 void append_normalized(std::string_view text, NormalForm form, std::string* to) {
-  if (text.empty()) return;
   const bool compose = form == NormalForm::kNfc || form == NormalForm::kNfkc;
   const bool compatible = form == NormalForm::kNfkc || form == NormalForm::kNfkd;
-  const int options = UTF8PROC_STABLE | (compose ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE) | (compatible ? UTF8PROC_COMPAT : 0);
-  utf8proc_uint8_t* result = nullptr;
-  const utf8proc_ssize_t size =
-      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()), &result,
-                   static_cast<utf8proc_option_t>(options));
-  if (size < 0) throw std::bad_alloc();  // the text is UTF-8, so this is all that can fail
-  const std::unique_ptr<utf8proc_uint8_t, void (*)(void*)> owner(result, std::free);
-  to->append(reinterpret_cast<const char*>(result), static_cast<std::size_t>(size));
+  const auto options = static_cast<utf8proc_option_t>(UTF8PROC_STABLE | (compose ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE) |
+                                                      (compatible ? UTF8PROC_COMPAT : 0));
+  std::vector<std::int32_t> code_points;
+  code_points.reserve(text.size());
+  decompose(text, options, &code_points);
+  sort_marks(&code_points);
+  const utf8proc_ssize_t count =
+      utf8proc_normalize_utf32(code_points.data(), static_cast<utf8proc_ssize_t>(code_points.size()), options);
+  for (utf8proc_ssize_t i = 0; i < count; ++i) {
+    unsigned char bytes[4];
+    const utf8proc_ssize_t size = utf8proc_encode_char(code_points[static_cast<std::size_t>(i)], bytes);
+    to->append(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size));
+  }
 }
 
 }  // namespace
