@@ -10,6 +10,7 @@ torch.compile's "_orig_mod." prefixes are removed.
 import argparse
 import collections
 import json
+import math
 import os
 import pickle
 import re
@@ -74,8 +75,12 @@ class LazyTensor:
         last = self.offset + sum((n - 1) * s for n, s in zip(self.shape, self.strides))
         if last >= flat.size:
             raise BadFile("a tensor reaches past the end of its storage")
+        # A stride of 0 makes any shape of one element, and of a small file more than the memory has. Weights are never expanded.
+        if math.prod(self.shape) > flat.size:
+            raise BadFile("a tensor has more elements than its storage")
         strides = tuple(s * flat.itemsize for s in self.strides)
-        return np.lib.stride_tricks.as_strided(flat[self.offset:], self.shape, strides, writeable=False).astype(np.float32)
+        with np.errstate(over="ignore"):  # what f32 cannot hold becomes infinity, which read_weights() refuses
+            return np.lib.stride_tricks.as_strided(flat[self.offset:], self.shape, strides, writeable=False).astype(np.float32)
 
 
 class Storage:
@@ -114,8 +119,8 @@ class RestrictedUnpickler(pickle.Unpickler):
     def load_checked(self):
         try:
             return self.load()
-        except BadFile:
-            raise
+        except BadFile as error:  # of a class above, which does not know the file, or of this one
+            raise BadFile(str(error) if self.what in str(error) else f"{self.what}: {error}") from None
         except MemoryError:
             raise BadFile(f"{self.what} asks for more memory than there is") from None
         except Exception as error:  # whatever a broken pickle makes the unpickler do
@@ -137,6 +142,8 @@ class Archive:
         except zipfile.BadZipFile:
             raise BadFile(f"{path} is not a PyTorch checkpoint: not a zip file (torch.save before version 1.6 wrote another "
                           "format; load and save it again with a newer PyTorch)") from None
+        except (NotImplementedError, ValueError) as error:  # what zipfile lets through of a damaged directory
+            raise BadFile(f"{path} is a damaged zip file: {printable(error)}") from None
         pickles = [n for n in names if n.endswith("/data.pkl") and n.count("/") == 1]
         if len(pickles) != 1:
             raise BadFile(f"{path} is not a PyTorch checkpoint: it has no data.pkl")
@@ -155,7 +162,7 @@ class Archive:
             raise BadFile(f"{self.path}: {printable(name)} is compressed, which torch.save never does")
         try:
             return self.zip.read(info)
-        except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+        except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError, ValueError) as error:
             raise BadFile(f"{self.path}: {printable(name)} is damaged: {printable(error)}") from None
 
     def load_storage(self, pid):
@@ -203,6 +210,8 @@ def model_config(path, tensors, arguments, activation):
         if type(value) is not int or not 0 < value < 2**31:
             raise BadFile(f"{path}: model_args[{key!r}] is {printable(repr(value))}; it must be a positive integer")
         config[key] = value
+    if config["n_layer"] > len(tensors):  # before a table of as many layers is made
+        raise BadFile(f"{path}: model_args['n_layer'] is {config['n_layer']}, but there are only {len(tensors)} tensors")
     if config["n_embd"] % config["n_head"] != 0:
         raise BadFile(f"{path}: n_embd {config['n_embd']} is not a multiple of n_head {config['n_head']}")
     # nanoGPT before 2023-01 had no 'bias' argument and always had biases.
@@ -233,6 +242,15 @@ def expected_shapes(config):
     return shapes
 
 
+def read_tensor(path, name, tensor):
+    try:
+        return tensor.read()
+    except BadFile as error:
+        raise BadFile(str(error) if path in str(error) else f"{path}: {error}: {name}") from None
+    except MemoryError:
+        raise BadFile(f"{path}: the tensor {name} needs more memory than there is") from None
+
+
 def read_weights(path, tensors, config):
     """The model's arrays in the model's order; lm_head.weight only if it is not the token embedding again."""
     shapes = expected_shapes(config)
@@ -245,11 +263,11 @@ def read_weights(path, tensors, config):
             raise BadFile(f"{path}: the tensor {name} is missing")
         if tensors[name].shape != shape:
             raise BadFile(f"{path}: the tensor {name} is {list(tensors[name].shape)}; model_args ask for {list(shape)}")
-        arrays[name] = tensors[name].read()
+        arrays[name] = read_tensor(path, name, tensors[name])
     if HEAD in tensors:
         if tensors[HEAD].shape != shapes[EMBEDDING]:
             raise BadFile(f"{path}: the tensor {HEAD} is {list(tensors[HEAD].shape)}; model_args ask for {list(shapes[EMBEDDING])}")
-        head = tensors[HEAD].read()
+        head = read_tensor(path, HEAD, tensors[HEAD])
         if not np.array_equal(head, arrays[EMBEDDING]):
             print(f"note: {HEAD} differs from {EMBEDDING}; the model is written with a head of its own", file=sys.stderr)
             arrays[HEAD] = head
@@ -287,7 +305,10 @@ def encode(array, dtype):
         return "F16", array.astype("<f2").tobytes()
     if dtype == "bf16":  # to the nearest, ties to even
         bits = np.ascontiguousarray(array, "<f4").view("<u4").astype(np.uint64)
-        return "BF16", ((bits + 0x7fff + (bits >> 16 & 1)) >> 16).astype("<u2").tobytes()
+        upper = (bits + 0x7fff + (bits >> 16 & 1)) >> 16
+        if ((upper & 0x7fff) == 0x7f80).any():  # infinity: of a finite weight, since read_weights() lets through no other
+            raise BadFile("a weight is too large for bf16; use --dtype f32")
+        return "BF16", upper.astype("<u2").tobytes()
     return "F32", np.ascontiguousarray(array, "<f4").tobytes()
 
 

@@ -13,7 +13,7 @@
   openvino, openvino-bf16      OpenVINO in f32, and in bf16 where the CPU has it (minilm)
 
 The first run sets everything up under build/peers; building llama.cpp takes minutes. The files come inside packages of PyPI. A row's time
-is that of its fastest call, and the median of all; tokens/s refers to the fastest. Files are read before the clock starts;
+is that of its fastest call, and the median of all; tokens/s refers to the fastest. Results that differ from rapt's are not timed. Files are read before the clock starts;
 of start they are in memory.
 """
 
@@ -34,7 +34,7 @@ from whole.job import JOBS  # noqa: E402
 def parse_arguments() -> argparse.Namespace:
     parser = errors.Parser(
         description=__doc__,
-        epilog="Exit codes: 0; 1 a process died; 2 bad input.",
+        epilog="Exit codes: 0; 1 a result differed or a process died; 2 bad input.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
@@ -88,6 +88,7 @@ def measure_all(arguments: argparse.Namespace) -> int:
             run.say(f"  {found}")
             status = 1
             continue
+        status = 1 if found["wrong"] else status
         report.add(found)
     return status
 

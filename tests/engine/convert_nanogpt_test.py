@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 import zipfile
 
 try:
@@ -283,6 +284,62 @@ class ConverterTest(unittest.TestCase):
         self.assert_refused(self.archive({"model": {"a": 1}, "model_args": {}}), self.output, parts=("tensors by name",))
         self.assert_refused(self.archive({}, compression=zipfile.ZIP_DEFLATED), self.output, parts=("compressed",))
         self.assert_refused(CHECKPOINT, META, self.folder / "no" / "such" / "folder.safetensors", parts=("cannot write",))
+
+    # What zipfile raises of a damaged directory is not BadZipFile alone.
+    def test_damaged_directories_are_one_line_that_names_the_file(self):
+        whole = self.tiny().read_bytes()
+        entry, last = whole.find(b"PK\x01\x02"), whole.rfind(b"PK\x01\x02")
+        for what, changes in (("a version to come", {entry + 6: 99}), ("a name that is no UTF-8", {entry + 9: 8, entry + 46: 0xFF}),
+                              ("a version to come in the last", {last + 6: 99})):
+            with self.subTest(what):
+                raw = bytearray(whole)
+                for at, value in changes.items():
+                    raw[at] = value
+                (self.folder / "damaged.pt").write_bytes(raw)
+                self.assert_refused(self.folder / "damaged.pt", self.output, parts=(f"{self.folder / 'damaged.pt'} is a damaged zip file",))
+
+    def test_every_flipped_byte_of_the_directory_is_survived(self):
+        whole = self.tiny().read_bytes()
+        path, refused = self.folder / "flipped.pt", 0
+        for at in range(whole.find(b"PK\x01\x02"), len(whole)):
+            for flip in (0x21, 0xC0):
+                raw = bytearray(whole)
+                raw[at] ^= flip
+                path.write_bytes(raw)
+                try:
+                    tensors, arguments = convert_nanogpt.read_checkpoint(str(path))
+                    config = convert_nanogpt.model_config(str(path), tensors, arguments, "gelu_erf")
+                    convert_nanogpt.read_weights(str(path), tensors, config)
+                except (convert_nanogpt.BadFile, OSError) as error:
+                    self.assertNotIn("\n", str(error))
+                    refused += 1
+        self.assertGreater(refused, 100)
+
+    # A table of 2^30 layers would be made for minutes; a stride of 0 makes 32 TB of one element.
+    def test_small_files_that_ask_for_much(self):
+        self.assert_refused(self.tiny(lambda _, a: a.update(n_layer=2**30)), self.output, parts=("made.pt", "'n_layer'", "9 tensors"))
+
+        def expand(model, arguments):
+            arguments.update(vocab_size=2**31 - 1, n_embd=4096)
+            model["transformer.wte.weight"] = Tensor(Storage("0"), (2**31 - 1, 4096), strides=(0, 0))
+
+        self.assert_refused(self.tiny(expand), self.output, parts=("made.pt", "more elements than its storage", "transformer.wte.weight"))
+
+    def test_memory_that_is_not_there_is_one_line(self):
+        with unittest.mock.patch.object(convert_nanogpt.Storage, "read", side_effect=MemoryError):
+            self.assert_refused(self.tiny(), self.output, parts=("made.pt", "transformer.wte.weight needs more memory"))
+
+    def test_weights_beyond_a_type_are_refused(self):
+        ln = "transformer.ln_f.weight"
+        largest = np.array([0x7F7F0000], "<u4").view("<f4")[0]  # of bf16; half a step beyond it rounds to infinity
+        for dtype, storage, value, part in (("bf16", "FloatStorage", 3.4e38, "bf16"), ("bf16", "FloatStorage", -3.4e38, "bf16"),
+                                            ("f32", "DoubleStorage", 1e300, "infinity")):  # fmt: skip
+            data = np.array([1, value], "<f8" if storage == "DoubleStorage" else "<f4").tobytes()
+            path = self.tiny(lambda m, _: m.update({ln: Tensor(Storage("n", storage), (2,))}), {"n": data})
+            self.assert_refused(path, self.output, "--dtype", dtype, parts=(part,))
+        path = self.tiny(lambda m, _: m.update({ln: Tensor(Storage("n"), (2,))}), {"n": np.array([largest, -largest], "<f4").tobytes()})
+        arrays, _ = self.convert(path, self.output, "--dtype", "bf16")
+        self.assertEqual(arrays[ln].tolist(), [largest, -largest])
 
     def test_every_flipped_byte_of_the_pickle_is_survived(self):
         whole = zipfile.ZipFile(self.tiny()).read("made/data.pkl")

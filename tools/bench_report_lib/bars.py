@@ -29,7 +29,7 @@ def bars(rows: list[Row], value: Callable[[Row], float], text: Callable[[float],
     """One group for each shape, one bar for each peer. limit: a mark that no bar can pass."""
     peers = style.in_order({row.peer for row in rows})
     shapes = unique(row.shape.name for row in rows)
-    of = {(row.shape.name, row.peer): row for row in rows}
+    of = {(row.shape.name, row.peer): row for row in sorted(rows, key=lambda row: -row.seconds)}  # of several the fastest
     step = len(peers) + 1.2
     figure, axes = style.new(width, 0.75 + ROW_INCHES * step * len(shapes))
     for place, peer in enumerate(peers):
@@ -90,9 +90,12 @@ def latency(rows: list[Row]) -> str:
 
 
 def ratios(found: list[Comparison]) -> str:
-    """Each other project's time over ours: what lies right of the line takes longer than rapt."""
+    """Each other project's time over ours, and that of rapt's other backends: what lies right of the line takes longer than rapt."""
     figure, axes = style.new(8.2, 0.9 + 0.215 * len(found))
-    ratio = {(index, other.peer): other.seconds / c.ours.seconds for index, c in enumerate(found) for other in c.others}
+    ratio: dict[tuple[int, str], float] = {}
+    for index, c in enumerate(found):
+        for other in (*c.others, *c.own):
+            ratio.setdefault((index, other.peer), other.seconds / c.ours.seconds)  # of several the fastest, which comes first
     for peer in reversed(style.in_order({peer for _, peer in ratio})):
         here = [(value, index) for (index, of), value in ratio.items() if of == peer]
         axes.scatter(*zip(*here), s=30, color=style.colour(peer), marker=style.MARKERS.get(peer, "o"), label=style.name(peer), linewidths=0, zorder=3)

@@ -14,10 +14,17 @@ from harness.errors import BadInput  # noqa: E402
 from harness.shapes import Shape, parse_shape  # noqa: E402
 
 OURS = "rapt"
+OWN_BACKENDS = ("onednn", "reference")  # of rapt: drawn and listed, but no other projects
+
+# What a plot can show and a ratio of two can hold; no machine measures beyond.
+LEAST, MOST = 1e-12, 1e15
 
 
 class BadFile(Exception):
     """One line that says what is wrong with a file."""
+
+
+SCHEMA_ERRORS = (AttributeError, KeyError, OverflowError, TypeError, ValueError)  # of taking a row apart that is something else
 
 
 class Row(NamedTuple):
@@ -66,11 +73,41 @@ def unique(values: Iterable[Any]) -> list[Any]:
     return list(dict.fromkeys(values))
 
 
+def number_of(row: dict[str, Any], key: str, default: float | None = None) -> float:
+    """A member of a row that counts or measures: 0, or something that is neither endless nor negative."""
+    if default is not None and key not in row:
+        return default
+    value = float(row[key])
+    if value != 0 and not LEAST <= value <= MOST:
+        raise ValueError(f"{key} is {value:g}; it must be 0, or from {LEAST:g} to {MOST:g}")
+    return value
+
+
+def above_zero(row: dict[str, Any], key: str) -> float:
+    value = number_of(row, key)
+    if value == 0:
+        raise ValueError(f"{key} is 0; it must be above 0")
+    return value
+
+
+def size_of(row: dict[str, Any], key: str) -> int:
+    value = number_of(row, key)
+    if value < 1 or value != int(value):
+        raise ValueError(f"{key} is {value:g}; it must be a whole number above 0")
+    return int(value)
+
+
+def name_of(row: dict[str, Any]) -> str:
+    if not isinstance(row["name"], str):
+        raise TypeError(f"name is {row['name']!r}; it must be a text")
+    return row["name"]
+
+
 def shape_of(name: str, row: dict[str, Any]) -> Shape | None:
     """By the row's own numbers, else by its name: that of a shape, and after it perhaps a mask and a variant."""
     keys = ("batch", "q_heads", "kv_heads", "q_len", "kv_len", "head_dim", "head_dim_v")
     if all(key in row for key in keys):
-        return Shape(name, *(int(row[key]) for key in keys), "bottom_right" if row.get("causal") else "none")
+        return Shape(name, *(size_of(row, key) for key in keys), "bottom_right" if row.get("causal") else "none")
     text, *more = name.split("/")
     try:
         shape = parse_shape(text)
@@ -81,20 +118,20 @@ def shape_of(name: str, row: dict[str, Any]) -> Shape | None:
 
 
 def limits_of(row: dict[str, Any], dtype: str) -> dict[str, float]:
-    found = {match[1]: float(value) for key, value in row.items() if (match := re.fullmatch(r"read_(\w+)_GB/s", key))}
+    found = {match[1]: number_of(row, key) for key in row if (match := re.fullmatch(r"read_(\w+)_GB/s", key))}
     if "fma_peak_GFLOP/s" in row:
-        found["fma"] = float(row["fma_peak_GFLOP/s"])
+        found["fma"] = number_of(row, "fma_peak_GFLOP/s")
     elif row.get("%peak") and dtype != "bf16":  # that of bench_attention may be a share of other products' peak
-        found["fma"] = 100 * row["GFLOP/s"] / row["%peak"]
+        found["fma"] = 100 * number_of(row, "GFLOP/s") / number_of(row, "%peak")
     return found
 
 
 def parse_name(name: str) -> tuple[str, str, str, int] | None:
     """Shape, element type, peer, threads. bench/peers: shape/type/peer/threads:N; bench_attention: shape/backend/isa/threads:N."""
-    found = re.fullmatch(r"(.+)/(f32|bf16|f16)/(\w+)/threads:(\d+)", name)
+    found = re.fullmatch(r"(.+)/(f32|bf16|f16)/(\w+)/threads:(\d{1,6})", name)
     if found:
         return found[1], found[2], found[3], int(found[4])
-    found = re.fullmatch(r"(.+)/(rapt|reference|onednn)/\w+/threads:(\d+)(?:/manual_time)?", name)
+    found = re.fullmatch(r"(.+)/(rapt|reference|onednn)/\w+/threads:(\d{1,6})(?:/manual_time)?", name)
     if not found:
         return None
     variant = re.search(r"/(bf16|f16)(?:_panels)?$", found[1])
@@ -102,21 +139,24 @@ def parse_name(name: str) -> tuple[str, str, str, int] | None:
 
 
 def seconds_of(row: dict[str, Any]) -> float:
-    return float(row["real_time"]) * {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}[row.get("time_unit", "ns")]
+    return above_zero(row, "real_time") * {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0}[row.get("time_unit", "ns")]
+
+
+def median_of(row: dict[str, Any]) -> float:
+    return above_zero(row, "median_s") if "median_s" in row else seconds_of(row)
 
 
 def parse_row(row: dict[str, Any]) -> Row | None:
     """None for a row that failed, or of something else than attention."""
     if row.get("error_occurred"):
         return None
-    parsed = parse_name(row["name"])
+    parsed = parse_name(name_of(row))
     shape = parsed and shape_of(parsed[0], row)
     if not parsed or not shape or "GFLOP/s" not in row:
         return None
     _, dtype, peer, threads = parsed
-    seconds = seconds_of(row)
-    return Row(shape, dtype, peer, threads, seconds, float(row.get("median_s", seconds)), float(row["GFLOP/s"]),
-               float(row.get("GB/s", 0)), float(row.get("%peak", math.nan)), float(row.get("%read", math.nan)), limits_of(row, dtype))  # fmt: skip
+    return Row(shape, dtype, peer, threads, seconds_of(row), median_of(row), above_zero(row, "GFLOP/s"), number_of(row, "GB/s", 0),
+               number_of(row, "%peak", math.nan), number_of(row, "%read", math.nan), limits_of(row, dtype))  # fmt: skip
 
 
 def read_rows(path: str) -> dict[str, Any]:
@@ -127,6 +167,8 @@ def read_rows(path: str) -> dict[str, Any]:
         raise BadFile(f"{path}: {error.strerror}") from None
     except ValueError:
         raise BadFile(f"{path} is not JSON") from None
+    except RecursionError:
+        raise BadFile(f"{path} is nested too deeply to be of Google Benchmark's schema") from None
     if not isinstance(content, dict) or not isinstance(content.get("benchmarks"), list):
         raise BadFile(f"{path} has no list \"benchmarks\": it is not of Google Benchmark's schema")
     return content
@@ -136,8 +178,8 @@ def read(path: str) -> Machine:
     content = read_rows(path)
     try:
         rows = [row for row in map(parse_row, content["benchmarks"]) if row]
-        skipped = [(row["name"], row.get("error_message", "")) for row in content["benchmarks"] if row.get("error_occurred")]
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        skipped = [(name_of(row), str(row.get("error_message", ""))) for row in content["benchmarks"] if row.get("error_occurred")]
+    except SCHEMA_ERRORS as error:
         raise BadFile(f"{path} has a row that is not of Google Benchmark's schema: {type(error).__name__}: {error}") from None
     if not rows:
         raise BadFile(f"{path} has no rows of attention: it must come from bench/peers/attention.py or bench_attention")
@@ -158,10 +200,11 @@ def section_names(paths: Iterable[str]) -> list[str]:
 
 
 class Comparison(NamedTuple):
-    """One shape, type and number of threads: ours, and the others from the fastest to the slowest."""
+    """One shape, type and number of threads. Where somebody was measured several times, the best of each statistic counts."""
 
     ours: Row
-    others: list[Row]
+    others: list[Row]  # other projects, from the fastest row to the slowest
+    own: list[Row]  # rapt's other backends, likewise; nobody to be faster than
 
     @property
     def ratio(self) -> float:
@@ -179,7 +222,9 @@ def comparisons(machine: Machine, dtype: str, threads: int) -> list[Comparison]:
     for name in unique(row.shape.name for row in rows):
         of_shape = [row for row in rows if row.shape.name == name]
         ours = [row for row in of_shape if row.peer == OURS]
-        others = sorted((row for row in of_shape if row.peer != OURS), key=lambda row: row.seconds)
+        fastest_first = sorted((row for row in of_shape if row.peer != OURS), key=lambda row: row.seconds)
+        others = [row for row in fastest_first if row.peer not in OWN_BACKENDS]
         if ours and others:
-            found.append(Comparison(ours[0], others))
+            best = min(ours, key=lambda row: row.seconds)._replace(median=min(row.median for row in ours))
+            found.append(Comparison(best, others, [row for row in fastest_first if row.peer in OWN_BACKENDS]))
     return found

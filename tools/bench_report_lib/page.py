@@ -32,7 +32,7 @@ footer { margin-top: 48px; color: var(--muted); font-size: 13px; }
 """
 
 TEXTS = {
-    "ratios": ("Everybody's time against rapt's", "The fastest call of each. At the right end: how many times as fast rapt is as the next."),
+    "ratios": ("Everybody's time against rapt's", "The fastest call of each. At the right end: how many times as fast rapt is as the next project. oneDNN matmul and reference are rapt's own backends and count as none."),
     "peak": ("Prefill: share of the FMA peak", "Work is 2 × visible pairs × (D + Dv) for each query head; what a causal mask hides is no work."),
     "bandwidth": ("Decoding: K and V read a second", "Few queries against many keys: reading K and V is the bound. The line is what one load after the other reads from the level of memory they lie in."),
     "latency": ("Small calls", "Here the call itself costs, Python's part included."),
@@ -73,6 +73,10 @@ def number(value: float, digits: int) -> str:
     return "" if math.isnan(value) else f"{value:,.{digits}f}"
 
 
+def last_word(text: Any) -> str:
+    return (str(text).split() or [""])[-1]
+
+
 def facts(context: dict[str, Any]) -> str:
     """What the file says of machine and build."""
     names = {"date": "date", "cpu": "CPU", "cache_sizes": "caches", "caches": "caches", "system": "system", "isa": "ISA level", "compiler": "compiler",
@@ -80,7 +84,7 @@ def facts(context: dict[str, Any]) -> str:
     shown = [(title, context[key]) for key, title in names.items() if isinstance(context.get(key), str)]
     versions = context.get("versions")
     if isinstance(versions, dict):
-        shown.append(("versions", ", ".join(f"{style.name(peer)} {version.split()[-1]}" for peer, version in versions.items() if peer != OURS)))
+        shown.append(("versions", ", ".join(f"{style.name(peer)} {last_word(version)}".strip() for peer, version in versions.items() if peer != OURS)))
     return "<dl>" + "".join(f"<dt>{escape(title)}</dt><dd>{escape(value)}</dd>" for title, value in shown) + "</dl>"
 
 

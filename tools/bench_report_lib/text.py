@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from bench_report_lib.data import OURS, BadFile, read_rows, seconds_of
+from bench_report_lib.data import OURS, SCHEMA_ERRORS, BadFile, median_of, name_of, read_rows, seconds_of
 
 COLUMNS = ("file", "job", "threads", "name", "fastest_s", "median_s", "x_rapt", "x_rapt_median", "note")
 
@@ -29,7 +29,7 @@ def parse_name(name: str) -> tuple[str, str, str] | None:
 
 
 def parse_line(row: dict[str, Any]) -> Line | None:
-    parsed = parse_name(row["name"])
+    parsed = parse_name(name_of(row))
     if not parsed:
         return None
     job, name, threads = parsed
@@ -37,8 +37,7 @@ def parse_line(row: dict[str, Any]) -> Line | None:
         return Line(job, name, threads, None, None, " ".join(str(row.get("error_message", "")).split()))
     if "real_time" not in row:
         return None
-    fastest = seconds_of(row)
-    return Line(job, name, threads, fastest, float(row.get("median_s", fastest)), "")
+    return Line(job, name, threads, seconds_of(row), median_of(row), "")
 
 
 def baseline(line: Line, lines: list[Line]) -> Line | None:
@@ -63,7 +62,7 @@ def table(path: str, name: str) -> list[tuple[str, ...]]:
     """The fields of each row of a file, in its order, under COLUMNS. x_rapt above 1: rapt is faster."""
     try:
         lines = [line for row in read_rows(path)["benchmarks"] if (line := parse_line(row))]
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except SCHEMA_ERRORS as error:
         raise BadFile(f"{path} has a row that is not of Google Benchmark's schema: {type(error).__name__}: {error}") from None
     if not lines:
         raise BadFile(f"{path} has no rows that name a job, who ran it and threads: it must come from bench/peers or bench_attention")

@@ -46,7 +46,7 @@ def read(path: str) -> dict[str, Any]:
         content = json.loads(Path(path).read_text())
     except OSError as error:
         raise BadInput(f"--json={path}: {error.strerror}") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict) or not isinstance(content.get("benchmarks"), list):
         raise BadInput(f"--json={path} is not a file of Google Benchmark's schema; --append adds only to such a file")

@@ -7,7 +7,8 @@ import warnings
 from typing import Any, Callable
 
 from . import files
-from .job import Doer, Job, Skip, token_ids
+from .job import Doer, Job, Skip, Task, remember, token_ids
+from .texts import ids_of
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # the files are here
 
@@ -18,8 +19,7 @@ def batch(job: Job) -> tuple[Any, Any]:
     """Ids and mask [rows, length]."""
     import torch
 
-    length = job.tokens // job.rows
-    ids = torch.tensor([token_ids(length, 20000, seed=row) for row in range(job.rows)])
+    ids = torch.tensor(ids_of(job))
     return ids, torch.ones_like(ids)
 
 
@@ -36,44 +36,57 @@ def minilm() -> Any:
     from transformers import AutoModel
 
     quiet()
-    return AutoModel.from_pretrained(files.minilm()).eval()
+    return AutoModel.from_pretrained(files.minilm(), add_pooling_layer=False).eval()  # a sentence's vector is its tokens' mean
 
 
-def inference(call: Callable[[], object]) -> Callable[[], object]:
+def vectors(hidden: Any) -> Any:
+    """Of [rows, length, dim]: the mean of a text's tokens, of length 1."""
+    import numpy as np
+
+    means = np.asarray(hidden, np.float32).mean(axis=1)
+    return means / np.linalg.norm(means, axis=1, keepdims=True)
+
+
+def last_logits(output: Any) -> Any:
+    return output.logits[0, -1].numpy()
+
+
+def inference(call: Callable[[], Any]) -> Callable[[], Any]:
     import torch
 
-    def run() -> object:
+    def run() -> Any:
         with torch.inference_mode():
             return call()
 
     return run
 
 
-def with_torch(job: Job, threads: int) -> Callable[[], object]:
+def with_torch(job: Job, threads: int) -> Task:
     import torch
 
     torch.set_num_threads(threads)
     if job.model == "minilm":
         model, (ids, mask) = minilm(), batch(job)
-        return inference(lambda: model(input_ids=ids, attention_mask=mask))
+        return remember(inference(lambda: model(input_ids=ids, attention_mask=mask)), lambda output: vectors(output.last_hidden_state))
     from transformers import GPT2LMHeadModel
 
     quiet()
     model = GPT2LMHeadModel.from_pretrained(files.gpt2()).eval()
     if job.kind == "prompt":
         ids = torch.tensor([token_ids(job.tokens)])
-        return inference(lambda: model(ids))
+        return remember(inference(lambda: model(ids, logits_to_keep=1)), last_logits)  # those after the last token, as generate() asks and rapt computes
     ids = [torch.tensor([[token]]) for token in token_ids(job.tokens, seed=2)]
 
-    def generate() -> None:
-        past = None
+    def generate() -> Any:
+        output = None
         for token in ids:
-            past = model(token, past_key_values=past, use_cache=True).past_key_values
+            output = model(token, cache=output and output.cache, use_cache=True)
+        return output
 
-    return inference(generate)
+    return remember(inference(generate), last_logits)
 
 
-def with_openvino(job: Job, threads: int, precision: str) -> Callable[[], object]:
+def with_openvino(job: Job, threads: int, precision: str) -> Task:
     import openvino
 
     ids, mask = batch(job)
@@ -86,7 +99,7 @@ def with_openvino(job: Job, threads: int, precision: str) -> Callable[[], object
         raise Skip("OpenVINO has no bf16 on this CPU")
     request = core.compile_model(converted, "CPU", options).create_infer_request()
     inputs = {0: ids.numpy(), 1: mask.numpy()}
-    return lambda: request.infer(inputs, share_inputs=True, share_outputs=True)
+    return remember(lambda: request.infer(inputs, share_inputs=True, share_outputs=True), lambda output: vectors(output[0]))
 
 
 def torch_version() -> str:
@@ -106,4 +119,4 @@ TORCH = Doer("torch", TRANSFORMERS, ["minilm", "gpt2"], torch_version, with_torc
 OPENVINO = Doer("openvino", [*TRANSFORMERS, "openvino==2026.4.*"], ["minilm"], openvino_version,
                 lambda job, threads: with_openvino(job, threads, "f32"))  # fmt: skip
 OPENVINO_BF16 = Doer("openvino-bf16", [*TRANSFORMERS, "openvino==2026.4.*"], ["minilm"], openvino_version,
-                     lambda job, threads: with_openvino(job, threads, "bf16"))  # fmt: skip
+                     lambda job, threads: with_openvino(job, threads, "bf16"), bf16=True)  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 
 class Job(NamedTuple):
@@ -32,6 +32,23 @@ class Skip(Exception):
     """Why somebody cannot do a job, in a few words."""
 
 
+class Task(NamedTuple):
+    """A job made ready: what is timed, and what it found, which is not."""
+
+    run: Callable[[], object]
+    result: Callable[[], Any]  # of the last run, NumPy: the logits [vocabulary] after the last token, or the vectors [rows, dim], of length 1
+
+
+def remember(call: Callable[[], Any], understood: Callable[[Any], Any] = lambda found: found) -> Task:
+    """Keeps what the last call returned; `understood` makes the result of it."""
+    last: list[Any] = [None]
+
+    def run() -> None:
+        last[0] = call()
+
+    return Task(run, lambda: understood(last[0]))
+
+
 class Doer(NamedTuple):
     """One project, perhaps in one of its modes."""
 
@@ -39,8 +56,9 @@ class Doer(NamedTuple):
     requirements: list[str]
     models: list[str]
     version: Callable[[], str]
-    make: Callable[[Job, int], Callable[[], object]]  # for a number of threads: what does the job once. Raises Skip
+    make: Callable[[Job, int], Task]  # for a number of threads. Raises Skip
     first_token: str | None = None  # the program in starts/ that does jobs of kind start; None: none does
+    bf16: bool = False  # rounds weights and inputs of layers to it
 
 
 def takes(doer: Doer, job: Job) -> bool:

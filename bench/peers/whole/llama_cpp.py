@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ctypes
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 from . import files
-from .job import Doer, Job, token_ids
+from .job import Doer, Job, Task, token_ids
 
 BATCH = 512
 
@@ -45,6 +45,13 @@ class Context:
     def rollback(self, length: int) -> None:
         self.api.llama_memory_seq_rm(self.memory, 0, length, -1)
 
+    def last_logits(self) -> Any:
+        """[vocabulary], after the token decoded last."""
+        import numpy as np
+
+        count = self.api.llama_vocab_n_tokens(self.api.llama_model_get_vocab(self.model))
+        return np.ctypeslib.as_array(self.api.llama_get_logits_ith(self.context, -1), (count,)).copy()
+
 
 def has_tiles() -> bool:
     """Whether llama.cpp lays the weights out for AMX: their product with many tokens ends in a segmentation fault here as elsewhere
@@ -52,11 +59,11 @@ def has_tiles() -> bool:
     return " amx_int8 " in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
 
 
-def make(job: Job, threads: int, flash: bool) -> Callable[[], object]:
+def make(job: Job, threads: int, flash: bool) -> Task:
     context: Any = Context(job, threads, flash)
     if job.kind == "prompt":
         ids = token_ids(job.tokens)
-        return lambda: (context.rollback(0), context.decode(ids))
+        return Task(lambda: (context.rollback(0), context.decode(ids)), context.last_logits)
     context.decode(token_ids(job.depth))
     ids = token_ids(job.tokens, seed=2)
 
@@ -65,7 +72,7 @@ def make(job: Job, threads: int, flash: bool) -> Callable[[], object]:
             context.decode([token])
         context.rollback(job.depth)
 
-    return generate
+    return Task(generate, context.last_logits)
 
 
 def version() -> str:

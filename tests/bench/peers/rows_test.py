@@ -63,7 +63,7 @@ class Rows(unittest.TestCase):
             rows.join(before, {**CONTEXT, "versions": {"torch": "3"}}, [], "f")
 
     def test_a_file_of_something_else_is_refused(self):
-        for text in ("", "[]", "{}", json.dumps({"benchmarks": 1})):
+        for text in ("", "[]", "{}", json.dumps({"benchmarks": 1}), "[" * 100000):
             pathlib.Path(self.file).write_text(text)
             with self.assertRaisesRegex(BadInput, "is not a file of Google Benchmark's schema"):
                 rows.read(self.file)

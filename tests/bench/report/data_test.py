@@ -72,6 +72,24 @@ class Data(unittest.TestCase):
         self.assertEqual(data.comparisons(machine, "f32", 2), [])
 
 
+    def test_rapts_own_backends_are_no_other_projects(self):
+        machine = self.read(support.row("clip_77", "rapt", 20.0), support.row("clip_77", "onednn", 10.0), support.row("clip_77", "reference", 5.0),
+                            support.row("clip_77", "onednn_graph", 40.0), support.row("head_16", "rapt", 1.0), support.row("head_16", "onednn", 1.0))  # fmt: skip
+        (found,) = data.comparisons(machine, "f32", 1)
+        self.assertEqual([row.peer for row in found.others], ["onednn_graph"])
+        self.assertEqual([row.peer for row in found.own], ["reference", "onednn"])
+        self.assertAlmostEqual(found.ratio, 2)
+        self.assertAlmostEqual(found.median_ratio, 2)
+
+    def test_of_repetitions_everybodys_best_counts(self):
+        quick_median = {**support.row("clip_77", "rapt", 25.0), "median_s": 26e-6}
+        machine = self.read(support.row("clip_77", "rapt", 30.0), support.row("clip_77", "rapt", 20.0), quick_median,
+                            support.row("clip_77", "torch", 50.0), support.row("clip_77", "torch", 40.0))  # fmt: skip
+        (found,) = data.comparisons(machine, "f32", 1)
+        self.assertAlmostEqual(found.ratio, 40 / 20)
+        self.assertAlmostEqual(found.median_ratio, 80 / 26)
+
+
 class Names(unittest.TestCase):
     def test_files_of_one_name_are_told_apart(self):
         self.assertEqual(data.section_names(["a/x.json", "x-2.json", "b/x.json", "y.json"]), ["x", "x-2", "x-3", "y"])
@@ -94,6 +112,20 @@ class BadFiles(unittest.TestCase):
                 self.assertEqual((done.returncode, done.stdout), (2, ""))
                 self.assertIn(f"bench_report: {path} has a row that is not of Google Benchmark's schema: ", done.stderr)
                 self.assertEqual(done.stderr.count("\n"), 1)
+            sizes = dict.fromkeys(("batch", "q_heads", "kv_heads", "q_len", "kv_len", "head_dim", "head_dim_v"), 8.0)
+            for row in ({**whole, "real_time": 0}, {**whole, "real_time": -1}, {**whole, "real_time": float("nan")}, {**whole, "real_time": float("inf")},
+                        {**whole, "real_time": 1e-300}, {**whole, "real_time": 10**400}, {**whole, "median_s": 0}, {**whole, "GFLOP/s": 0},
+                        {**whole, "GB/s": float("nan")}, {**whole, "%peak": -1}, {**whole, "fma_peak_GFLOP/s": float("inf")},
+                        {**whole, **sizes, "kv_heads": 0}, {**whole, **sizes, "kv_len": float("inf")}, {**whole, **sizes, "q_len": 1e300},
+                        {**whole, **sizes, "head_dim": 0.5}, {"name": 5, "error_occurred": True, "error_message": 3}):  # fmt: skip
+                with self.assertRaisesRegex(data.BadFile, f"^{path} has a row that is not of Google Benchmark's schema: ", msg=row) as caught:
+                    data.read(support.write(path, [whole, row]))
+                self.assertNotIn("\n", str(caught.exception))
+            path.write_text('{"benchmarks":' + "[" * 100000 + "]" * 100000 + "}")
+            for options in ((), ("--text",)):
+                done = support.report(path, *options)
+                self.assertEqual((done.returncode, done.stdout), (2, ""))
+                self.assertEqual(done.stderr, f"bench_report: {path} is nested too deeply to be of Google Benchmark's schema\n")
             done = support.report(path.with_name("none.json"))
             self.assertEqual((done.returncode, done.stderr), (2, f"bench_report: {path.with_name('none.json')}: No such file or directory\n"))
 

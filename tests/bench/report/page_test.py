@@ -1,6 +1,7 @@
 """tools/bench_report: the page is whole by itself and holds what was measured. Needs matplotlib, else it is skipped."""
 
 import importlib.util
+import json
 import pathlib
 import re
 import sys
@@ -71,6 +72,21 @@ class Page(unittest.TestCase):
         done = support.report(self.file, "--plot=nonsense", f"--svg={alone}")
         self.assertEqual(done.returncode, 2)
         self.assertIn("--plot=nonsense is none of f32-ratios, ", done.stderr)
+
+
+class OddPage(unittest.TestCase):
+    def test_versions_of_any_kind_and_own_backends(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file, out = pathlib.Path(folder) / "rows.json", pathlib.Path(folder) / "out"
+            made = [support.row("head_16", peer, time) for peer, time in (("rapt", 40.0), ("onednn", 20.0), ("torch", 90.0), ("torch", 80.0))]
+            made.append({"name": "head_16/f32/\ud800/threads:1", "error_occurred": True, "error_message": 3})
+            file.write_text(json.dumps({"context": {"versions": {"rapt": "1", "torch": "", "openvino": 3}}, "benchmarks": made}))
+            done = support.report(file, "--out", out)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            page = (out / "index.html").read_text()
+            for text in ("PyTorch, OpenVINO 3", "1 of 1", "2.00", "rapt's own backends and count as none"):
+                self.assertIn(text, page)
+            self.assertIn("oneDNN matmul", (out / "f32-ratios.svg").read_text())
 
 
 if __name__ == "__main__":

@@ -63,6 +63,15 @@ class Text(unittest.TestCase):
             self.assertEqual((done.returncode, done.stdout, done.stderr.count("\n")), (2, "", 1))
             self.assertIn(words, done.stderr)
 
+    def test_rows_that_parse_but_are_odd(self):
+        ours = model_row("rapt", 20.0)
+        for row in ({**ours, "real_time": 0}, {**ours, "real_time": float("nan")}, {**ours, "median_s": float("inf")},
+                    {"name": 5, "error_occurred": True, "error_message": 3}):  # fmt: skip
+            done = support.report("--text", support.write(self.file, [ours, row]))
+            self.assertEqual((done.returncode, done.stdout, done.stderr.count("\n")), (2, "", 1), row)
+            self.assertIn(f"{self.file} has a row that is not of Google Benchmark's schema: ", done.stderr)
+        self.assertEqual(self.lines(ours, {"name": "j/\ud800/threads:1", "error_occurred": True, "error_message": 3})[1]["note"], "3")
+
     def test_an_output_that_nobody_reads_or_that_is_full(self):
         command = [sys.executable, "-B", str(support.REPOSITORY / "tools/bench_report"), "--text", support.write(self.file, [model_row("rapt", 20.0)])]
         reading, writing = os.pipe()
