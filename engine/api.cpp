@@ -94,7 +94,7 @@ rapt_status rapt_chat_ids(const rapt_model* model, const rapt_chat_message* mess
       }
       conversation.push_back({messages[n].role, messages[n].content});
     }
-    const std::vector<std::int32_t> all = encode_chat(tokenizer, *tokenizer.roles().chat, conversation, /*answer=*/true);
+    const std::vector<std::int32_t> all = encode_chat(tokenizer, *tokenizer.roles().chat, conversation);
     std::copy_n(all.begin(), std::min(capacity, all.size()), ids);
     *count = all.size();
   });

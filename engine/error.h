@@ -1,5 +1,5 @@
-// The one exception type of engine/: what went wrong, with the status that the C ABI returns for it. api.cpp turns it into
-// rapt_last_error(). Also printable(), which makes a name out of a file fit to be printed.
+// The one exception type of engine/: what went wrong, with the status that the C ABI returns for it. guarded() in api.h turns it
+// into rapt_last_error(). Also printable(), which makes a name out of a file fit to be printed.
 #pragma once
 #include <stdexcept>
 #include <string>

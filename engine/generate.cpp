@@ -124,14 +124,19 @@ void Generation::read_prompt() {
   read_last(ids_.size() - shared);
 }
 
-// Computes what was written since, usually one token; where the context is full, reads the last context_length tokens again from
-// position 0, as nanoGPT's generate crops its input. After a call that failed some of them, or all, may have been computed.
-void Generation::go_on() {
+// A callback may have used the session for something else.
+void Generation::check_session() const {
   const std::vector<std::int32_t>& held = session_.ids();
   const auto known = ids_.begin() + static_cast<std::ptrdiff_t>(begin_);
   if (!std::equal(held.begin(), held.end(), known, known + static_cast<std::ptrdiff_t>(held_))) {
     throw_error(RAPT_INVALID_ARGUMENT, "the session was changed while a text was written in it");
   }
+}
+
+// Computes what was written since, usually one token; where the context is full, reads the last context_length tokens again from
+// position 0, as nanoGPT's generate crops its input. After a call that failed some of them, or all, may have been computed.
+void Generation::go_on() {
+  check_session();
   std::size_t unread = ids_.size() - begin_ - held_;
   if (unread > static_cast<std::size_t>(session_.room())) {
     unread = static_cast<std::size_t>(session_.length() + session_.room());
@@ -150,9 +155,9 @@ void Generation::read_last(std::size_t count) {
     session_.append(ids_.data() + ids_.size() - count, step, nullptr, step == count ? logits_.data() : nullptr);
     count -= step;
     held_ = static_cast<std::size_t>(session_.length());
-    if (count > 0 && on_progress_ != nullptr && on_progress_(1 - static_cast<double>(count) / all, user_) != 0) {
-      throw_error(RAPT_CANCELLED, "cancelled by on_progress");
-    }
+    if (count == 0 || on_progress_ == nullptr) continue;
+    if (on_progress_(1 - static_cast<double>(count) / all, user_) != 0) throw_error(RAPT_CANCELLED, "cancelled by on_progress");
+    check_session();
   }
 }
 

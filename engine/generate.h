@@ -29,6 +29,7 @@ class Generation {
   bool end();
   bool ends(std::int32_t id) const;
   void read_prompt();
+  void check_session() const;
   void go_on();
   void read_last(std::size_t count);
 

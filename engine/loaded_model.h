@@ -1,5 +1,5 @@
-// A model file brought to memory: model, tokenizer, and how to make contexts for it. Who calls: session.cpp,
-// api.cpp.
+// A model file brought to memory: model, tokenizer, and how to make contexts for it. Who calls: everything that
+// computes with one: sessions, generation, vectors, inspecting, evaluation.
 #pragma once
 #include <memory>
 #include <mutex>

@@ -56,19 +56,28 @@ void Session::append_some(const Piece& whole, std::int64_t first) {
   note(some);
 }
 
+// By sorting, because there may be tens of thousands.
+void Session::check_each_once(std::span<const Part> parts) {
+  order_.clear();
+  for (const Part& part : parts) order_.push_back(part.session);
+  std::sort(order_.begin(), order_.end(), std::less<>());
+  const auto twice = std::adjacent_find(order_.begin(), order_.end());
+  if (twice == order_.end()) return;
+  const auto is_it = [&](const Part& part) { return part.session == *twice; };
+  const auto one = std::find_if(parts.begin(), parts.end(), is_it), again = std::find_if(one + 1, parts.end(), is_it);
+  throw_error(RAPT_INVALID_ARGUMENT, "sessions[%zu] is sessions[%zu] again; each may come once",
+              static_cast<std::size_t>(again - parts.begin()), static_cast<std::size_t>(one - parts.begin()));
+}
+
 void Session::append_together(std::span<const Part> parts) {
   if (parts.empty()) return;
   Session& first = *parts.front().session;
+  first.check_each_once(parts);
   first.pieces_.clear();
   first.lengths_.clear();
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const std::string name = "ids[" + std::to_string(i) + "]";
     const Part& part = parts[i];
-    for (std::size_t j = 0; j < i; ++j) {
-      if (parts[j].session == part.session) {
-        throw_error(RAPT_INVALID_ARGUMENT, "sessions[%zu] is sessions[%zu] again; each may come once", i, j);
-      }
-    }
     if (&part.session->model_ != &first.model_) {
       throw_error(RAPT_INVALID_ARGUMENT, "sessions[%zu] is of another model than sessions[0]", i);
     }

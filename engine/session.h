@@ -46,13 +46,15 @@ class Session {
   Piece piece(const char* name, const std::int32_t* ids, std::size_t count, float* logits, float* last_logits);
   // A forward pass over tokens of a piece from `first` on.
   void append_some(const Piece& whole, std::int64_t first);
+  void check_each_once(std::span<const Part> parts);
   void note(const Piece& piece) { ids_.insert(ids_.end(), piece.ids, piece.ids + piece.count); }
 
   const LoadedModel& model_;
   ContextPtr context_;
   KvCache cache_;
   Scratch scratch_;
-  std::vector<Piece> pieces_;          // of append_together; kept for their memory
+  std::vector<const Session*> order_;  // of append_together, as the next two; kept for their memory
+  std::vector<Piece> pieces_;
   std::vector<std::int64_t> lengths_;  // before it
   std::vector<std::int32_t> ids_;
 };

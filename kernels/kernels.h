@@ -119,7 +119,8 @@ struct LinearOutput {
 };
 void linear(rapt_context* context, std::int64_t rows, InputRows x, std::int64_t ldx, std::span<const LinearOutput> outputs);
 
-// y[rows, out] = activation(x gate') * (x up'): SwiGLU with kSilu. Both weights have the same sizes, type and arithmetic.
+// y[rows, out] = activation(x gate') * (x up'): SwiGLU with kSilu. Both weights have the same sizes; how they are stored and
+// multiplied may differ.
 void linear_gated(rapt_context* context, std::int64_t rows, InputRows x, std::int64_t ldx, const PackedWeight& gate,
                   const PackedWeight& up, Activation activation, OutputRows y, std::int64_t ldy);
 

@@ -1,4 +1,4 @@
-// A file mapped read-only into memory, or an Error that says why not. Who calls: safetensors.cpp, byte_level_bpe.cpp.
+// A file mapped read-only into memory, or an Error that says why not. Who calls: the formats, and the tokenizers that read files.
 // A file that somebody shortens while it is mapped faults on access, as every mapped file does; so nothing of rapt keeps a
 // mapping beyond loading.
 #pragma once

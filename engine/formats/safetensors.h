@@ -1,7 +1,8 @@
 // A safetensors file: 8 bytes of header length, a JSON header {name: {dtype, shape, data_offsets}, "__metadata__": {...}},
 // then the tensors' bytes. The header is treated as hostile: everything in it is checked against the file's size, with
 // overflow in mind, before a tensor is touched; parsing never builds a tree, and takes at most four times the header's memory.
-// Errors are RAPT_INVALID_FILE and name the file and the tensor. Who calls: models/, modules/, api.cpp.
+// Errors are RAPT_INVALID_FILE and name the file and the tensor. Who calls: weight_source.cpp, loaded_model.cpp, api_module.cpp,
+// tokenizers/load.cpp.
 #pragma once
 #include <cstdint>
 #include <map>

@@ -35,23 +35,39 @@ constexpr struct {
                  {"pooling_mode_weightedmean_tokens", std::nullopt},
                  {"pooling_mode_lasttoken", std::nullopt}};
 
+bool exists(const std::string& path) {
+  struct stat status;
+  return stat(path.c_str(), &status) == 0;
+}
+
 // The object, or by parse_json_list the list, in a file of the folder; none if there is no such file.
 std::optional<Json> read_json(const std::string& path, decltype(parse_json_object)* parse = parse_json_object) {
-  struct stat status;
-  if (stat(path.c_str(), &status) != 0) return std::nullopt;
+  if (!exists(path)) return std::nullopt;
   return parse(MappedFile(path).bytes(), printable(path), 4);
 }
 
 // What a vector goes through is a list, of which rapt computes these; Normalize changes nothing where every vector has length 1.
-void check_modules(const std::string& path) {
-  const std::string where = printable(path);
+// The file that says how the Pooling among them pools; where there is no list, that of sentence-transformers' own folder, if it is there.
+std::string pooling_file(const std::string& folder) {
+  const std::string path = folder + "modules.json", where = printable(path);
+  std::string found = folder + "1_Pooling/config.json";
   for (const Json& entry : read_json(path, parse_json_list).value_or(Json::array())) {
     if (!entry.is_object()) throw_error(RAPT_INVALID_FILE, "%s: not a list of objects", where.c_str());
     const std::string type = json_string(entry, "type", "", where), name = type.substr(type.rfind('.') + 1);
-    if (name == "Transformer" || name == "Pooling" || name == "Normalize") continue;
+    if (name == "Transformer" || name == "Normalize") continue;
+    if (name == "Pooling") {
+      const std::string subfolder = json_string(entry, "path", "", where);
+      if (subfolder.find('/') != std::string::npos || subfolder == ".." || !exists(folder + subfolder + "/config.json")) {
+        throw_error(RAPT_INVALID_FILE, "%s: the path of Pooling is %s; it must be that of a folder with config.json beside it", where.c_str(),
+                    printable(subfolder).c_str());
+      }
+      found = folder + subfolder + "/config.json";
+      continue;
+    }
     throw_error(RAPT_UNSUPPORTED, "%s: a module's type is %s; known are: Transformer, Pooling, Normalize", where.c_str(),
                 printable(type).c_str());
   }
+  return found;
 }
 
 }  // namespace
@@ -79,8 +95,7 @@ BertConfig parse_bert_config(const std::string& json, const std::string& what) {
 
 SentenceConfig read_sentence_config(const std::string& folder) {
   SentenceConfig config;
-  check_modules(folder + "modules.json");
-  const std::string limits = folder + "sentence_bert_config.json", pooling = folder + "1_Pooling/config.json";
+  const std::string limits = folder + "sentence_bert_config.json", pooling = pooling_file(folder);
   if (const std::optional<Json> object = read_json(limits)) {
     if (object->contains("max_seq_length") && !(*object)["max_seq_length"].is_null()) {
       config.most_tokens = json_integer(*object, "max_seq_length", 1, kMostContext, printable(limits));

@@ -40,13 +40,15 @@ void check_heads(const LlamaConfig& config, bool has_head_dim, const std::string
 }
 
 // A window of n tokens includes the one that looks. layer_types, where it is given, says layer by layer; else the layers from
-// max_window_layers on have it.
+// max_window_layers on have it. What is left out is as transformers' configurations have it: a window of 4,096 tokens, in Qwen2 and Qwen3
+// from layer 28 on.
 void parse_windows(const Json& object, const std::string& what, LlamaConfig* config) {
   config->windows.assign(static_cast<std::size_t>(config->num_layers), -1);
   const auto window = object.find("sliding_window");
-  if (window == object.end() || window->is_null()) return;
+  if (window != object.end() && window->is_null()) return;
   if (!json_bool(object, "use_sliding_window", config->variant->window_by_default, what)) return;
-  const std::int64_t size = std::min(json_integer(object, "sliding_window", 1, INT64_MAX, what), kMostContext);  // a larger one hides nothing
+  const std::int64_t given = window != object.end() ? json_integer(object, "sliding_window", 1, INT64_MAX, what) : 4096;
+  const std::int64_t size = std::min(given, kMostContext);  // a larger one hides nothing
   const auto types = object.find("layer_types");
   const bool typed = types != object.end() && types->is_array();
   if (typed && types->size() != config->windows.size()) {
@@ -54,7 +56,8 @@ void parse_windows(const Json& object, const std::string& what, LlamaConfig* con
                 static_cast<long long>(config->num_layers));
   }
   const bool from_some_layer = object.contains("max_window_layers") && !object["max_window_layers"].is_null();
-  const std::int64_t first = from_some_layer ? json_integer(object, "max_window_layers", 0, kMostLayers, what) : 0;
+  const std::int64_t first = from_some_layer ? json_integer(object, "max_window_layers", 0, kMostLayers, what)
+                             : config->variant->window_by_default ? 0 : 28;
   for (std::size_t i = 0; i < config->windows.size(); ++i) {
     const bool has_it = typed ? (*types)[i] == "sliding_attention" : static_cast<std::int64_t>(i) >= first;
     if (has_it) config->windows[i] = size - 1;

@@ -1,4 +1,4 @@
-// The engine's one door to rapt_attention. Who calls: single_head_attention.cpp, multi_head_attention.cpp.
+// The engine's one door to rapt_attention. Who calls: the attention modules beside it.
 #pragma once
 #include <cstdint>
 #include <span>

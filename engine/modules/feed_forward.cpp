@@ -4,7 +4,7 @@
 namespace rapt::engine {
 namespace {
 
-// linear_gated takes neither biases nor weights of two kinds.
+// linear_gated takes no biases. Weights of two kinds are multiplied one after the other, so that each is cut as suits it.
 bool fits_linear_gated(const Linear& gate, const Linear& up) {
   const PackedWeight &a = gate.weight(), &b = up.weight();
   return gate.bias() == nullptr && up.bias() == nullptr && a.type() == b.type() && a.arithmetic() == b.arithmetic();

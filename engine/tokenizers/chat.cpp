@@ -56,7 +56,7 @@ const ChatFormat* find_chat_format(std::string_view template_text) {
 }
 
 std::vector<std::int32_t> encode_chat(const Tokenizer& tokenizer, const ChatFormat& format,
-                                      const std::vector<ChatMessage>& messages, bool answer) {
+                                      const std::vector<ChatMessage>& messages) {
   std::vector<TextPart> parts;
   const auto open = [&](std::string_view role) {
     for (const std::string_view part : {std::string_view(format.before_role), role, std::string_view(format.after_role)}) {
@@ -79,7 +79,7 @@ std::vector<std::int32_t> encode_chat(const Tokenizer& tokenizer, const ChatForm
     }
     add(message.role, message.content);
   }
-  if (answer) open("assistant");
+  open("assistant");
   std::vector<std::int32_t> ids = tokenizer.encode_parts(parts);
   if (format.bos && tokenizer.roles().bos >= 0) ids.insert(ids.begin(), tokenizer.roles().bos);
   return ids;

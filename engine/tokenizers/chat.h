@@ -1,5 +1,5 @@
 // How the families of chat models write a conversation down, as data: no template language is executed. The markers become
-// special tokens, what was said never does, whatever it looks like. Who calls: session code and the command `rapt chat`.
+// special tokens, what was said never does, whatever it looks like. Who calls: rapt_chat_ids (api.cpp).
 #pragma once
 #include <cstdint>
 #include <string>
@@ -29,8 +29,8 @@ struct ChatFormat {
 // The format of a model, found by the marks in the template text that its files carry; null: none of those known here.
 const ChatFormat* find_chat_format(std::string_view template_text);
 
-// The conversation, and, if `answer`, the beginning of what the assistant is to say.
+// The conversation, and the beginning of what the assistant is to say.
 std::vector<std::int32_t> encode_chat(const Tokenizer& tokenizer, const ChatFormat& format,
-                                      const std::vector<ChatMessage>& messages, bool answer);
+                                      const std::vector<ChatMessage>& messages);
 
 }  // namespace rapt::engine

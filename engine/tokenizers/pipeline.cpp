@@ -42,7 +42,7 @@ class Pipeline : public Tokenizer {
         model_(std::move(parts.model)),
         word_prefix_(std::move(parts.word_prefix)),
         prefix_first_only_(parts.prefix_first_only),
-        special_(model_->pieces().size()) {
+        vocab_size_(static_cast<std::int64_t>(model_->pieces().size())) {
     roles_ = std::move(parts.roles);
     std::vector<AddedToken> raw, normal;
     for (AddedToken& token : parts.added) {
@@ -52,13 +52,12 @@ class Pipeline : public Tokenizer {
     }
     raw_ = AddedTokens(std::move(raw), where);
     normal_ = AddedTokens(std::move(normal), where);
-    if (special_.empty()) throw_error(RAPT_INVALID_FILE, "%s: the vocabulary is empty", where.c_str());
+    if (vocab_size_ == 0) throw_error(RAPT_INVALID_FILE, "%s: the vocabulary is empty", where.c_str());
     check_roles(where);
   }
 
   const char* kind() const override { return model_->kind(); }
-  std::int64_t vocab_size() const override { return static_cast<std::int64_t>(special_.size()); }
-  bool is_special(std::int32_t id) const override { return special_[static_cast<std::size_t>(id)]; }
+  std::int64_t vocab_size() const override { return vocab_size_; }
 
   std::string_view piece(std::int32_t id) const override {
     const std::size_t at = static_cast<std::size_t>(id);
@@ -82,10 +81,10 @@ class Pipeline : public Tokenizer {
     return ids;
   }
 
-  std::string decode(const std::int32_t* ids, std::size_t count, bool skip_specials) const override {
+  std::string decode(const std::int32_t* ids, std::size_t count) const override {
     std::vector<std::string_view> pieces;
     for (std::size_t i = 0; i < count; ++i) {
-      if (ids[i] < vocab_size() && !(skip_specials && is_special(ids[i]))) pieces.push_back(piece(ids[i]));
+      if (ids[i] < vocab_size()) pieces.push_back(piece(ids[i]));
     }
     return model_->decode(pieces);
   }
@@ -96,9 +95,7 @@ class Pipeline : public Tokenizer {
       throw_error(RAPT_INVALID_FILE, "%s: the id of the added token %s must be from 0 to %d", where.c_str(),
                   printable(token.content).c_str(), kMaxId);
     }
-    const std::size_t id = static_cast<std::size_t>(token.id);
-    if (id >= special_.size()) special_.resize(id + 1);
-    special_[id] = token.special;
+    vocab_size_ = std::max(vocab_size_, std::int64_t{token.id} + 1);
     added_pieces_.emplace(token.id, token.content);
   }
 
@@ -163,7 +160,7 @@ class Pipeline : public Tokenizer {
   bool prefix_first_only_;
   AddedTokens raw_, normal_;
   std::unordered_map<std::int32_t, std::string> added_pieces_;
-  std::vector<bool> special_;  // by id, of the whole vocabulary
+  std::int64_t vocab_size_;  // with the added tokens
 };
 
 }  // namespace

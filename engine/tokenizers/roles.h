@@ -11,7 +11,7 @@ namespace rapt::engine {
 std::int32_t find_added(const std::vector<AddedToken>& added, std::string_view content);
 
 // From config.json, generation_config.json, tokenizer_config.json and chat_template.jinja in a Hugging Face folder, those that
-// are there. Ids outside the vocabulary of `vocab_size` are refused by make_pipeline.
+// are there. Ids outside the vocabulary are refused by make_pipeline.
 void read_folder_roles(const std::string& folder, const std::vector<AddedToken>& added, TokenizerRoles* roles);
 
 // Adds to `ends` what ends a text by its name in every family, and what the chat format says; each once.

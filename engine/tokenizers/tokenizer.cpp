@@ -5,10 +5,10 @@
 
 namespace rapt::engine {
 
-std::string Tokenizer::decode(const std::int32_t* ids, std::size_t count, bool skip_specials) const {
+std::string Tokenizer::decode(const std::int32_t* ids, std::size_t count) const {
   std::string text;
   for (std::size_t i = 0; i < count; ++i) {
-    if (ids[i] < vocab_size() && !(skip_specials && is_special(ids[i]))) text += piece(ids[i]);
+    if (ids[i] < vocab_size()) text += piece(ids[i]);
   }
   return text;
 }

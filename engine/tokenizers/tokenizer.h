@@ -37,10 +37,8 @@ class Tokenizer {
   }
   // The bytes that an id adds to a stream, perhaps a part of a UTF-8 character; 0 <= id < vocab_size.
   virtual std::string_view piece(std::int32_t id) const = 0;
-  // Whether an id is a special token: one that stands for no text, as <|im_end|> and [CLS].
-  virtual bool is_special(std::int32_t) const { return false; }
-  // The text of ids below vocab_size; others stand for nothing. skip_specials: special tokens too stand for nothing.
-  virtual std::string decode(const std::int32_t* ids, std::size_t count, bool skip_specials = false) const;
+  // The text of ids below vocab_size; others stand for nothing.
+  virtual std::string decode(const std::int32_t* ids, std::size_t count) const;
 
   const TokenizerRoles& roles() const { return roles_; }
 

@@ -28,9 +28,9 @@ extern "C" {
 
 typedef struct rapt_model rapt_model;
 
-/* How linear layers multiply. Attention inside is computed in f32, but in bf16 where the level has it for attention (rapt.h) and
- * what layers round is as coarse: in models that make vectors with RAPT_ARITHMETIC_BF16, and on level amx_bf16 with quantised
- * weights, RAPT_ARITHMETIC_I8 and a cache of bf16. */
+/* How linear layers multiply. Attention inside is computed in f32, with two exceptions, in which what layers round is as coarse: models that
+ * make vectors, with RAPT_ARITHMETIC_BF16, on levels that have bf16 for attention (rapt.h); and level amx_bf16 with quantised weights,
+ * RAPT_ARITHMETIC_I8 and a cache of bf16. There it is computed in bf16. */
 typedef enum rapt_arithmetic {
   /* The default. With quantised weights (Q4_0, Q8_0, Q6_K ...) inputs are rounded to 8 bits in blocks of 32, as llama.cpp does, or
    * more finely in the layers that matter most; several times faster. With others as RAPT_ARITHMETIC_F32. */
@@ -39,9 +39,9 @@ typedef enum rapt_arithmetic {
    * numbers each, six products for one: no less exact, but numbers below 2^-103 lose bits, and products below 2^-126 count as 0. */
   RAPT_ARITHMETIC_F32 = 1,
   /* Weights of any type and inputs are rounded to bf16, sums are f32: with f32 weights up to twice as fast, in tiles (amx_bf16) four
-   * times, on Intel's cores without tiles half as fast. A rounded weight takes two bytes of memory. In a Llama, whose later layers would make much of it, not so in the first
-   * seven fifteenths of its blocks, the last tenth, the values' projections and the head, which go as with RAPT_ARITHMETIC_F32. Needs ISA level
-   * avx512_bf16 or amx_bf16: RAPT_UNSUPPORTED on others. */
+   * times, on Intel's cores without tiles half as fast. A rounded weight takes two bytes of memory. Layers of a Llama whose rounding
+   * the later ones would magnify (the first seven fifteenths of its blocks, the last tenth, the values' projections and the head) go
+   * as with RAPT_ARITHMETIC_F32. Needs ISA level avx512_bf16 or amx_bf16: RAPT_UNSUPPORTED on others. */
   RAPT_ARITHMETIC_BF16 = 2
 } rapt_arithmetic;
 
@@ -81,10 +81,12 @@ static inline void rapt_model_params_init(rapt_model_params* params) {
  * stand beside it. Of safetensors files, their index, model.safetensors.index.json, or the directory that holds it; where
  * model.safetensors stands in it too, that is loaded, as Hugging Face's transformers does. At most 4,096 files.
  * The files are treated as hostile: RAPT_INVALID_FILE with what is wrong with them; RAPT_IO_ERROR, naming it, for one that is missing or
- * cannot be read. params may be NULL. */
+ * cannot be read; RAPT_UNSUPPORTED for a family, a type of weights, a level or a backend that rapt has not, or not here. After an error *model is
+ * NULL. params may be NULL. */
 RAPT_API rapt_status rapt_model_load(const char* path, const rapt_model_params* params, rapt_model** model);
 RAPT_API void rapt_model_free(rapt_model* model); /* NULL is fine; free its sessions first */
 
+/* The texts live as long as the model. */
 typedef struct rapt_model_info {
   size_t struct_size;
   const char* family;    /* "gpt2", "llama", "mistral", "qwen2", "qwen3", "bert" */
@@ -153,11 +155,13 @@ RAPT_API rapt_status rapt_chat_ids(const rapt_model* model, const rapt_chat_mess
 typedef struct rapt_session rapt_session;
 
 /* Any number of sessions; together those of a model hold at most the tokens of 256 contexts, or 65,536 pages of 64 tokens where that is
- * more, in 4 TB at most, and less where addresses are limited (ulimit -v). Beyond it what needs another page is RAPT_OUT_OF_MEMORY. */
+ * more, in 4 TB at most, and less where addresses are limited (ulimit -v). Beyond it what needs another page is RAPT_OUT_OF_MEMORY. What
+ * sessions give back serves the model's next ones; the system gets it with rapt_model_free. A session keeps scratch memory for passes as
+ * large as its largest until it is freed. */
 RAPT_API rapt_status rapt_session_create(rapt_model* model, rapt_session** session);
 RAPT_API void rapt_session_free(rapt_session* session);
 
-/* Appends `count` tokens and computes them; the same bits whether given at once or in pieces.
+/* Appends `count` tokens and computes them; the same bits whether given at once or in pieces (but with backend "onednn").
  * logits: [count, vocab_size] for every position, or NULL; last_logits: [vocab_size] of the last one, or NULL, as it must be if
  * count is 0.
  * More tokens than context_length in all, or an id outside the vocabulary, is RAPT_INVALID_ARGUMENT and changes nothing. */
@@ -169,7 +173,7 @@ RAPT_API void rapt_session_clear(rapt_session* session); /* back to length 0 */
 /* Writes at most `capacity` of the tokens so far and sets *count to how many there are. */
 RAPT_API rapt_status rapt_session_ids(const rapt_session* session, int32_t* ids, size_t capacity, size_t* count);
 
-/* rapt_session_append for several sessions of one model in one pass over its weights, with the same bits as one by one:
+/* rapt_session_append for several sessions of one model in one pass over its weights, with the same bits as one by one (but with backend "onednn"):
  * counts[i] >= 1 tokens at ids[i] for sessions[i], each session once. last_logits[i]: [vocab_size], or NULL; last_logits may be
  * NULL. The sessions belong to the calling thread until it returns. An error changes none of them. */
 RAPT_API rapt_status rapt_sessions_append(rapt_session* const* sessions, size_t num_sessions, const int32_t* const* ids,
@@ -185,7 +189,7 @@ RAPT_API rapt_status rapt_session_rollback(rapt_session* session, int64_t length
 /* The tokens with their keys and values in a file with a checksum, and a session made from it: it goes on with the same bits.
  * The file belongs to the model, its configuration included, and to the kv_dtype and arithmetic it was saved with; it may
  * travel to a machine with another ISA level, if kv_dtype is named: RAPT_KV_AUTO depends on the level. A model is known by its
- * configuration and by the names and first 4,096 bytes of its tensors: that two differ only behind those is not seen. Saving
+ * configuration and by the names and first 4,096 bytes of its tensors: that two differ only after those is not seen. Saving
  * replaces a file at once when the new one is complete, follows symbolic links and keeps the permissions. RAPT_IO_ERROR, also for
  * a path to no regular file (a device, a pipe), changes nothing. */
 RAPT_API rapt_status rapt_session_save(rapt_session* session, const char* path);
@@ -195,7 +199,7 @@ RAPT_API rapt_status rapt_session_load(rapt_model* model, const char* path, rapt
 
 typedef struct rapt_generate_params {
   size_t struct_size;
-  const char* prompt; /* UTF-8, NUL-terminated, behind the token with which the model's texts begin, if it wants one; or prompt_ids
+  const char* prompt; /* UTF-8, NUL-terminated; before it the token with which the model's texts begin, if it wants one; or prompt_ids
                          as they are; one of the two. Not empty, but for a prompt whose model has such a token */
   const int32_t* prompt_ids;
   size_t num_prompt_ids;
@@ -210,12 +214,13 @@ typedef struct rapt_generate_params {
   size_t prompt_chunk;       /* most tokens a forward pass of the prompt, up to 256; 0: 256 */
   int ignore_ends;           /* other than 0: a token with which the model ends a text is shown, and the text goes on */
   /* NULL, or a session of the model: tokens that it has and that the prompt begins with are not computed again, others are
-   * forgotten. A conversation costs what is new in it. Afterwards it holds the prompt and what was written, but for the last token, which
-   * is computed when another is asked for: who goes on with rapt_session_append appends that token first. Where the model ended its
+   * forgotten. A conversation costs what is new in it. Afterwards it holds the prompt and all that was written but the last token, which
+   * is not computed until another is asked for: to go on with rapt_session_append, append that token first. Where the model ended its
    * text nothing is missing. Past the context it holds at most the last context_length tokens. */
   rapt_session* session;
   /* Called for every token written, and for every piece of text: whole UTF-8 characters; bytes of the vocabulary that make none
-   * come as they are. A return other than 0 stops, which is no error; a token that on_token refuses is not passed to on_text.
+   * come as they are. A return other than 0 stops, which is no error; a token that on_token refuses counts as generated and is not passed to on_text,
+   * nor are bytes before it that still waited for the rest of their character.
    * Both may be NULL. */
   int (*on_token)(int32_t id, void* user);
   int (*on_text)(const char* text, size_t size, void* user);
@@ -312,7 +317,7 @@ RAPT_API rapt_status rapt_inspect(rapt_model* model, const rapt_inspect_params* 
 
 /* y = concat(head_1, ..., head_h) W_o + b_o,  head_i = softmax(scale * (x W_q)(x W_k)') (x W_v)
  * (Vaswani et al. 2017, sections 3.2.1 and 3.2.2). */
-typedef struct rapt_module rapt_module;
+typedef struct rapt_module rapt_module; /* serves one call at a time: one for each thread that calls */
 
 typedef struct rapt_module_params {
   size_t struct_size;

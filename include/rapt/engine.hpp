@@ -4,8 +4,8 @@
 //   std::string text = model.generate("Once upon a time", 40);
 //
 // A failed call throws rapt::Error with the status and the text of rapt_last_error(). Semantics, shapes and limits: engine.h.
-// What is not here is called as in C, inside rapt::check(): several sessions at once, generation token by token, eval, inspection,
-// tokenizers, modules.
+// What is not here is called as in C, inside rapt::check(): several sessions at once, the logits of every position, vectors of ids,
+// generation token by token, eval, inspection, tokenizers, modules.
 #ifndef RAPT_ENGINE_HPP_
 #define RAPT_ENGINE_HPP_
 

@@ -153,7 +153,7 @@ typedef struct rapt_attention_params {
 
   /* Ragged batches: q, out and lse hold the queries of all sequences one after the other, k and v the keys; batch is 1. Sequence n
    * has the queries cu_seqlens_q[n] .. cu_seqlens_q[n+1] - 1 and likewise keys. q_offsets and prefix_lengths are then [num_sequences].
-   * Queries behind the last sequence belong to none: their rows of out, lse, entropy and max_score are not written.
+   * Queries after the last sequence belong to none: their rows of out, lse, entropy and max_score are not written.
    * Not together with kv_lengths, block_table, mask, bias, block_mask, documents, tree_mask or weights. */
   int64_t num_sequences;
   const int64_t *cu_seqlens_q, *cu_seqlens_k;  /* [num_sequences + 1], from 0, not falling; both or neither */
@@ -181,7 +181,7 @@ typedef struct rapt_attention_params {
   /* Paged K and V: k, v and the scales are [num_pages, num_kv_heads, page_size, dim], key j of batch b lies in page
    * block_table[b * block_table_stride + j / page_size]. Needs kv_lengths. */
   const int32_t* block_table;
-  int64_t block_table_stride;
+  int64_t block_table_stride;  /* entries from one batch's to the next's */
   rapt_kv_layout k_layout;
 
   /* More to know about the weights; each costs a second look at the keys. */
@@ -216,14 +216,14 @@ RAPT_API rapt_status rapt_attention(rapt_context* context, const rapt_attention_
 /* What rapt_attention would do with these parameters, as one line of text:
  * "rapt avx2, f32 products, 32 query heads on 8 KV heads, block 684x256, keys packed, values packed, 1 split, 48 tasks, causal, 1.6 MiB workspace a thread".
  * Writes at most `size` bytes with the final NUL (text may be NULL if size is 0). The tensors' data is not looked at: one with a shape is
- * given. The arrays (kv_lengths, block_table and so on) are read. */
+ * given. The arrays (kv_lengths, block_table and so on) are read. Returns what rapt_attention would, but for RAPT_OUT_OF_MEMORY. */
 RAPT_API rapt_status rapt_explain(rapt_context* context, const rapt_attention_params* params, char* text, size_t size);
 
 /* The bytes that rapt_attention would take from the context's allocator, all threads together. Looks at what rapt_explain does. */
 RAPT_API rapt_status rapt_workspace_size(rapt_context* context, const rapt_attention_params* params, size_t* bytes);
 
 /* One attention over the keys of two, from the results over each: out = softmax over both. Shapes as `out` and `lse` above, all f32;
- * lse_a, lse_b and lse are required. `out` may be a or b, and `lse` lse_a or lse_b, exactly (same data and strides). */
+ * lse_a, lse_b and lse are required. `out` may be a or b, and `lse` lse_a or lse_b, exactly (same data and strides). Returns what rapt_attention returns. */
 typedef struct rapt_merge_params {
   size_t struct_size;
   rapt_tensor a, lse_a; /* [batch, heads, length, dim], [batch, heads, length, 1] */
@@ -239,7 +239,9 @@ static inline void rapt_merge_params_init(rapt_merge_params* params) {
 RAPT_API rapt_status rapt_merge(rapt_context* context, const rapt_merge_params* params);
 
 /* Appends tokens to a paged cache, converting to its storage: f32, bf16, f16, or i8 with the largest magnitude of a token and head at
- * 127. Token i of batch b becomes key kv_lengths[b] + i. Pages must be in the table; page_size a multiple of 64 for panels. */
+ * 127. Token i of batch b becomes key kv_lengths[b] + i. Pages must be in the table; page_size a multiple of 64 for panels. kv_lengths is left as
+ * it is: add `length` to it after the call. Sequences of one call that share a page must not both write into it.
+ * Returns RAPT_INVALID_ARGUMENT, RAPT_UNSUPPORTED or RAPT_OUT_OF_MEMORY; after an error nothing has been written. */
 typedef struct rapt_kv_append_params {
   size_t struct_size;
   rapt_tensor k, v;              /* new tokens, [batch, num_kv_heads, length, dim] f32 */
@@ -278,11 +280,13 @@ static inline void rapt_context_params_init(rapt_context_params* params) {
   params->struct_size = sizeof *params;
 }
 
-/* `params` may be NULL: all defaults. A context serves one call at a time; use one for each thread that calls. */
+/* `params` may be NULL: all defaults. A context serves one call at a time; use one for each thread that calls. After an error (of the argument
+ * that rapt_last_error names; RAPT_UNSUPPORTED for a level or backend that is not here; RAPT_OUT_OF_MEMORY) *context is NULL. */
 RAPT_API rapt_status rapt_context_create(const rapt_context_params* params, rapt_context** context);
 RAPT_API void rapt_context_destroy(rapt_context* context); /* NULL is fine */
 
-/* What the context settled on. `context` may be NULL as in rapt_attention. */
+/* What the context settled on. `context` may be NULL as in rapt_attention; where there can be no default one, because RAPT_ISA names no level,
+ * they give 0 and "". All texts that functions here return live as long as the program. */
 RAPT_API int rapt_context_num_threads(rapt_context* context);
 RAPT_API const char* rapt_context_backend(rapt_context* context);
 RAPT_API const char* rapt_context_isa(rapt_context* context);
@@ -297,7 +301,7 @@ RAPT_API const char* rapt_backend_name(int index); /* "rapt", "reference", "oned
 RAPT_API rapt_status rapt_isa_available(const char* isa);
 RAPT_API rapt_status rapt_backend_available(const char* backend);
 
-/* Version text of what stands behind a backend ("oneDNN 2.6.3"), or why it is missing. */
+/* Version text of what stands behind a backend ("oneDNN 2.6.3"), or why it is missing; "no such backend" for another name. */
 RAPT_API const char* rapt_backend_version(const char* backend);
 
 typedef struct rapt_machine_info {

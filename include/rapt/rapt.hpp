@@ -6,7 +6,8 @@
 //                    .causal = rapt::Causal::kBottomRight});
 //
 // A failed call throws rapt::Error with the status and the text of rapt_last_error(). Semantics, shapes and limits: rapt.h.
-// What is not here is called as in C, inside rapt::check(): rapt_kv_append.
+// What is not here is called as in C, inside rapt::check(): rapt_kv_append, score functions, allocators, names of levels and backends,
+// what the machine has.
 #ifndef RAPT_RAPT_HPP_
 #define RAPT_RAPT_HPP_
 

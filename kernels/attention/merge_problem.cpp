@@ -60,7 +60,8 @@ void check_table(Checker& check, const rapt_kv_append_params& p) {
   const std::int64_t page_size = p.k_pages.shape[2];
   for (std::int64_t b = 0; b < p.k.shape[0]; ++b) {
     const std::int64_t first = p.kv_lengths[b], last = first + p.k.shape[2] - 1;
-    if (first < 0 || first > kMaxExtent) return check.wrong("kv_lengths[%" PRId64 "] is %" PRId64 "; it must not be negative", b, first);
+    if (first < 0 || first > kMaxExtent)
+      return check.wrong("kv_lengths[%" PRId64 "] is %" PRId64 "; it is 0 to %" PRId64, b, first, kMaxExtent);
     if (last / page_size >= p.block_table_stride)
       return check.wrong("token %" PRId64 " of batch %" PRId64 " lies in page %" PRId64 " of the sequence, but block_table_stride is %" PRId64,
                          last, b, last / page_size, p.block_table_stride);

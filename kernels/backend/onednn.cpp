@@ -204,14 +204,14 @@ void run(rapt_context& context, const AttentionProblem& p) {
   const int threads = threads_for(context, p);
   float* const memory = static_cast<float*>(context.workspace.reserve(workspace_bytes(context, p)));
   const std::int64_t per_thread = Buffers(p).total, heads = p.num_sequences * p.num_kv_heads, blocks = num_tasks(p) / heads;
-  // oneDNN throws dnnl::error; it must not leave the parallel region. One slot a thread keeps the first text.
+  // oneDNN throws dnnl::error; it must not leave the parallel region. The first text is kept.
   std::string failure;
   auto attend = [&](std::int64_t task, int thread) {
     try {
       Task(p, *context.kernels, memory + thread * per_thread, task % heads, blocks - 1 - task / heads).run();
     } catch (const std::exception& e) {
 #pragma omp critical(rapt_onednn_failure)
-      failure = e.what();
+      if (failure.empty()) failure = e.what();
     }
   };
   parallel_for(threads, num_tasks(p), attend);

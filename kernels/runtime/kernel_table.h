@@ -1,5 +1,5 @@
 // The only door from portable code to ISA code: a table of function pointers. Layer: kernels/runtime.
-// build_table(level) starts with the scalar entries and lets every level up to the chosen one that the CPU has overlay those it has,
+// kernel_table() starts with the scalar entries and lets every level up to the chosen one that the CPU has overlay those it has,
 // so a half-finished port works. Filled by the templates of kernels/ops through kernels/isa/<isa>.cpp.
 #pragma once
 #include <cstdint>
@@ -353,7 +353,7 @@ struct KernelTable {
 // What an ISA object exports: one constant.
 struct IsaDescriptor {
   const char* name;            // "avx2"
-  std::uint32_t cpu_features;  // CpuFeature bits it needs (runtime/machine.h)
+  std::uint32_t cpu_features;  // CpuFeature bits it needs (runtime/cpu_features.h)
   void (*overlay)(KernelTable& table);
 };
 

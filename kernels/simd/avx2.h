@@ -63,7 +63,6 @@ struct Avx2 {
   static V min(V a, V b) { return _mm256_min_ps(a, b); }
   static V low_bits_to_exponent(V v) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(v), 23)); }
   static V abs(V v) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), v); }
-  static V copy_sign(V a, V b) { return _mm256_or_ps(abs(a), _mm256_and_ps(_mm256_set1_ps(-0.0f), b)); }
   static V select_less(V a, V b, V c, V d) { return _mm256_blendv_ps(d, c, _mm256_cmp_ps(a, b, _CMP_LT_OQ)); }
   static V keep_first(V a, V b, int n) { return _mm256_blendv_ps(b, a, _mm256_castsi256_ps(first(n))); }
   static float reduce_add(V v) {

@@ -63,10 +63,6 @@ struct Avx512 {
     return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_permutex2var_epi32(low, n, high), _mm512_slli_epi32(n, 18)));
   }
   static V abs(V v) { return _mm512_abs_ps(v); }
-  static V copy_sign(V a, V b) {
-    const V sign = _mm512_set1_ps(-0.0f);
-    return _mm512_or_ps(_mm512_andnot_ps(sign, a), _mm512_and_ps(sign, b));
-  }
   static V select_less(V a, V b, V c, V d) { return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), d, c); }
   static V keep_first(V a, V b, int n) { return _mm512_mask_blend_ps(first(n), b, a); }
   static float reduce_add(V v) { return _mm512_reduce_add_ps(v); }

@@ -45,7 +45,6 @@ concept Isa = requires(const float* in, float* out, const Bf16* bf16, const F16*
   { I::min(v, v) } -> std::same_as<typename I::V>;     // a < b ? a : b, so b if either is NaN
   { I::low_bits_to_exponent(v) } -> std::same_as<typename I::V>;  // the bits of v shifted left by 23
   { I::abs(v) } -> std::same_as<typename I::V>;
-  { I::copy_sign(v, v) } -> std::same_as<typename I::V>;        // |a| with the sign of b
   { I::select_less(v, v, v, v) } -> std::same_as<typename I::V>;  // a < b ? c : d, lane by lane
   { I::keep_first(v, v, n) } -> std::same_as<typename I::V>;      // lanes < n of a, the others of b
   { I::reduce_add(v) } -> std::same_as<float>;

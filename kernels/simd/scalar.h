@@ -66,10 +66,6 @@ struct Scalar {
   static V min(V a, V b) { return a < b ? a : b; }
   static V low_bits_to_exponent(V v) { return from_bits(to_bits(v) << 23); }
   static V abs(V v) { return from_bits(to_bits(v) & 0x7fffffff); }
-  static V copy_sign(V a, V b) {
-    const I sign = I{} + INT32_MIN;
-    return from_bits((to_bits(a) & ~sign) | (to_bits(b) & sign));
-  }
   static V select_less(V a, V b, V c, V d) { return a < b ? c : d; }
   static V keep_first(V a, V b, int n) {
     const I lane = {0, 1, 2, 3};

@@ -107,6 +107,32 @@ TEST(GenerationTest, TokenByTokenIsTheSame) {
   EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT, rapt_generation_start(model.get(), nullptr, &generation), {"params is NULL"}));
 }
 
+TEST(GenerationTest, ASessionThatACallbackChangesIsNoticed) {
+  const ModelPtr model = load_model(kModel);
+  const auto generate_with = [&](int (*on_progress)(double, void*)) {
+    const SessionPtr session = create_session(model.get());
+    rapt_generate_params params;
+    rapt_generate_params_init(&params);
+    params.prompt = kPrompt.c_str();  // 15 tokens
+    params.num_tokens = 5;
+    params.prompt_chunk = 4;
+    params.session = session.get();
+    params.on_progress = on_progress;
+    params.user = session.get();
+    return rapt_generate(model.get(), &params, nullptr);
+  };
+  const auto clear = [](double, void* session) {
+    rapt_session_clear(static_cast<rapt_session*>(session));
+    return 0;
+  };
+  const auto append = [](double, void* session) {  // more than the prompt has, whose end is read no further
+    const std::vector<std::int32_t> ids(16, 1);
+    return rapt_session_append(static_cast<rapt_session*>(session), ids.data(), ids.size(), nullptr, nullptr) == RAPT_OK ? 0 : 1;
+  };
+  EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT, generate_with(clear), {"the session was changed"}));
+  EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT, generate_with(append), {"the session was changed"}));
+}
+
 // Between the passes over it, of which the session keeps what was computed.
 TEST(GenerationTest, ALongPromptCanBeCancelledAndGoesOn) {
   const ModelPtr model = load_model(kModel);

@@ -19,7 +19,7 @@ inline void read_text(const engine::Tokenizer& tokenizer, std::string_view text)
   try {
     ids = tokenizer.encode(text);
     if (tokenizer.roles().chat != nullptr) {
-      encode_chat(tokenizer, *tokenizer.roles().chat, {{"user", std::string(text)}}, true);
+      encode_chat(tokenizer, *tokenizer.roles().chat, {{"user", std::string(text)}});
     }
   } catch (const engine::Error&) {  // a text that the vocabulary cannot spell
   }

@@ -16,13 +16,13 @@ namespace {
 constexpr const char* kDescription = "Talks with a model: you type a line, it answers.";
 constexpr const char* kFooter =
     "Answers go to the standard output as they come, each ending with a newline. Ctrl-C stops an answer;\n"
-    "Ctrl-D or /exit ends the program, /clear begins a new conversation. Lines of a pipe are answered one\n"
-    "after the other, and Ctrl-C ends the program. Where the model's context is full, the oldest\n"
+    "Ctrl-D or /exit ends the program, /clear begins a new conversation, /help says so. Lines of a pipe\n"
+    "are answered one after the other, and Ctrl-C ends the program. Where the model's context is full, the oldest\n"
     "questions and answers are forgotten.\n\n"
     "Examples:\n"
     "  rapt chat \"$(rapt fetch smollm2)\"\n"
     "  echo 'What is gravity?' | rapt chat smollm2.gguf --system 'You answer in one sentence.'";
-constexpr const char* kHelp = "Ctrl-C stops an answer; Ctrl-D or /exit ends; /clear begins a new conversation.\n";
+constexpr const char* kHelp = "Ctrl-C stops an answer; Ctrl-D or /exit ends; /clear begins a new conversation; /help repeats this.\n";
 
 struct ChatOptions {
   ModelOptions model;

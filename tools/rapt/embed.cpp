@@ -102,6 +102,7 @@ Command add_embed(CLI::App& parent) {
   auto options = std::make_shared<EmbedOptions>();
   CLI::App* app = parent.add_subcommand("embed", kDescription)->footer(kFooter)->group("Commands");
   add_model_options(*app, options->model);
+  app->get_option("MODEL")->description("a folder with a BERT's model.safetensors, config.json and\nvocab.txt or tokenizer.json");
   CLI::Option* texts = app->add_option("TEXT", options->texts, "texts in UTF-8");
   app->add_option("--file", options->file, "a text in each line of it; -: of the standard\ninput, as without TEXT")->type_name("FILE")->check(not_empty())->excludes(texts);
   return {app, [options] { return run(*options); }};

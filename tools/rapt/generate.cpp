@@ -18,7 +18,8 @@ constexpr const char* kDescription = "Writes text after a prompt, as it comes, t
 constexpr const char* kFooter =
     "The text goes to the standard output without the prompt, and ends with a newline; all else goes\n"
     "to the standard error. The text ends early where the model ends it, and at Ctrl-C (exit status\n"
-    "130). The same model, prompt, seed and options give the same text, whatever the number of threads.\n\n"
+    "130). The same model, prompt, seed and options give the same text on the same instruction set (see\n"
+    "rapt info), whatever the number of threads.\n\n"
     "Examples:\n"
     "  rapt generate model.safetensors --prompt 'To be, or not' --tokens 100\n"
     "  rapt generate model.safetensors --prompt 'To be, or not' --temperature 0.8 --seed 7 --stats\n"
@@ -68,7 +69,7 @@ Command add_generate(CLI::App& parent) {
   app->add_flag("--ignore-ends", options->ignore_ends, "go on where the model ends its text");
   add_sampling_options(*app, options->sampling);
   app->add_option("--chunk", options->chunk,
-                  "most tokens of the prompt that are computed together, at\nmost 256; never changes the text (default: 256)")
+                  "most tokens of the prompt that are computed together, at\nmost 256; changes the text with --backend onednn alone\n(default: 256)")
       ->type_name("N")
       ->transform(whole_number(1, 256));
   add_model_options(*app, options->model);

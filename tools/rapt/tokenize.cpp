@@ -17,8 +17,9 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kDescription = "Shows the tokens of texts, or with --decode the text of tokens.";
 constexpr const char* kFooter =
-    "One line of output for each TEXT; without a TEXT, the whole standard input is one. Special tokens,\n"
-    "as <|im_end|>, are recognised in a text; --spell-specials takes them for letters instead.\n\n"
+    "One line of output for each TEXT; with --text one for each token; with --decode all ids together are\n"
+    "one text. Without a TEXT, the whole standard input is one. Special tokens, as <|im_end|>, are\n"
+    "recognised in a text; --spell-specials takes them for letters instead.\n\n"
     "With --json-lines every line of the standard input is a JSON string, and every line of output\n"
     "the JSON list of its ids; with --decode as well, the other way round. The first line that is not\n"
     "what it must be ends it, named, with exit status 1.\n\n"

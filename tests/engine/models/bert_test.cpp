@@ -96,6 +96,13 @@ TEST(BertFilesTest, ReadsWhatSentenceTransformersWrites) {
   EXPECT_TRUE(refuses(R"({"pooling_mode_max_tokens": true})"));
   EXPECT_TRUE(refuses(R"({"pooling_mode_mean_tokens": true, "pooling_mode_max_tokens": true})"));
   EXPECT_TRUE(refuses(R"({"pooling_mode_mean_tokens": false})"));
+  // In the folder that modules.json names.
+  std::filesystem::create_directory(folder.file("2_Pooling"));
+  folder.write("2_Pooling/config.json", R"({"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false})");
+  folder.write("modules.json", R"([{"path": "2_Pooling", "type": "sentence_transformers.models.Pooling"}])");
+  EXPECT_LE(largest_difference(embed(load_model(folder.path()).get(), golden.ids.data(), golden.offsets), read_golden(golden.file, "first")),
+            3e-6);
+  std::filesystem::remove(folder.file("modules.json"));
   folder.write("1_Pooling/config.json", R"({"pooling_mode_mean_tokens": true})");
   folder.write("sentence_bert_config.json", R"({"max_seq_length": 30})");
   const ModelPtr model = load_model(folder.path());
@@ -127,6 +134,11 @@ TEST(BertFilesTest, RefusesModulesThatItDoesNotCompute) {
     rapt_model_free(model);
     return status;
   };
+  const std::string pooling = R"(, {"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}])";
+  EXPECT_TRUE(failed_with(RAPT_INVALID_FILE, load("[" + transformer + pooling), {"modules.json", "the path of Pooling is 1_Pooling"}));
+  std::filesystem::create_directory(folder.file("1_Pooling"));
+  folder.write("1_Pooling/config.json", R"({"pooling_mode_mean_tokens": true})");
+  EXPECT_TRUE(failed_with(RAPT_INVALID_FILE, load(R"([{"path": "../1_Pooling", "type": "Pooling"}])"), {"../1_Pooling"}));
   EXPECT_EQ(load("[" + transformer + R"(, {"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
                  {"path": "2_Normalize", "type": "sentence_transformers.models.Normalize"}])"),
             RAPT_OK) << rapt_last_error();

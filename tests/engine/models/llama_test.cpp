@@ -119,6 +119,13 @@ TEST(LlamaConfigTest, WindowsLayerByLayer) {
   json["use_sliding_window"] = true;
   json["max_window_layers"] = 1;
   EXPECT_EQ(parse(json, "qwen2").windows, (std::vector<std::int64_t>{-1, 9}));
+  json.erase("max_window_layers");  // 28
+  EXPECT_EQ(parse(json, "qwen2").windows, std::vector<std::int64_t>(2, -1));
+  json.erase("sliding_window");  // 4,096
+  EXPECT_EQ(parse(json, "mistral").windows, std::vector<std::int64_t>(2, 4095));
+  json["sliding_window"] = nullptr;
+  EXPECT_EQ(parse(json, "mistral").windows, std::vector<std::int64_t>(2, -1));
+  json["sliding_window"] = 10;
   json["layer_types"] = {"sliding_attention", "full_attention"};
   EXPECT_EQ(parse(json, "qwen2").windows, (std::vector<std::int64_t>{9, -1}));
   json["layer_types"] = {"sliding_attention"};

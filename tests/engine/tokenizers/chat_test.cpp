@@ -26,7 +26,7 @@ std::string written(const std::string& template_text, const std::vector<ChatMess
   const ChatFormat* const format = find_chat_format(template_text);
   if (format == nullptr) return "no format";
   std::string text;
-  for (const std::int32_t id : encode_chat(Bytes(bos), *format, messages, true)) {
+  for (const std::int32_t id : encode_chat(Bytes(bos), *format, messages)) {
     text += id == Bytes::kBos ? "<bos>" : std::string(1, static_cast<char>(id));
   }
   return text;

@@ -229,7 +229,9 @@ TEST(AppendArguments, AreNamed) {
   refused("struct_size", [](auto& p) { p.struct_size = 1; });
   refused("block_table is NULL", [](auto& p) { p.block_table = nullptr; });
   refused("kv_lengths is NULL", [](auto& p) { p.kv_lengths = nullptr; });
-  refused("kv_lengths[0] is -1", [&](auto& p) { p.kv_lengths = &negative; });
+  refused("kv_lengths[0] is -1; it is 0 to 1099511627776", [&](auto& p) { p.kv_lengths = &negative; });
+  const std::int64_t beyond = std::int64_t{1} << 41;
+  refused("kv_lengths[0] is 2199023255552; it is 0 to 1099511627776", [&](auto& p) { p.kv_lengths = &beyond; });
   refused("block_table_stride is 1", [&](auto& p) { p.kv_lengths = &full; });
   refused("block_table[0] is 1; there are 1 pages", [&](auto& p) { p.block_table = outside; });
   refused("k_scale is not given", [](auto& p) { p.k_pages.dtype = RAPT_I8; });
