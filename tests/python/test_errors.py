@@ -28,6 +28,9 @@ def test_kind_dtype_and_dimensions(qkv, function, name):
         (good.astype(">f4"), TypeError, f"{name} has dtype >f4; float32, bfloat16"),
         (good.tolist(), TypeError, f"{name} is a list; it must be a numpy.ndarray or a torch.Tensor"),
         (None, TypeError, f"{name} is a NoneType; it must be a numpy.ndarray or a torch.Tensor"),
+        (good.shape, TypeError, f"{name} is a tuple; it must be a numpy.ndarray or a torch.Tensor"),
+        (np.ma.masked_array(good), TypeError,
+         f"{name} is a numpy.ma.MaskedArray, whose mask rapt does not read; pass {name}.data, and what is to be hidden as mask="),
         (good[0], ValueError, f"{name} has 3 dimensions; it must have 4: [batch, heads, length, head_dim]"),
         (np.repeat(good, 2, axis=3)[..., ::2], ValueError, f"{name}'s last dimension has stride 2; it must be contiguous"),
         (good[..., ::-1], ValueError, f"{name}'s last dimension has stride -1; it must be contiguous"),
@@ -76,6 +79,8 @@ def test_out(qkv):
         (np.lib.stride_tricks.as_strided(out, out.shape, (0, *out.strides[1:])), ValueError, "out.strides[0] is 0"),
         (q, ValueError, "out overlaps q"),
         ([], TypeError, "out is a list"),
+        (q.shape, TypeError, "out is a tuple; it must be a numpy.ndarray"),
+        (np.ma.masked_array(out), TypeError, "out is a numpy.ma.MaskedArray"),
     ]:
         with pytest.raises(error) as caught:
             rapt.attention(q, k, v, out=wrong)
@@ -103,6 +108,10 @@ def test_out(qkv):
         ({"backend": "cuda"}, ValueError, "backend is 'cuda'; the backends are rapt, "),
         ({"backend": 5}, TypeError, "backend is 5; it must be a name such as 'rapt', or None"),
         ({"isa": "sse9"}, ValueError, "isa is 'sse9'; the levels are scalar"),
+        ({"backend": "rapt\0"}, ValueError, r"backend is 'rapt\x00'; a name has no NUL and no lone surrogate in it"),
+        ({"backend": "\ud800"}, ValueError, r"backend is '\ud800'; a name has no NUL"),
+        ({"isa": "scalar\0"}, ValueError, r"isa is 'scalar\x00'; a name has no NUL"),
+        ({"isa": "\udfff"}, ValueError, r"isa is '\udfff'; a name has no NUL"),
         ({"isa": 2}, TypeError, "isa is 2; it must be a name such as 'avx2'"),
     ],
 )

@@ -65,6 +65,17 @@ def test_logits_of_nothing(nanogpt):
     assert nanogpt.logits([]).shape == (0, 65)
 
 
+def test_nothing_is_refused_like_something(nanogpt):
+    bert = rapt.Model(DATA / "bert")
+    for wrong, nothing, something in [(nanogpt.embed, [], ["a"]), (bert.logits, [], [1])]:
+        texts = []
+        for argument in (nothing, something):
+            with pytest.raises(NotImplementedError) as caught:
+                wrong(argument)
+            texts.append(str(caught.value))
+        assert texts[0] == texts[1]
+
+
 def test_tokens_and_text(nanogpt, chat):
     text = "To be, or not"
     assert nanogpt.detokenize(nanogpt.tokenize(text)) == text
@@ -75,6 +86,21 @@ def test_tokens_and_text(nanogpt, chat):
         nanogpt.tokenize("é")
     with pytest.raises(ValueError, match=r"ids\[1\] is 65"):
         nanogpt.detokenize([0, 65])
+
+
+def test_texts_longer_than_expected(chat, tmp_path):
+    """More bytes than 8 an id, and more ids than bytes: the buffers of the first attempt do not hold them."""
+    assert chat.detokenize(chat.tokenize("<|im_start|>") * 1000) == "<|im_start|>" * 1000
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).write_bytes((DATA / "llama" / name).read_bytes())
+    tokenizer = {
+        "version": "1.0", "added_tokens": [], "post_processor": None, "decoder": {"type": "ByteLevel"},
+        "normalizer": {"type": "Replace", "pattern": {"String": "x"}, "content": "y" * 50},
+        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True},
+        "model": {"type": "BPE", "vocab": {"x": 0, "<s>": 1, "</s>": 2, "y": 3}, "merges": []},
+    }  # fmt: skip
+    (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer))
+    assert rapt.Model(tmp_path).tokenize("x" * 20) == [3] * 1000
 
 
 def test_generate_is_nanogpts(nanogpt):
@@ -199,6 +225,26 @@ def test_the_gil_is_released():
     assert turns > 20
 
 
+@pytest.mark.parametrize("name", ["tokenize", "detokenize", "chat_ids"])
+def test_the_gil_is_released_while_a_text_becomes_tokens(chat, name):
+    text = "hello in the " * 200_000
+    argument = {"tokenize": text, "detokenize": np.resize([10, 258, 20], 10_000_000), "chat_ids": [{"role": "user", "content": text}]}[name]
+    started, ended, turns = threading.Event(), [], []
+
+    def call():
+        started.set()
+        getattr(chat, name)(argument)
+        ended.append(time.monotonic())
+
+    caller = threading.Thread(target=call)
+    caller.start()
+    started.wait()
+    while caller.is_alive():
+        time.sleep(0.001)
+        turns.append(time.monotonic())
+    assert sum(turn < ended[0] for turn in turns) > 20
+
+
 def with_context(path, length):
     """A GGUF model's bytes with another context_length."""
     data = bytearray(path.read_bytes())
@@ -263,7 +309,21 @@ def test_models_live_as_long_as_their_sessions_and_texts():
         (ValueError, "backend", lambda m: rapt.Model(NANOGPT, backend="cuda")),
         (ValueError, "NUL", lambda m: rapt.Model("a\0b")),
         (ValueError, "ids\\[0\\] is 65", lambda m: m.logits([65])),
-        (ValueError, "129", lambda m: m.logits([0] * 129)),
+        (ValueError, "ids has 129 tokens; the context holds 128", lambda m: m.logits([0] * 129)),
+        (ValueError, "ids has 1000000 tokens; the context holds 128", lambda m: m.logits(np.zeros(1_000_000, int))),
+        (ValueError, f"there is {2**70}", lambda m: m.logits([1, 2**70])),
+        (ValueError, f"there is {-2**70}", lambda m: m.detokenize([-(2**70)])),
+        (TypeError, "ids must be integers", lambda m: m.logits([1.5, 2**70])),
+        (TypeError, "ids must be integers", lambda m: m.session().prefill([[1], [2, 3]])),
+        (TypeError, "prompt must be a text, messages, or integers", lambda m: m.generate([[1], [2, 3]])),
+        (TypeError, "ids is a numpy.ma.MaskedArray", lambda m: m.logits(np.ma.masked_array([1, 2], [True, False]))),
+        (TypeError, "id is 'x'; it must be an integer$", lambda m: m.session().decode("x")),
+        (TypeError, "id is 3.0; it must be an integer$", lambda m: m.session().decode(3.0)),
+        (TypeError, r"id is \[3\]; it must be an integer$", lambda m: m.session().decode([3])),
+        (ValueError, "id is -1; it must be at least 0", lambda m: m.session().decode(-1)),
+        (ValueError, "id is 65; it must be at most 64", lambda m: m.session().decode(65)),
+        (ValueError, r"isa is 'scalar\\x00'", lambda m: rapt.Model(NANOGPT, isa="scalar\0")),
+        (ValueError, r"backend is '\\ud800'", lambda m: rapt.Model(NANOGPT, backend="\ud800")),
         (ValueError, "there is -1", lambda m: m.logits([-1])),
         (ValueError, "there is 4294967296", lambda m: m.logits([2**32])),
         (TypeError, "integers", lambda m: m.logits([0.5])),

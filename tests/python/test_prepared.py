@@ -90,6 +90,40 @@ def test_documents_are_of_as_many_keys_as_were_prepared(rng):
             call()
 
 
+def expect_rows_of_none(rng, of_numpy, dtype=None):
+    """Rows behind the last sequence hold nothing of an earlier call, in which they were rows of one."""
+    q, k, v = (of_numpy(rng.standard_normal((1, heads, 6, 8)).astype(np.float32)) for heads in (4, 2, 2))
+    q = q if dtype is None else q.to(dtype)
+    starts = np.array([0, 6])
+    returned = {f"return_{name}": True for name in ("lse", "column_sums", "entropy", "max_score")}
+    options = {"cu_seqlens_q": of_numpy(starts), "cu_seqlens_k": [0, 6], **returned}
+    call = rapt.prepare(q, k, v, **options)
+    for end in (6, 3, 5, 0):
+        starts[1] = end
+        results = call()
+        for got, expected in zip(results, rapt.attention(q, k, v, **options), strict=True):
+            assert (got == expected).all()
+        out, lse, _, entropy, max_score = results
+        assert (out[:, :, end:] == 0).all() and (entropy[:, :, end:] == 0).all()
+        assert (lse[:, :, end:] == -np.inf).all() and (max_score[:, :, end:] == -np.inf).all()
+
+
+def test_ragged_batches_that_shrink(rng):
+    expect_rows_of_none(rng, lambda x: x)
+    q, k, v = (rng.standard_normal((1, 2, 6, 8)).astype(np.float32) for _ in range(3))
+    out = np.full_like(q, 7)
+    rapt.prepare(q, k, v, cu_seqlens_q=[0, 4], cu_seqlens_k=[0, 6], out=out)()
+    assert (out[:, :, 4:] == 7).all() and (out[:, :, :4] != 7).all()  # the caller's stays as it is
+
+
+@pytest.mark.full
+def test_ragged_batches_of_tensors_that_shrink(rng):
+    import torch
+
+    for dtype in (torch.float32, torch.bfloat16, torch.float16):
+        expect_rows_of_none(rng, torch.from_numpy, dtype)
+
+
 # What prepare() says it reads anew, and a change of each that changes the result.
 READ_ANEW = {
     "kv_lengths": ("int64", [9, 7], [3, 4]),

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import pathlib
 import subprocess
 import sys
 import threading
@@ -13,6 +14,8 @@ import pytest
 
 import oracle
 import rapt
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 
 
 def test_concurrent_callers(rng):
@@ -88,6 +91,56 @@ def test_environment_with_an_unknown_level():
     done = _run(code, RAPT_ISA="mmx")
     assert done.returncode == 1 and done.stdout == ""
     assert "ValueError: rapt_context_create: environment variable RAPT_ISA is 'mmx'" in done.stderr
+
+
+DAEMONS = {
+    "generate": "for _ in generator.generate('JULIET:', 100, temperature=1): pass",
+    "prefill": "generator.session().prefill([1] * 128)",
+    "embed": "embedder.embed(['the cat sat on the mat'] * 20)",
+    "tokenize": "embedder.tokenize('the cat ' * 5000)",
+    "attention": "rapt.attention(x, x, x, threads=1)",
+}
+
+
+@pytest.mark.parametrize("name", DAEMONS)
+def test_daemon_threads_compute_while_python_ends(name):
+    """Python ends a thread that asks for the GIL then; it must not take the process with it, nor be told of as a leak."""
+    code = f"""
+import threading, time, numpy, rapt
+
+class Slow:
+    def __del__(self, sleep=time.sleep):
+        sleep(0.3)  # at the end of Python, so that the threads notice
+
+slow = Slow()
+x = numpy.ones((1, 2, 500, 64), "f4")
+generator = rapt.Model("{REPOSITORY}/tools/models/nanogpt-char/model.safetensors", threads=1) if {name in ("generate", "prefill")} else None
+embedder = rapt.Model("{REPOSITORY}/tests/data/bert", threads=1) if {name in ("embed", "tokenize")} else None
+
+def compute(rapt=rapt, x=x, generator=generator, embedder=embedder):
+    while True:
+        {DAEMONS[name]}
+
+for _ in range(2):
+    threading.Thread(target=compute, daemon=True).start()
+time.sleep(0.1)
+"""
+    for _ in range(4):
+        done = _run(code)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_thread_that_ends_python_can_call():
+    """From a destructor that runs then."""
+    code = f"""
+import rapt
+class Late:
+    def __del__(self, tokenize=rapt.Model("{REPOSITORY}/tests/data/bert")._core.tokenize, show=print):
+        show(len(tokenize(b"cat " * 10)))
+late = Late()
+"""
+    done = _run(code)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "10\n", "")
 
 
 def test_importing_needs_neither_numpy_nor_torch_nor_typing():

@@ -116,6 +116,59 @@ def test_gradients(torch, qkv):
         torch.testing.assert_close(rapt.attention(q.clone(), weight, v), expected, rtol=0, atol=0)
 
 
+def test_tangents(torch, qkv):
+    """Of forward-mode differentiation: they would be lost without a word."""
+    q, k, v = qkv
+    forward = torch.autograd.forward_ad
+    expected = rapt.attention(q, k, v)
+    for name in ("q", "k", "v", "mask", "sinks", "out"):
+        arrays = {"q": q, "k": k, "v": v, "mask": torch.zeros(37), "sinks": torch.zeros(4), "out": torch.zeros_like(q)}
+        with forward.dual_level():
+            dual = arrays[name] = forward.make_dual(arrays[name], torch.ones_like(arrays[name]))
+            with pytest.raises(NotImplementedError, match=rf"{name} has a tangent .*unpack_dual\({name}\)\.primal"):
+                rapt.attention(**arrays)
+            arrays[name] = forward.unpack_dual(dual).primal
+            rapt.attention(**arrays)
+            torch.testing.assert_close(rapt.attention(q, k, v, kv_lengths=torch.tensor([37, 37])), expected, rtol=0, atol=0)
+    with pytest.raises(NotImplementedError, match="q has a tangent"):
+        torch.func.jvp(lambda x: rapt.attention(x, k, v), (q,), (torch.ones_like(q),))
+
+
+def test_autograd_hears_of_what_is_written(torch, qkv):
+    q, k, v = qkv
+
+    def written(call, *tensors):
+        before = [x._version for x in tensors]
+        call()
+        return [x._version - n for x, n in zip(tensors, before, strict=True)]
+
+    out = torch.zeros_like(q)
+    weight = torch.ones_like(q, requires_grad=True)
+    product = (weight * out).sum()
+    assert written(lambda: rapt.attention(q, k, v, out=out), q, k, v, out) == [0, 0, 0, 1]
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        product.backward()
+    call = rapt.prepare(q, k, v, return_lse=True)
+    assert written(call, *call()) == [1, 1]
+    pages = [torch.zeros(6, 2, 16, 24, dtype=torch.int8) for _ in range(2)]
+    scales = {name: torch.zeros(6, 2, 16) for name in ("k_scale", "v_scale")}
+    table, lengths = torch.arange(6, dtype=torch.int32).reshape(2, 3), torch.zeros(2, dtype=torch.int64)
+    assert written(lambda: rapt.kv_append(k, v, *pages, table, lengths, **scales), *pages, *scales.values(), k, v) == [1] * 4 + [0] * 2
+    a, lse = rapt.attention(q, k, v, return_lse=True)
+    assert written(lambda: rapt.merge(a, lse, out, lse.clone(), out=out, lse=lse), a, out, lse) == [0, 1, 1]
+    with torch.inference_mode():  # whose tensors have no version
+        made = torch.zeros_like(q)
+        rapt.attention(q, k, v, out=made)
+        inferred = rapt.prepare(q, k, v)
+    torch.testing.assert_close(inferred(), made, rtol=0, atol=0)
+    rapt.attention(q, k, v, out=made)
+
+
+def test_numbers_that_no_tensor_holds(torch, qkv):
+    with pytest.raises(ValueError, match="kv_lengths holds a number that does not fit in int64"):
+        rapt.attention(*qkv, kv_lengths=[2**70, 1])
+
+
 def test_errors(torch, qkv):
     q, k, v = qkv
     negated = torch.view_as_complex(torch.ones(2, 4, 19, 1, 2)).conj().imag

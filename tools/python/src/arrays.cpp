@@ -43,16 +43,23 @@ bool has_contiguous_rows(const rapt_tensor& t) {
   return t.strides[3] == 1 || t.shape[3] <= 1 || t.shape[0] == 0 || t.shape[1] == 0 || t.shape[2] == 0;
 }
 
+// Whether a level of forward-mode differentiation is open; where PyTorch does not say, it may be.
+bool differentiates_forward(nb::handle torch) {
+  const nb::object forward = nb::getattr(torch.attr("autograd"), "forward_ad", nb::none());
+  return !forward.is_none() && nb::cast<int>(nb::getattr(forward, "_current_level", nb::int_(0))) >= 0;
+}
+
 }  // namespace
 
 Arrays::Arrays(nb::handle library)
     : library_(library), torch_(std::strcmp(nb::cast<const char*>(library.attr("__name__")), "torch") == 0) {
   array_type_ = library.attr(torch_ ? "Tensor" : "ndarray");
+  tangents_ = torch_ && differentiates_forward(library);
 }
 
 // Of the class itself, and a tensor without what DLPack cannot say. Subclasses may mean anything.
 bool Arrays::usual(nb::handle array) const {
-  if (array.type().ptr() != array_type_.ptr()) return false;
+  if (array.type().ptr() != array_type_.ptr() || tangents_) return false;
   const auto is_false = [](const nb::object& value) { return value.ptr() == Py_False; };
   return !torch_ ||
          (array.attr("is_cpu").ptr() == Py_True && is_false(array.attr("requires_grad")) && is_false(array.attr("is_neg")()));

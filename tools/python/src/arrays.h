@@ -69,23 +69,24 @@ class __attribute__((visibility("hidden"))) Arrays {  // as nanobind's types are
   nanobind::handle library_;
   nanobind::object array_type_;
   bool torch_;
+  bool tangents_;  // whether tensors may carry tangents of forward-mode differentiation
   std::vector<nanobind::ndarray<nanobind::ro>> kept_;
 };
 
-// Sets the member of `table` that is called `name` to a view of `value`; a tuple of four extents stands for an output without data,
-// which rapt_explain does not look at. False if there is none of this name.
+// The entry of `table` that is called `name`; null if there is none.
+template <class Params, std::size_t n>
+const TensorMember<Params>* find_tensor(const TensorMember<Params> (&table)[n], const char* name) {
+  for (const TensorMember<Params>& entry : table)
+    if (std::strcmp(entry.name, name) == 0) return &entry;
+  return nullptr;
+}
+
+// Sets the member of `table` that is called `name` to a view of `value`. False if there is none of this name.
 template <class Params, std::size_t n>
 bool set_tensor(const TensorMember<Params> (&table)[n], Params& params, Arrays& arrays, const char* name,
                 nanobind::handle value) {
-  for (const TensorMember<Params>& entry : table) {
-    if (std::strcmp(entry.name, name) != 0) continue;
-    if (nanobind::isinstance<nanobind::tuple>(value)) {
-      const auto extent = [&](int i) { return nanobind::cast<std::int64_t>(value[i]); };
-      params.*entry.member = rapt_tensor_of(nullptr, RAPT_F32, extent(0), extent(1), extent(2), extent(3));
-    } else {
-      params.*entry.member = arrays.tensor(name, value, entry.kind);
-    }
-    return true;
-  }
-  return false;
+  const TensorMember<Params>* entry = find_tensor(table, name);
+  if (!entry) return false;
+  params.*entry->member = arrays.tensor(name, value, entry->kind);
+  return true;
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -77,6 +78,34 @@ void AttentionArguments::set(const char* name, nb::handle value) {
     set_k_documents(value);
   else if (!set_tensor(kTensors, params_, arrays_, name, value) && !set_number(name, value) && !set_elements(name, value))
     throw std::logic_error("rapt: no argument is called " + std::string(name));
+}
+
+void AttentionArguments::set_extents(const char* name, const nb::tuple& extents) {
+  const auto extent = [&](int i) { return nb::cast<std::int64_t>(extents[i]); };
+  params_.*find_tensor(kTensors, name)->member = rapt_tensor_of(nullptr, RAPT_F32, extent(0), extent(1), extent(2), extent(3));
+}
+
+void AttentionArguments::set_made(const char* name, nb::handle value) {
+  set(name, value);
+  made_.push_back(find_tensor(kTensors, name)->member);
+}
+
+void AttentionArguments::fill_rows_of_none() const {
+  if (!params_.cu_seqlens_q) return;
+  constexpr float kHidden = -std::numeric_limits<float>::infinity();
+  for (const auto member : made_) {
+    if (member == &Params::column_sums) continue;  // its rows are keys
+    const rapt_tensor& made = params_.*member;
+    const float value = member == &Params::lse || member == &Params::max_score ? kHidden : 0;
+    const std::int64_t first = std::clamp<std::int64_t>(params_.cu_seqlens_q[params_.num_sequences], 0, made.shape[2]);
+    for (std::int64_t head = 0; head < made.shape[1]; ++head) {  // in a batch of one
+      const std::int64_t start = head * made.strides[1] + first * made.strides[2], count = (made.shape[2] - first) * made.shape[3];
+      if (made.dtype == RAPT_F32)
+        std::fill_n(static_cast<float*>(made.data) + start, count, value);
+      else
+        std::fill_n(static_cast<std::uint16_t*>(made.data) + start, count, std::uint16_t{0});  // bf16 or f16
+    }
+  }
 }
 
 const rapt_attention_params& AttentionArguments::params() {

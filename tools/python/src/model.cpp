@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "context.h"
+#include "gil.h"
 #include "rapt/engine.h"
 
 namespace nb = nanobind;
@@ -31,16 +32,16 @@ template <class Call>
 void call(Call&& body) {
   rapt_status status = RAPT_OK;
   {
-    nb::gil_scoped_release released;
+    const ReleasedGil released;
     status = body();
   }
   check(status);
 }
 
-// The on_progress of a call: signals of Python are looked at, and what their handlers raise (KeyboardInterrupt) ends it.
+// The on_progress of a call: signals of Python are looked at, and what their handlers raise (KeyboardInterrupt) ends it. So does the end
+// of Python.
 int on_progress(double, void*) {
-  nb::gil_scoped_acquire acquired;
-  return PyErr_CheckSignals() != 0 ? 1 : 0;
+  return ReleasedGil::with_gil([] { return PyErr_CheckSignals() != 0 ? 1 : 0; }, 1);
 }
 
 class Model {
@@ -91,36 +92,55 @@ nb::dict info_of(const Model& model) {
   return result;
 }
 
-// fill(ids, capacity, count), asked twice: how many, and which.
-template <class Fill>
-std::vector<std::int32_t> ids_from(Fill&& fill) {
-  std::size_t count = 0;
-  check(fill(nullptr, 0, &count));
-  std::vector<std::int32_t> ids(count);
-  check(fill(ids.data(), count, &count));
-  return ids;
+// fill(data, capacity, size) writes what has room and says how much there is. `likely`: room that suffices as a rule, so that it is
+// asked once.
+template <class Elements, class Fill>
+Elements filled(std::size_t likely, Fill&& fill) {
+  Elements elements;
+  call([&] {
+    std::size_t size = likely, capacity = 0;
+    rapt_status status = RAPT_OK;
+    do {
+      elements.resize(size);
+      capacity = size;
+      status = fill(elements.data(), capacity, &size);
+    } while (status == RAPT_OK && size > capacity);
+    if (status == RAPT_OK) elements.resize(size);
+    return status;
+  });
+  return elements;
 }
 
+// Of a text an id has at least a byte, unless a normalizer makes more of it.
 std::vector<std::int32_t> tokenize(const Model& model, const nb::bytes& text) {
-  return ids_from([&](std::int32_t* ids, std::size_t capacity, std::size_t* count) {
-    return rapt_tokenize(model.get(), text.c_str(), text.size(), ids, capacity, count);
+  const char* const start = text.c_str();
+  const std::size_t size = text.size();
+  return filled<std::vector<std::int32_t>>(size + 1, [&](std::int32_t* ids, std::size_t capacity, std::size_t* count) {
+    return rapt_tokenize(model.get(), start, size, ids, capacity, count);
   });
 }
 
 nb::bytes detokenize(const Model& model, const Ids& ids) {
-  std::size_t size = 0;
-  check(rapt_detokenize(model.get(), ids.data(), ids.size(), nullptr, 0, &size));
-  std::string text(size, '\0');
-  check(rapt_detokenize(model.get(), ids.data(), ids.size(), text.data(), size, &size));
+  constexpr std::size_t kBytesOfAnId = 8;  // twice what the tokens of a text have in the mean
+  const std::int32_t* const begin = ids.data();
+  const std::size_t count = ids.size();
+  const auto text = filled<std::string>(count * kBytesOfAnId + 1, [&](char* bytes, std::size_t capacity, std::size_t* size) {
+    return rapt_detokenize(model.get(), begin, count, bytes, capacity, size);
+  });
   return nb::bytes(text.data(), text.size());
 }
 
 // roles and contents of the messages, one after the other.
 std::vector<std::int32_t> chat_ids(const Model& model, const std::vector<std::string>& roles,
                                    const std::vector<std::string>& contents) {
+  constexpr std::size_t kAround = 128;  // more than the bytes of markers and role, or of the family's system message
   std::vector<rapt_chat_message> messages;
-  for (std::size_t n = 0; n < roles.size(); ++n) messages.push_back({roles[n].c_str(), contents.at(n).c_str()});
-  return ids_from([&](std::int32_t* ids, std::size_t capacity, std::size_t* count) {
+  std::size_t likely = 2 * kAround;
+  for (std::size_t n = 0; n < roles.size(); ++n) {
+    messages.push_back({roles[n].c_str(), contents.at(n).c_str()});
+    likely += contents[n].size() + kAround;
+  }
+  return filled<std::vector<std::int32_t>>(likely, [&](std::int32_t* ids, std::size_t capacity, std::size_t* count) {
     return rapt_chat_ids(model.get(), messages.data(), messages.size(), ids, capacity, count);
   });
 }

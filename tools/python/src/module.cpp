@@ -10,6 +10,7 @@
 
 #include "attention_arguments.h"
 #include "context.h"
+#include "gil.h"
 #include "rapt/rapt.h"
 #ifdef RAPT_PYTHON_ENGINE
 #include "model.h"
@@ -27,8 +28,9 @@ void run_attention(AttentionArguments& arguments, const ContextKey& key) {
   rapt_context* context = cached_context(key);
   rapt_status status = RAPT_OK;
   {
-    nb::gil_scoped_release released;
+    const ReleasedGil released;
     status = rapt_attention(context, &params);
+    if (status == RAPT_OK) arguments.fill_rows_of_none();
   }
   check(status);
 }
@@ -90,7 +92,7 @@ void kv_append(nb::handle library, const nb::dict& arguments, nb::handle block_t
   rapt_context* context = cached_context({"rapt", isa, threads});
   rapt_status status = RAPT_OK;
   {
-    nb::gil_scoped_release released;
+    const ReleasedGil released;
     status = rapt_kv_append(context, &params);
   }
   check(status);
@@ -118,7 +120,7 @@ void merge(nb::handle library, const nb::dict& arguments, int threads) {
   rapt_context* context = cached_context({"rapt", std::nullopt, threads});
   rapt_status status = RAPT_OK;
   {
-    nb::gil_scoped_release released;
+    const ReleasedGil released;
     status = rapt_merge(context, &params);
   }
   check(status);
@@ -168,9 +170,12 @@ nb::dict info() {
 }  // namespace
 
 NB_MODULE(_core, m) {
+  nb::set_leak_warnings(false);  // what a daemon thread computes with is never freed, and no leak
   nb::class_<AttentionArguments>(m, "AttentionArguments")
       .def(nb::init<nb::handle>(), "library"_a)
-      .def("set", &AttentionArguments::set, "name"_a, "value"_a.none());
+      .def("set", &AttentionArguments::set, "name"_a, "value"_a.none())
+      .def("set_extents", &AttentionArguments::set_extents, "name"_a, "extents"_a)
+      .def("set_made", &AttentionArguments::set_made, "name"_a, "value"_a);
   nb::class_<PreparedAttention>(m, "PreparedAttention")
       .def(nb::init<AttentionArguments&, const std::string&, const Isa&, int>(), "arguments"_a, "backend"_a, "isa"_a.none(),
            "threads"_a, nb::keep_alive<1, 2>())

@@ -17,7 +17,7 @@
 
 from __future__ import annotations
 
-from . import _arguments, _core
+from . import _arguments, _arrays, _core
 from ._core import __version__
 from ._hints import TYPE_CHECKING
 from ._model import Model, Session
@@ -145,10 +145,12 @@ def attention(
             a tensor that requires grad while gradients are recorded: rapt computes none.
         MemoryError: no memory for the result or the workspace.
 
-    The GIL is released while it computes, and threads of a program may call at the same time.
+    The GIL is released while it computes, and threads of a program may call at the same time. Ctrl-C is seen only when the call has ended.
     """
     call = _arguments.Call(locals(), allocate=True)
     _core.attention(call.arguments, *call.runtime)
+    if out is not None:
+        _arrays.mark_written(call.library, out)
     return call.results[0] if len(call.results) == 1 else tuple(call.results)
 
 
@@ -156,7 +158,9 @@ def prepare(q: Array, k: Array, v: Array, **options: Unpack[AllOptions[Array]]) 
     """attention() of these arrays as an object to be called again and again, each time over what the arrays then hold.
 
     Arguments and errors are those of attention(), whose looking at them costs some 5 microseconds; a prepared call costs a
-    tenth of that. Results are allocated once, and every call writes them anew. The arrays are kept alive.
+    tenth of that. Results are allocated once, and every call writes them anew. The arrays are kept alive, but their memory must stay
+    where it is and as large: while a call is prepared nobody may resize it (storage.resize_ and tensor.set_ of PyTorch, numpy's
+    resize(refcheck=False)).
 
     Every call reads anew: q, k, v, mask, bias, block_mask and the scales; and of the small arguments the arrays that are contiguous
     and of the type in which they are read: int64 lengths, offsets, cu_seqlens, weight_heads and weight_rows, int32 tables and

@@ -5,8 +5,6 @@ Shapes that the library reads through bare pointers are checked here; what it ch
 
 from __future__ import annotations
 
-import math
-
 from . import _arrays, _core, _options
 from ._hints import TYPE_CHECKING
 
@@ -37,7 +35,6 @@ class Call:
         self._set("k", self.k)
         self._set("v", self.v)
         self._allocate = allocate
-        self._first_of_none: int | None = None
         self._shared = shared
         self.given = {name: value for name in _OPTIONAL if (value := options[name]) is not None}
         for one, other in _PAIRS:
@@ -84,7 +81,6 @@ class Call:
         if "cu_seqlens_q" in self.given:
             starts = self._integers("cu_seqlens_q", (-1,))
             sequences = starts.shape[0] - 1
-            self._first_of_none = int(starts[-1]) if sequences >= 0 else 0
             self._integers("cu_seqlens_k", (max(sequences, 0) + 1,))
             self._set("num_sequences", sequences)
         lengths = self._integers("kv_lengths", (sequences,))
@@ -155,10 +151,8 @@ class Call:
 
     def _result(self, name: str, shape: tuple[int, ...], dtype: Any) -> Any:
         if not self._allocate:
-            self._set(name, (*shape, 1)[:4])
+            self.arguments.set_extents(name, (*shape, 1)[:4])
             return None
         array = self.library.empty(shape, dtype=dtype)
-        if self._first_of_none is not None and name != "column_sums":  # rows of no sequence, which the library leaves alone
-            array[:, :, self._first_of_none :] = -math.inf if name in ("lse", "max_score") else 0
-        self._set(name, array)
+        self.arguments.set_made(name, array)
         return array

@@ -12,6 +12,7 @@ from types import ModuleType
 from ._hints import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
 _KINDS = (("numpy", "ndarray"), ("torch", "Tensor"))
@@ -46,6 +47,7 @@ def check_array(
     _core calls it for what it does not take at first sight. Missing dimensions, where `form` allows them, have extent 1.
     Returns what is to be exported.
     """
+    refuse_masked(name, array, f"{name}.data, and what is to be hidden as mask=")
     if library_of(name, array) is not library:
         raise TypeError(
             f"{name} is a {_type_name(array)}, but the first array is from {library.__name__}; all arrays must be of one kind"
@@ -61,6 +63,48 @@ def check_array(
     if output and library.__name__ == "numpy" and not array.flags.writeable:
         raise ValueError(f"{name} is read-only; it must be writable")
     return _exported(library, array)
+
+
+def mark_written(library: ModuleType, *arrays: Any) -> None:
+    """Tells autograd of tensors that rapt has written to, so that backward() raises where it needs what they held before."""
+    increment, tensors = versioned(library, arrays)
+    for tensor in tensors:
+        increment(tensor)
+
+
+def versioned(library: ModuleType, arrays: Iterable[Any]) -> tuple[Any, tuple[Any, ...]]:
+    """What raises a tensor's version, and those of `arrays` that have one."""
+    increment = getattr(library.autograd.graph, "increment_version", None) if library.__name__ == "torch" else None  # from PyTorch 2.1 on
+    return increment, tuple(array for array in arrays if not array.is_inference()) if increment is not None else ()
+
+
+def wide_integer(value: Any, depth: int) -> int | None:
+    """The first integer that int64 does not hold in up to `depth` nested lists of nothing but integers. NumPy makes objects or
+    floats of such lists, and PyTorch an error."""
+    wide = None
+    for number in _integers_in(value, depth):
+        if number is None:
+            return None
+        if wide is None and not -(2**63) <= number < 2**63:
+            wide = number
+    return wide
+
+
+def _integers_in(value: Any, depth: int) -> Iterator[int | None]:
+    """None for what is no integer."""
+    if getattr(value, "dtype", None) == object:
+        value = value.tolist()
+    if isinstance(value, (list, tuple)) and depth > 0:
+        for element in value:
+            yield from _integers_in(element, depth - 1)
+    else:
+        yield value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def refuse_masked(name: str, array: Any, instead: str) -> None:
+    masked = sys.modules.get("numpy.ma")
+    if masked is not None and isinstance(array, masked.MaskedArray):
+        raise TypeError(f"{name} is a numpy.ma.MaskedArray, whose mask rapt does not read; pass {instead}")
 
 
 def _check_dimensions(name: str, array: Any, layout: str, form: int) -> None:
@@ -82,10 +126,15 @@ def integers(
     Dimensions missing on the left are repeated. A copy unless `shared`: they become addresses after they were checked, when the GIL
     is released and another thread may write to the caller's array.
     """
-    array = _as_array(library, name, value, "integers")
-    empty = 0 in array.shape  # an empty list has no type of its own
-    if not _is(array, "int", "uint") and not empty:
-        raise TypeError(f"{name} has dtype {_dtype_name(array)}; it must hold integers")
+    try:
+        array = _as_array(library, name, value, "integers")
+        empty = 0 in array.shape  # an empty list has no type of its own
+        if not _is(array, "int", "uint") and not empty:
+            raise TypeError(f"{name} has dtype {_dtype_name(array)}; it must hold integers")
+    except TypeError:
+        if wide_integer(value, len(shape)) is not None:
+            raise ValueError(f"{name} holds a number that does not fit in {dtype}") from None
+        raise
     if not empty and not (array.itemsize <= _BYTES[dtype] and _is(array, "int")):
         _check_range(library, name, array, dtype)
     array = _contiguous(library, _repeated(name, array, shape), dtype)
@@ -121,6 +170,7 @@ def booleans(library: ModuleType, name: str, value: Any, shape: tuple[int, ...])
 def _as_array(library: ModuleType, name: str, value: Any, what: str) -> Any:
     if value is None or isinstance(value, str):
         raise TypeError(f"{name} is {value!r}; it must be an array or a list of {what}")
+    refuse_masked(name, value, "an array without one")
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(value, torch.Tensor):
         value = _check_tensor(torch, name, value)
@@ -171,6 +221,11 @@ def _check_tensor(torch: ModuleType, name: str, tensor: Any) -> Any:
         raise TypeError(f"{name} is a {tensor.layout} tensor on {tensor.device}; it must be a strided tensor on the CPU")
     if tensor.is_neg():
         raise ValueError(f"{name} is a lazily negated view; it must be materialised: {name}.resolve_neg()")
+    if _has_tangent(torch, tensor):
+        raise NotImplementedError(
+            f"{name} has a tangent of forward-mode differentiation, and rapt computes no gradients; pass "
+            f"torch.autograd.forward_ad.unpack_dual({name}).primal"
+        )
     if not tensor.requires_grad:
         return tensor
     if torch.is_grad_enabled():
@@ -178,6 +233,14 @@ def _check_tensor(torch: ModuleType, name: str, tensor: Any) -> Any:
             f"{name} requires grad, and rapt computes no gradients; call it under torch.no_grad(), or pass {name}.detach()"
         )
     return tensor.detach()
+
+
+def _has_tangent(torch: ModuleType, tensor: Any) -> bool:
+    """Of forward-mode differentiation, where it is not switched off."""
+    forward = getattr(torch.autograd, "forward_ad", None)
+    if forward is None or getattr(forward, "_current_level", 0) < 0 or torch.is_inference_mode_enabled():
+        return False
+    return forward.unpack_dual(tensor).tangent is not None
 
 
 def _dtype_name(array: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from . import _core, _options
+from . import _arrays, _core, _options
 from ._hints import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -104,9 +104,11 @@ class Model:
         import numpy
 
         ids = _ids(ids)
+        session = _core.Session(self._core)
+        if len(ids) > self._info["context_length"]:  # which there may be no memory for
+            raise ValueError(f"ids has {len(ids)} tokens; the context holds {self._info['context_length']}")
         logits = numpy.empty((len(ids), self._info["vocab_size"]), numpy.float32)
-        if len(ids) > 0:
-            _core.Session(self._core).append(ids, logits, None)
+        session.append(ids, logits, None)
         return logits
 
     def generate(
@@ -204,7 +206,7 @@ class Session:
 
     def decode(self, id: int) -> Floats:
         """Appends one token and returns the logits after it."""
-        return self.prefill([id])
+        return self.prefill([_options.integer("id", id, 0, self._model._info["vocab_size"] - 1, "")])
 
     def fork(self) -> Session:
         """A session with the same tokens; keys and values are shared until one of the two goes on."""
@@ -274,8 +276,14 @@ def _ids(ids: Any, name: str = "ids", what: str = "integers, one after the other
     """Any list or array of integers as int32. A copy: the caller's may change once the GIL is released, after the ids were checked."""
     import numpy
 
-    array = numpy.asarray(ids)
+    _arrays.refuse_masked(name, ids, "an array without one")
+    try:
+        array = numpy.asarray(ids)
+    except ValueError:  # lists of several lengths
+        raise TypeError(f"{name} must be {what}") from None
     if array.ndim != 1 or (array.size > 0 and array.dtype.kind not in "iu"):
+        if (wide := _arrays.wide_integer(ids, 1)) is not None:
+            raise ValueError(f"{name} must be from 0 to 2^31 - 1, but there is {wide}")
         raise TypeError(f"{name} must be {what}")
     if array.size > 0 and not (0 <= array.min() and array.max() < 2**31):
         raise ValueError(f"{name} must be from 0 to 2^31 - 1, but there is {array.min() if array.min() < 0 else array.max()}")

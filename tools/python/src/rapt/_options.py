@@ -96,6 +96,13 @@ def flag(name: str, value: Any) -> bool:
     return value
 
 
+def _is_c_string(value: str) -> bool:
+    try:
+        return b"\0" not in value.encode("utf-8")
+    except UnicodeEncodeError:  # a lone surrogate
+        return False
+
+
 def runtime(backend: Any, isa: Any, threads: Any) -> tuple[str, str | None, int]:
     """What a context is made from; 0 threads: as many as the process may use."""
     if backend is None:
@@ -104,6 +111,9 @@ def runtime(backend: Any, isa: Any, threads: Any) -> tuple[str, str | None, int]
         raise TypeError(f"backend is {backend!r}; it must be a name such as 'rapt', or None for that one")
     if isa is not None and not isinstance(isa, str):
         raise TypeError(f"isa is {isa!r}; it must be a name such as 'avx2', or None for the best that the CPU has")
+    for name, value in (("backend", backend), ("isa", isa)):
+        if value is not None and not _is_c_string(value):
+            raise ValueError(f"{name} is {value!r}; a name has no NUL and no lone surrogate in it")
     if threads is None:
         return backend, isa, 0
     return backend, isa, integer("threads", threads, 1, _core.MAX_THREADS, ", or None for as many as the process may use")

@@ -47,6 +47,7 @@ def kv_append(
     lengths = _arrays.integers(library, "kv_lengths", kv_lengths, (batch,))
     _, isa, num_threads = _options.runtime("rapt", isa, threads)
     _core.kv_append(library, tensors, table, table.shape[1], lengths, _options.kv_layout(kv_layout), isa, num_threads)
+    _arrays.mark_written(library, *(array for name, array in tensors.items() if name not in ("k", "v")))
 
 
 def merge(
@@ -76,4 +77,5 @@ def merge(
     out = library.empty(tuple(a.shape), dtype=library.float32) if out is None else out
     lse = library.empty(tuple(a.shape[:3]), dtype=library.float32) if lse is None else lse
     _core.merge(library, {**tensors, "out": out, "lse": lse}, num_threads)
+    _arrays.mark_written(library, out, lse)
     return out, lse
