@@ -79,8 +79,8 @@ class Pipe(unittest.TestCase):
         process = start("chat", ENDLESS_MODEL, stdin=subprocess.PIPE)
         self.addCleanup(process.kill)
         process.stdin.write(b"/help\n")
-        while b"conversation." not in process.stderr.readline():
-            pass
+        while b"/clear begins" not in (line := process.stderr.readline()):
+            self.assertNotEqual(line, b"", "it ended before it helped")
         wait_until_asleep(process)
         process.send_signal(signal.SIGINT)
         self.assertEqual((process.wait(timeout=60), *process.communicate()), (130, b"", b""))

@@ -17,8 +17,8 @@ constexpr const char* kDescription = "Talks with a model: you type a line, it an
 constexpr const char* kFooter =
     "Answers go to the standard output as they come, each ending with a newline. Ctrl-C stops an answer;\n"
     "Ctrl-D or /exit ends the program, /clear begins a new conversation, /help says so. Lines of a pipe\n"
-    "are answered one after the other, and Ctrl-C ends the program. Where the model's context is full, the oldest\n"
-    "questions and answers are forgotten.\n\n"
+    "are answered one after the other, and Ctrl-C ends the program. Where the model's context is full,\n"
+    "the oldest questions and answers are forgotten.\n\n"
     "Examples:\n"
     "  rapt chat \"$(rapt fetch smollm2)\"\n"
     "  echo 'What is gravity?' | rapt chat smollm2.gguf --system 'You answer in one sentence.'";

@@ -135,7 +135,7 @@ TEST(BertFilesTest, RefusesModulesThatItDoesNotCompute) {
     return status;
   };
   const std::string pooling = R"(, {"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}])";
-  EXPECT_TRUE(failed_with(RAPT_INVALID_FILE, load("[" + transformer + pooling), {"modules.json", "the path of Pooling is 1_Pooling"}));
+  EXPECT_TRUE(failed_with(RAPT_INVALID_FILE, load("[" + transformer + pooling), {"modules.json", "the path of Pooling is '1_Pooling'"}));
   std::filesystem::create_directory(folder.file("1_Pooling"));
   folder.write("1_Pooling/config.json", R"({"pooling_mode_mean_tokens": true})");
   EXPECT_TRUE(failed_with(RAPT_INVALID_FILE, load(R"([{"path": "../1_Pooling", "type": "Pooling"}])"), {"../1_Pooling"}));
