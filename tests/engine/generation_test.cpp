@@ -107,18 +107,25 @@ TEST(GenerationTest, TokenByTokenIsTheSame) {
   EXPECT_TRUE(failed_with(RAPT_INVALID_ARGUMENT, rapt_generation_start(model.get(), nullptr, &generation), {"params is NULL"}));
 }
 
+// Five tokens after the prompt's 15, which are read in four passes.
+rapt_generate_params in_passes_of_4(rapt_session* session, int (*on_progress)(double, void*), void* user) {
+  rapt_generate_params params;
+  rapt_generate_params_init(&params);
+  params.prompt = kPrompt.c_str();
+  params.num_tokens = 5;
+  params.prompt_chunk = 4;
+  params.session = session;
+  params.on_progress = on_progress;
+  params.user = user;
+  return params;
+}
+
 TEST(GenerationTest, ASessionThatACallbackChangesIsNoticed) {
   const ModelPtr model = load_model(kModel);
   const auto generate_with = [&](int (*on_progress)(double, void*)) {
     const SessionPtr session = create_session(model.get());
-    rapt_generate_params params;
-    rapt_generate_params_init(&params);
-    params.prompt = kPrompt.c_str();  // 15 tokens
-    params.num_tokens = 5;
-    params.prompt_chunk = 4;
-    params.session = session.get();
-    params.on_progress = on_progress;
-    params.user = session.get();
+    rapt_generate_params params = in_passes_of_4(session.get(), on_progress, session.get());
+    params.num_tokens = 1;  // before a second one all tokens are compared
     return rapt_generate(model.get(), &params, nullptr);
   };
   const auto clear = [](double, void* session) {
@@ -138,14 +145,7 @@ TEST(GenerationTest, ALongPromptCanBeCancelledAndGoesOn) {
   const ModelPtr model = load_model(kModel);
   const SessionPtr session = create_session(model.get());
   Progress progress{{}, 0.5};
-  rapt_generate_params params;
-  rapt_generate_params_init(&params);
-  params.prompt = kPrompt.c_str();  // 15 tokens
-  params.num_tokens = 5;
-  params.prompt_chunk = 4;
-  params.session = session.get();
-  params.on_progress = note_progress;
-  params.user = &progress;
+  const rapt_generate_params params = in_passes_of_4(session.get(), note_progress, &progress);
   EXPECT_TRUE(failed_with(RAPT_CANCELLED, rapt_generate(model.get(), &params, nullptr), {"on_progress"}));
   EXPECT_EQ(progress.seen, (std::vector<double>{1 - 11 / 15.0, 1 - 7 / 15.0}));
   EXPECT_EQ(rapt_session_length(session.get()), 8);
