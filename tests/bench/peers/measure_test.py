@@ -63,7 +63,7 @@ class Difference(unittest.TestCase):
         expected = self.result(0, 2048, causal=True)
         self.assertLess(measure.relative_difference(self.to_bf16(expected), expected), measure.TOLERANCES["bf16"] / 2)
         late = expected.copy()
-        late[:, :, -1] = 0
+        late[:, 0, -1] = 0
         self.assertGreater(measure.relative_difference(late, expected), measure.TOLERANCES["bf16"])
 
 
