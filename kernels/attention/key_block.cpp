@@ -13,6 +13,8 @@ constexpr std::int64_t kMaxHeadsToFetch = 4;  // FetchList has room for their qu
 constexpr std::int64_t kMinRowsOfSoftmaxProducts = 24;
 // How far ahead values whose rows lie apart are asked for: the rows that gemm takes at a time.
 constexpr std::int64_t kRowsBetweenGaps = 32;
+// Of memory, the smallest that a processor looks up.
+constexpr std::int64_t kPageBytes = 4096;
 
 std::uintptr_t address(const void* p) { return reinterpret_cast<std::uintptr_t>(p); }
 
@@ -23,6 +25,7 @@ void KeyBlock::load_keys(std::int64_t first, std::int64_t count, std::int64_t be
   count_ = count;
   behind_ = plan_.few_rows ? std::min(behind, kMaxRowsBehind) : 0;
   finite_ = Finite::kUnknown;
+  if (plan_.few_rows && !p_.paging.table) fetch_pages(behind);
   if (p_.paging.k_panels) {
     if (plan_.pack_keys) pack_panels_of_keys();
     return;
@@ -33,6 +36,19 @@ void KeyBlock::load_keys(std::int64_t first, std::int64_t count, std::int64_t be
   key_scales_ = view_.k_scales(first, count, buffers_.k_scales);
   if (plan_.pack_keys)
     kernels_.pack_transposed[static_cast<int>(p_.k.dtype)](count, p_.head_dim, keys_in_place(), key_scales_, buffers_.k_panels);
+}
+
+// A line of each page of memory that is read from the next block of values and the next but one of keys: a core that asks for lines of a page whose
+// address it has not looked up waits for that with all lines behind it. Other requests find the address.
+void KeyBlock::fetch_pages(std::int64_t behind) const {
+  const auto ask = [](const TensorView& t, const char* row, std::int64_t rows) {
+    const std::int64_t stride = t.stride_length * size_of(t.dtype);
+    for (std::int64_t at = 0; at < rows * stride; at += std::max(kPageBytes, stride)) __builtin_prefetch(row + at, 0, 2);
+  };
+  asm volatile("");  // compilers take a function that only asks for memory for one without effects, and drop its calls
+  const std::int64_t next = first_ + count_;
+  if (behind > 0) ask(p_.v, view_.v_row(next), std::min(behind, count_));
+  if (behind > count_) ask(p_.k, view_.k_row(next + count_), std::min(behind - count_, count_));
 }
 
 // Panels are what gemm reads, but for bf16 pairs: of those a panel is a matrix of head_dim rows by nr keys, which is packed as values are.

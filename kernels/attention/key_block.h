@@ -72,6 +72,7 @@ class KeyBlock {
     const float scale = std::fabs(static_cast<float>(p.softmax_scale));
     return plan.bf16_products && scale > 0 ? scale : 1.0f;
   }
+  void fetch_pages(std::int64_t behind) const;
   void pack_panels_of_keys();
   void pack_values();
   RowPointers keys_in_place() const;

@@ -38,7 +38,7 @@ inline __attribute__((always_inline)) void multiply_pairs_square(const void* con
 // M rows of a by a strip. fetch: rows to ask for meanwhile.
 template <simd::Bf16Isa I, int M>
 __attribute__((noinline)) void bf16_transposed_strip(std::int64_t k, const Bf16* a, std::int64_t lda, const Strip<I>& strip,
-                                                     FetchRows<I::kLanes> fetch, float* c, std::int64_t ldc) {
+                                                     FetchRows<I::kLanes, kRowLocality<I, sizeof(Bf16)>> fetch, float* c, std::int64_t ldc) {
   constexpr int kStep = 2 * I::kLanes;
   const void* const* const rows = strip.rows();
   typename I::V total[M], sum[M];

@@ -14,7 +14,7 @@ void transpose_pairs_strip(int count, std::int64_t dim, RowPointers pointers, st
   constexpr int kStep = 2 * I::kLanes;
   typename I::V square[I::kLanes];
   const void* const* rows = pointers.at + first;
-  FetchRows<I::kLanes> fetch(pointers, first + ahead, dim * (int)sizeof(Bf16));
+  FetchRows<I::kLanes, kRowLocality<I, sizeof(Bf16)>> fetch(pointers, first + ahead, dim * (int)sizeof(Bf16));
   const void* own_rows[I::kLanes];
   if constexpr (!kWhole) {
     for (int r = 0; r < I::kLanes; ++r) own_rows[r] = rows[r < count ? r : 0];

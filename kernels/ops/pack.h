@@ -35,7 +35,7 @@ void pack_transposed_strip(int count, std::int64_t dim, RowPointers pointers, st
                            float* out, std::int64_t panel_width) {
   typename I::V square[I::kLanes];
   const void* const* rows = pointers.at + first;
-  FetchRows<I::kLanes> fetch(pointers, first + ahead, dim * (int)sizeof(T));
+  FetchRows<I::kLanes, kRowLocality<I, sizeof(T)>> fetch(pointers, first + ahead, dim * (int)sizeof(T));
   const void* own_rows[I::kLanes];
   float own_scales[I::kLanes];
   if constexpr (!kWhole) {

@@ -2,12 +2,18 @@
 // Always inlined: compilers take a function that only asks for one without effects, and drop its calls.
 #pragma once
 #include "kernels/runtime/kernel_table.h"
+#include "kernels/simd/isa.h"
 
 namespace rapt {
 namespace {
 
+// Where rows are asked for, of elements of so many bytes: L2, which waits for more lines at a time than L1, except where L1 measured faster
+// (kernels/matmul/README.md): on Intel's cores, and for bytes, whose loops are slower than L1.
+template <simd::Isa I, int kElementBytes>
+inline constexpr int kRowLocality = kElementBytes == 1 || requires { I::kRowsIntoL1; } ? 3 : 2;
+
 // kRows rows that are asked for while others are read, square by square: in the order of addresses where they lie without gaps.
-template <int kRows>
+template <int kRows, int kLocality>
 class FetchRows {
  public:
   // Rows [first, first + kRows) of `bytes` bytes each, if they may be asked for.
@@ -23,10 +29,10 @@ class FetchRows {
     if (!at_) return;
     if (next_) {
 #pragma GCC unroll 16
-      for (int i = 0; i < kRows * kBytes; i += 64) __builtin_prefetch(next_ + i);
+      for (int i = 0; i < kRows * kBytes; i += 64) __builtin_prefetch(next_ + i, 0, kLocality);
       next_ += kRows * kBytes;
     } else if (kBytes >= 64 || offset % 64 == 0) {
-      for (int r = 0; r < kRows; ++r) __builtin_prefetch((const char*)at_[r] + offset);
+      for (int r = 0; r < kRows; ++r) __builtin_prefetch((const char*)at_[r] + offset, 0, kLocality);
     }
   }
 
@@ -37,6 +43,7 @@ class FetchRows {
 
 // What is asked for while rows are read again for each of `parts` parts of their columns, `step` rows at a time: as many whole rows from
 // `row` on, one after the other.
+template <int kLocality>
 class FetchInTurns {
  public:
   __attribute__((always_inline)) FetchInTurns(RowPointers rows, std::int64_t row, std::int64_t bytes, std::int64_t step, std::int64_t parts)
@@ -45,7 +52,7 @@ class FetchInTurns {
   __attribute__((always_inline)) void ask() {
     for (due_ += step_; due_ >= parts_; due_ -= parts_, ++row_)
       if (row_ < rows_.fetch)
-        for (std::int64_t i = 0; i < bytes_; i += 64) __builtin_prefetch((const char*)rows_[row_] + i);
+        for (std::int64_t i = 0; i < bytes_; i += 64) __builtin_prefetch((const char*)rows_[row_] + i, 0, kLocality);
   }
 
  private:

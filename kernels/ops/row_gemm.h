@@ -39,7 +39,7 @@ struct ByteRows {
 // M rows of A by rows [first, first + count) of B, one sum; NV vectors of columns from `column` on, the last of which has `last` lanes.
 template <simd::Isa I, int M, int NV, bool kPartial, class Rows>
 __attribute__((noinline)) void row_tile(const Rows& b, std::int64_t first, std::int64_t count, const typename Rows::Element* a, std::int64_t lda,
-                                        std::int64_t column, float* c, std::int64_t ldc, int last, bool accumulate, FetchInTurns& fetch) {
+                                        std::int64_t column, float* c, std::int64_t ldc, int last, bool accumulate, FetchInTurns<kRowLocality<I, Rows::kElementBytes>>& fetch) {
   typename Rows::Sum sum[M][NV];
   const auto for_each = [](auto f) __attribute__((always_inline)) {
 #pragma GCC unroll 4
@@ -72,7 +72,7 @@ __attribute__((noinline)) void row_tile(const Rows& b, std::int64_t first, std::
 // n columns, up to NV vectors of them.
 template <simd::Isa I, int M, int NV, class Rows>
 void row_columns(const Rows& b, std::int64_t n, std::int64_t first, std::int64_t count, const typename Rows::Element* a, std::int64_t lda,
-                 std::int64_t column, float* c, std::int64_t ldc, bool accumulate, FetchInTurns& fetch) {
+                 std::int64_t column, float* c, std::int64_t ldc, bool accumulate, FetchInTurns<kRowLocality<I, Rows::kElementBytes>>& fetch) {
   if constexpr (NV > 1)
     if (n <= (NV - 1) * I::kLanes) return row_columns<I, M, NV - 1>(b, n, first, count, a, lda, column, c, ldc, accumulate, fetch);
   const int last = n < NV * I::kLanes ? (int)(n - (NV - 1) * I::kLanes) : I::kLanes;
@@ -98,7 +98,7 @@ inline void row_gemm(const Rows& b, std::int64_t m, std::int64_t n, std::int64_t
   for_fours(m, [&]<int M>(std::int64_t row) {
     for (std::int64_t p = 0; p < k; p += Rows::kDepth) {
       const std::int64_t count = k - p < Rows::kDepth ? k - p : Rows::kDepth;
-      FetchInTurns fetch(row == 0 ? b.rows : RowPointers(b.rows.at), p + ahead, bytes, Rows::kRows, panels);
+      FetchInTurns<kRowLocality<I, Rows::kElementBytes>> fetch(row == 0 ? b.rows : RowPointers(b.rows.at), p + ahead, bytes, Rows::kRows, panels);
       for (std::int64_t j = 0; j < n; j += kPanel)
         row_columns<I, M, NV>(b, n - j, p, count, a + row * lda + p, lda, j, c + row * ldc + j, ldc, accumulate || p > 0, fetch);
     }

@@ -55,7 +55,7 @@ inline __attribute__((always_inline)) void multiply_tile_square(const void* cons
 // M rows of a by elements [first, first + k) of a strip of 16 keys, added to c where first > 0.
 template <simd::TileIsa I, int M>
 __attribute__((noinline)) void tile_transposed_strip(std::int64_t first, std::int64_t k, const float* a, const Strip<I>& strip,
-                                                     FetchRows<I::kLanes> fetch, float* c, std::int64_t ldc) {
+                                                     FetchRows<I::kLanes, kRowLocality<I, sizeof(Bf16)>> fetch, float* c, std::int64_t ldc) {
   constexpr int kStep = 2 * I::kLanes;
   const void* const* const rows = strip.rows();
   typename I::V total[M];

@@ -13,7 +13,7 @@ namespace {
 // meanwhile.
 template <simd::Isa I, int M>
 __attribute__((noinline)) void transposed_bytes_strip(std::int64_t k, const float* a, std::int64_t lda, const Strip<I>& strip,
-                                                      FetchRows<I::kLanes> fetch, float* c, std::int64_t ldc) {
+                                                      FetchRows<I::kLanes, kRowLocality<I, 1>> fetch, float* c, std::int64_t ldc) {
   using V = typename I::V;
   constexpr int kLanes = I::kLanes, kHalf = kLanes / 2;
   static_assert(4 * kHalf == kGemmSteps<I>);

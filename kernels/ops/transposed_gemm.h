@@ -111,7 +111,7 @@ inline __attribute__((always_inline)) void multiply_square(const void* const* ro
 // M rows of A by a strip. fetch: rows to ask for meanwhile.
 template <simd::Isa I, int M, class T>
 __attribute__((noinline)) void transposed_strip(std::int64_t k, const float* a, std::int64_t lda, const Strip<I>& strip,
-                                                FetchRows<I::kLanes> fetch, float* c, std::int64_t ldc) {
+                                                FetchRows<I::kLanes, kRowLocality<I, sizeof(T)>> fetch, float* c, std::int64_t ldc) {
   constexpr int kLanes = I::kLanes, kColumns = kSquareColumns<I>;
   const void* const* const rows = strip.rows();
   const float* const scales = strip.scales();

@@ -12,6 +12,7 @@ struct OfIntel : Level {
   // Six rows of four vectors with C in memory: three with C in registers, twelve sums, leave too little to hide the latency of a
   // multiply-add behind (73 instead of 87 % of the peak at D = 64).
   static constexpr bool kTotalsInMemory = true;
+  static constexpr bool kRowsIntoL1 = true;
   // For those sums: a plain zero makes GCC write their first step as one of its own, with copies of its factors, or copy one zero into each, which
   // takes the pipes of products (3 to 8 % of gemm).
   static V zero_of_its_own() {
